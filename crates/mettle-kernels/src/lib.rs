@@ -1,0 +1,4 @@
+//! The catalogue of Metal kernels for language-model inference.
+//!
+//! Owns: the `.metal` sources, their typed bindings, the ops over tensors, number formats, host references and cases.
+//! May not know: model architectures, files, backends.

@@ -1,0 +1,3 @@
+//! The `mettle` command line.
+
+fn main() {}

@@ -1,0 +1,3 @@
+//! Code generation and checks that are not tests.
+
+fn main() {}
