@@ -1,0 +1,50 @@
+// The contract between a compiled kernel and the CPU device that runs it. `mettle_msl::abi` mirrors it in Rust.
+//
+// A thread's SIMD group is `thread index / 32` and its lane `thread index % 32`; threads are numbered x fastest, then
+// y, then z, within the threadgroup's own size.
+#pragma once
+
+#include "types.h"
+
+namespace mettle {
+
+constexpr uint simd_width = 32;
+
+// What is the same for every thread of one threadgroup.
+struct Launch {
+  void* const* buffers;             // [31], by [[buffer(i)]]; a `constant T&` argument is the pointer to its bytes
+  void* const* threadgroup_memory;  // [31], dynamic threadgroup memory by [[threadgroup(i)]]
+  uint threads_per_grid[3];
+  uint threadgroups_per_grid[3];
+  uint threads_per_threadgroup[3];  // as dispatched
+  uint threadgroup_size[3];         // of this group: smaller than dispatched at the edge of a non-uniform grid
+  uint threadgroup_position[3];
+};
+
+// Computes the results of one SIMD-group operation. `in[lane]` and `out[lane]` are the operands and results of the
+// lanes in `active`; the entries of other lanes are null.
+using Combine = void (*)(const void* const* in, void* const* out, uint active);
+
+// What a running kernel asks of the device.
+struct Hooks {
+  // Waits until every thread of the SIMD group that has not returned waits in a hook, then `combine` (unless null) runs
+  // once for the threads waiting at the same `site`.
+  void (*collective)(ulong site, Combine combine, const void* in, void* out);
+  // Waits until every thread of the threadgroup waits here.
+  void (*barrier)(ulong site, uint mem_flags);
+  // The calling thread's index in its threadgroup.
+  uint (*thread_index)();
+};
+
+// One function constant of an artefact whose constants are set when it is loaded. The table ends with size 0.
+struct Constant {
+  uint index;
+  uint size;  // bytes
+  void* value;
+  bool* defined;
+};
+
+}  // namespace mettle
+
+// Set by the loader before any entry is called.
+extern "C" __attribute__((visibility("default"))) const mettle::Hooks* mettle_hooks;

@@ -1,0 +1,55 @@
+// The scalar types of MSL under their MSL names.
+//
+// `char`, `short`, `int`, `long`, `float` and `bool` are C++'s own: kernels are compiled for LP64 targets with signed
+// `char` (-fsigned-char), where their sizes are MSL's.
+#pragma once
+
+// Every function of the library is inlined: vector loops and per-lane code depend on it.
+#define METTLE_INLINE inline __attribute__((always_inline))
+
+typedef unsigned char uchar;
+typedef unsigned short ushort;
+typedef unsigned int uint;
+typedef unsigned long ulong;
+
+typedef signed char int8_t;
+typedef short int16_t;
+typedef int int32_t;
+typedef long int64_t;
+typedef unsigned char uint8_t;
+typedef unsigned short uint16_t;
+typedef unsigned int uint32_t;
+typedef unsigned long uint64_t;
+
+typedef unsigned long size_t;
+typedef long ptrdiff_t;
+typedef unsigned long uintptr_t;
+typedef long intptr_t;
+
+// Each operation on `half` rounds to half (-ffloat16-excess-precision=none).
+typedef _Float16 half;
+
+static_assert(sizeof(long) == 8 && sizeof(int) == 4 && sizeof(short) == 2, "MSL integers need an LP64 target");
+static_assert(char(-1) < 0, "MSL's char is signed: compile with -fsigned-char");
+
+namespace metal {
+using ::half;
+using ::uchar;
+using ::uint;
+using ::ulong;
+using ::ushort;
+
+using ::int16_t;
+using ::int32_t;
+using ::int64_t;
+using ::int8_t;
+using ::uint16_t;
+using ::uint32_t;
+using ::uint64_t;
+using ::uint8_t;
+
+using ::intptr_t;
+using ::ptrdiff_t;
+using ::size_t;
+using ::uintptr_t;
+}  // namespace metal
