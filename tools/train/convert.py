@@ -64,7 +64,7 @@ def vocabulary(w: gguf.GGUFWriter, tokenizer: dict) -> None:
     w.add_bos_token_id(end)
     w.add_eos_token_id(end)
     w.add_pad_token_id(end)
-    w.add_add_bos_token(False)
+    w.add_add_bos_token(True)  # every training window began with it
 
 
 def weights(folder: Path) -> dict[str, np.ndarray]:
