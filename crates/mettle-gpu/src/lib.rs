@@ -2,3 +2,41 @@
 //!
 //! Owns: memory, artefact loading, pipelines, validated launches, hazards and barriers, and the backends.
 //! May not know: which kernels exist, what a model is.
+//!
+//! Two layers. The lower one, the backends, is thin, unsafe and validates nothing. The upper one is everything public here: it
+//! checks every launch before it is recorded (arguments, alignment, grid, limits, aliasing), orders launches by the bytes they
+//! touch, keeps buffers alive while a device uses them, and turns failures on the device into typed errors.
+
+mod artefact;
+mod backend;
+mod buffer;
+mod constants;
+mod cpu;
+mod device;
+mod error;
+mod format;
+mod grid;
+mod hazard;
+mod library;
+mod pass;
+mod pipeline;
+mod pool;
+mod recording;
+mod shape;
+mod storage;
+mod submission;
+mod tensor;
+
+pub use buffer::{Buffer, Element};
+pub use constants::{ConstantBits, ConstantSet};
+pub use device::{Device, DeviceKind, Limits, MemoryInfo, Preference};
+pub use error::{Error, Fault, LaunchError, Result, Site};
+pub use format::Format;
+pub use grid::{Grid, Size};
+pub use library::{EmbeddedArtefact, EmbeddedUnit, Library};
+pub use pass::{Arguments, Binding, Pass};
+pub use pipeline::{Pipeline, PipelineStats};
+pub use pool::PoolStats;
+pub use shape::{IntoShape, Shape};
+pub use submission::{KernelTime, Profile, Submission};
+pub use tensor::{Tensor, Value};

@@ -1,0 +1,204 @@
+//! The thin, unsafe interface between the validating layer and the devices.
+//!
+//! # Doctrine
+//!
+//! - **Backends do not validate.** The layer above (`device`, `buffer`, `pass`, ...) has checked ranges, alignment,
+//!   grids, limits, aliasing and argument lists before it calls; a backend may rely on all of it. Checking twice costs
+//!   time on every launch and hides whose duty it is.
+//! - **Errors are only for what the caller cannot foresee**: memory ran out, the driver refused code, a launch failed
+//!   while it ran.
+//! - **A backend owns nothing of the caller's.** The layer above keeps buffers and pipelines alive until the
+//!   submissions that use them are complete, and frees everything exactly once.
+//! - **Hazards arrive decided.** A launch says whether it must wait for those before it; a backend only obeys.
+//! - **Handles are plain numbers** whose meaning is the backend's own: an address, an index, a pointer to an object.
+//!   They are never made up above this line.
+
+use crate::error::{Fault, Result};
+use crate::grid::GridSize;
+use crate::{DeviceKind, Limits, MemoryInfo};
+
+/// Memory of a device.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawBuffer {
+    /// The backend's name for it.
+    pub handle: u64,
+    /// Its size in bytes.
+    pub bytes: usize,
+    /// The largest power of two, at most 4096, that divides the address of its first byte.
+    pub alignment: usize,
+    /// Whether it is known to hold zeros only.
+    pub zeroed: bool,
+}
+
+/// Code that a backend has loaded, with its function constants set.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawLibrary(pub u64);
+
+/// A kernel of a loaded library. It lives as long as its library.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawPipeline(pub u64);
+
+/// What a backend needs to know of a kernel to make a pipeline of it.
+#[derive(Debug)]
+pub(crate) struct RawKernel<'a> {
+    /// The kernel's host name.
+    pub name: &'a str,
+    /// Whether it uses barriers or SIMD-group operations.
+    pub synchronises: bool,
+}
+
+/// One argument of a launch.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum RawArgument {
+    /// Device memory at a byte offset.
+    Buffer {
+        index: u32,
+        buffer: u64,
+        offset: usize,
+    },
+    /// Bytes of [`Commands::values`], from `offset`.
+    Value { index: u32, offset: usize },
+    /// Dynamic threadgroup memory.
+    ThreadgroupMemory { index: u32, bytes: usize },
+}
+
+/// One launch of a submission.
+#[derive(Debug, Clone)]
+pub(crate) struct RawLaunch {
+    pub pipeline: RawPipeline,
+    pub grid: GridSize,
+    /// Its arguments: a range of [`Commands::arguments`].
+    pub arguments: std::ops::Range<u32>,
+    /// It must not start before every launch ahead of it in the submission is complete.
+    pub barrier_before: bool,
+}
+
+/// A submission, in order.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Commands<'a> {
+    pub launches: &'a [RawLaunch],
+    pub arguments: &'a [RawArgument],
+    /// The bytes of value arguments; offsets into it are multiples of 16 and it is aligned to 16.
+    pub values: &'a [u8],
+    /// Measure each launch on its own; launches need not overlap.
+    pub profile: bool,
+}
+
+/// A launch that failed while it ran.
+#[derive(Debug)]
+pub(crate) struct RawFault {
+    /// Its index in [`Commands::launches`].
+    pub launch: usize,
+    pub threadgroup: [u32; 3],
+    pub fault: Fault,
+}
+
+/// What became of a submission.
+#[derive(Debug, Default)]
+pub(crate) struct Completion {
+    /// The first failure, if any; launches after it may not have run.
+    pub fault: Option<RawFault>,
+    /// Nanoseconds of each launch, when profiling was asked for.
+    pub nanoseconds: Vec<u64>,
+}
+
+/// A submission that the device works on.
+pub(crate) trait Running: Send {
+    /// Blocks until the device is done with it.
+    fn wait(self: Box<Self>) -> Completion;
+}
+
+/// The state of a submission when [`Backend::submit`] returns.
+pub(crate) enum Ticket {
+    /// It has run.
+    Done(Completion),
+    /// It runs on.
+    #[allow(dead_code)] // asynchronous devices only
+    Running(Box<dyn Running>),
+}
+
+/// A device.
+///
+/// # Safety
+///
+/// Implementors promise that memory handed out by `allocate` is theirs alone, initialised and as large and aligned as stated, and that
+/// after a submission is complete the device touches none of its buffers.
+pub(crate) unsafe trait Backend: Send + Sync {
+    fn kind(&self) -> DeviceKind;
+    fn name(&self) -> &str;
+    fn limits(&self) -> &Limits;
+    fn memory(&self) -> MemoryInfo;
+
+    /// The artefact targets it can load, best first.
+    fn targets(&self) -> &[&'static str];
+
+    /// New memory of at least `bytes` bytes (at least one), aligned to 64 or more.
+    fn allocate(&self, bytes: usize) -> Result<RawBuffer>;
+
+    /// Gives memory back.
+    ///
+    /// # Safety
+    /// `buffer` is from `allocate` of this backend, not freed yet, and used by nobody.
+    unsafe fn free(&self, buffer: RawBuffer);
+
+    /// Makes host memory readable by the device without a copy, or `None` where it cannot.
+    ///
+    /// # Safety
+    /// The bytes stay valid and unchanged until `unmap_host`.
+    unsafe fn map_host(&self, bytes: &[u8]) -> Option<RawBuffer>;
+
+    /// Ends what `map_host` began.
+    ///
+    /// # Safety
+    /// `buffer` is from `map_host` of this backend, not unmapped yet, and used by nobody.
+    unsafe fn unmap_host(&self, buffer: RawBuffer);
+
+    /// Copies from the device.
+    ///
+    /// # Safety
+    /// The range lies in the buffer and nobody writes it.
+    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]);
+
+    /// Copies to the device.
+    ///
+    /// # Safety
+    /// The range lies in the buffer, which is not mapped, and nobody reads or writes it.
+    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]);
+
+    /// Sets every byte of a range.
+    ///
+    /// # Safety
+    /// As for `write`.
+    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8);
+
+    /// Loads code; `constants` are set when it is generic. The error says why the code was refused.
+    ///
+    /// # Safety
+    /// The code was made by our compiler for one of this backend's targets.
+    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, String>;
+
+    /// Gives a library and its pipelines back.
+    ///
+    /// # Safety
+    /// It is from `load` of this backend, not unloaded yet, and no submission uses it.
+    unsafe fn unload(&self, library: RawLibrary);
+
+    /// A kernel of a library.
+    ///
+    /// # Safety
+    /// The library is from `load` of this backend and not unloaded.
+    unsafe fn pipeline(
+        &self,
+        library: RawLibrary,
+        kernel: RawKernel<'_>,
+    ) -> Result<RawPipeline, String>;
+
+    /// Runs launches. Calls are serialised by the layer above.
+    ///
+    /// # Safety
+    /// Everything that the launches name is valid, validated, and stays so until the submission is complete.
+    unsafe fn submit(&self, commands: Commands<'_>) -> Ticket;
+
+    /// Runs threads in an order drawn from the seed, or in the natural order.
+    fn set_order_seed(&self, seed: Option<u64>) -> Result<()>;
+}

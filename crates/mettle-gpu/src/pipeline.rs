@@ -1,0 +1,59 @@
+//! Pipelines: a kernel with its function constants, ready to launch.
+
+use std::sync::Arc;
+
+use crate::artefact::KernelInfo;
+use crate::backend::RawPipeline;
+use crate::device::Device;
+use crate::library::Loaded;
+
+/// A kernel with its function constants, ready to launch on one device. Cheap to clone.
+///
+/// Bindings look their pipelines up by themselves; this type serves kernels that are only known at run time.
+#[derive(Clone)]
+pub struct Pipeline {
+    pub(crate) device: Device,
+    pub(crate) inner: Arc<PipelineInner>,
+}
+
+impl Pipeline {
+    /// The kernel's host name.
+    pub fn kernel(&self) -> &str {
+        &self.inner.kernel.name
+    }
+
+    /// Whether the compiled kernel uses barriers or SIMD-group operations.
+    pub fn synchronises(&self) -> bool {
+        self.inner.kernel.synchronises
+    }
+
+    /// Bytes of threadgroup memory declared in the kernel.
+    pub fn static_threadgroup_memory(&self) -> usize {
+        self.inner.kernel.static_threadgroup_memory
+    }
+}
+
+impl std::fmt::Debug for Pipeline {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_tuple("Pipeline").field(&self.kernel()).finish()
+    }
+}
+
+/// What handles of a pipeline share.
+pub(crate) struct PipelineInner {
+    pub raw: RawPipeline,
+    pub kernel: KernelInfo,
+    /// Keeps the code loaded.
+    pub _library: Arc<Loaded>,
+}
+
+/// What loading artefacts and looking up pipelines has cost so far.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PipelineStats {
+    /// Artefacts loaded with constants fixed when they were compiled.
+    pub specialised_libraries: u64,
+    /// Private copies of generic artefacts loaded, their constants set at load time.
+    pub generic_libraries: u64,
+    /// Pipelines made.
+    pub pipelines: u64,
+}
