@@ -23,9 +23,11 @@ impl ConstantSet {
         entries: [(0, 0); ConstantSet::CAPACITY],
     };
 
-    /// No constants.
-    pub const fn new() -> Self {
-        Self::EMPTY
+    /// Pairs of index and bits. Of two values of one index the later counts.
+    pub fn new(entries: &[(u32, u64)]) -> Self {
+        entries
+            .iter()
+            .fold(Self::EMPTY, |set, &(index, bits)| set.with(index, bits))
     }
 
     /// Adds a constant, or replaces the value it has.
@@ -125,7 +127,7 @@ mod tests {
 
     #[test]
     fn sorted_and_replaced() {
-        let set = ConstantSet::new()
+        let set = ConstantSet::EMPTY
             .with(7, 1u32)
             .with(2, true)
             .with(5, -1i32)
@@ -133,17 +135,17 @@ mod tests {
         assert_eq!(set.entries(), &[(2, 1), (5, 0xffff_ffff), (7, 0x3f80_0000)]);
         assert_eq!(
             set,
-            ConstantSet::new()
+            ConstantSet::EMPTY
                 .with(5, -1i32)
                 .with(7, 1.0f32)
                 .with(2, true)
         );
-        assert_ne!(set, ConstantSet::new());
+        assert_ne!(set, ConstantSet::EMPTY);
     }
 
     #[test]
     fn overflow_is_remembered() {
-        let mut set = ConstantSet::new();
+        let mut set = ConstantSet::EMPTY;
         for index in 0..ConstantSet::CAPACITY as u32 {
             set = set.with(index, index);
         }

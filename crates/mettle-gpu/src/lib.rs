@@ -37,6 +37,6 @@ pub use library::{EmbeddedArtefact, EmbeddedUnit, Library};
 pub use pass::{Arguments, Binding, Pass};
 pub use pipeline::{Pipeline, PipelineStats};
 pub use pool::PoolStats;
-pub use shape::{IntoShape, Shape};
+pub use shape::Shape;
 pub use submission::{KernelTime, Profile, Submission};
-pub use tensor::{Tensor, Value};
+pub use tensor::{Scalar, Tensor};

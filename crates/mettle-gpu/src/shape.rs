@@ -13,25 +13,17 @@ impl Shape {
     /// The most dimensions there can be.
     pub const MAX_RANK: usize = 4;
 
-    /// A shape of one to four dimensions.
+    /// A shape of one to four dimensions. Arrays convert with `into()`.
     ///
     /// # Errors
-    /// [`Error::Shape`] for another number of dimensions, or when the number of values does not fit `usize`.
+    /// [`Error::Shape`] for another number of dimensions.
     pub fn new(dims: &[usize]) -> Result<Self> {
-        let refuse = |reason: &str| Error::Shape {
-            what: "a shape",
-            shape: format!("{dims:?}"),
-            reason: reason.to_owned(),
-        };
         if dims.is_empty() || dims.len() > Self::MAX_RANK {
-            return Err(refuse("must have one to four dimensions"));
-        }
-        if dims
-            .iter()
-            .try_fold(1usize, |product, &n| product.checked_mul(n))
-            .is_none()
-        {
-            return Err(refuse("has too many values"));
+            return Err(Error::Shape {
+                what: "a shape",
+                shape: format!("{dims:?}"),
+                reason: "must have one to four dimensions".to_owned(),
+            });
         }
         let mut all = [1; Self::MAX_RANK];
         all[..dims.len()].copy_from_slice(dims);
@@ -56,20 +48,27 @@ impl Shape {
         self.dims[self.rank() - 1]
     }
 
-    /// The product of all dimensions but the innermost.
+    /// The product of all dimensions but the innermost; `usize::MAX` when it does not fit.
     pub fn rows(&self) -> usize {
-        self.dims()[..self.rank() - 1].iter().product()
+        product(&self.dims()[..self.rank() - 1])
     }
 
-    /// The number of values.
+    /// The number of values; `usize::MAX` when it does not fit.
     pub fn len(&self) -> usize {
-        self.dims().iter().product()
+        product(self.dims())
     }
 
     /// Whether it has no values.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
     }
+}
+
+fn product(dims: &[usize]) -> usize {
+    if dims.contains(&0) {
+        return 0;
+    }
+    dims.iter().copied().fold(1, usize::saturating_mul)
 }
 
 impl std::ops::Index<usize> for Shape {
@@ -99,32 +98,22 @@ impl<const N: usize> PartialEq<[usize; N]> for Shape {
     }
 }
 
-/// What can be taken as a shape: `[usize; N]`, `&[usize]` or a [`Shape`]. The dimensions are checked where it is used.
-pub trait IntoShape {
-    /// The checked shape.
-    ///
-    /// # Errors
-    /// As for [`Shape::new`].
-    fn into_shape(self) -> Result<Shape>;
+macro_rules! from_arrays {
+    ($($rank:literal),*) => {
+        $(impl From<[usize; $rank]> for Shape {
+            fn from(dims: [usize; $rank]) -> Self {
+                let mut all = [1; Shape::MAX_RANK];
+                all[..$rank].copy_from_slice(&dims);
+                Shape {
+                    rank: $rank,
+                    dims: all,
+                }
+            }
+        })*
+    };
 }
 
-impl IntoShape for Shape {
-    fn into_shape(self) -> Result<Shape> {
-        Ok(self)
-    }
-}
-
-impl<const N: usize> IntoShape for [usize; N] {
-    fn into_shape(self) -> Result<Shape> {
-        Shape::new(&self)
-    }
-}
-
-impl IntoShape for &[usize] {
-    fn into_shape(self) -> Result<Shape> {
-        Shape::new(self)
-    }
-}
+from_arrays!(1, 2, 3, 4);
 
 #[cfg(test)]
 mod tests {
@@ -138,6 +127,7 @@ mod tests {
         assert_eq!(Shape::new(&[7]).unwrap().rows(), 1);
         assert!(Shape::new(&[]).is_err());
         assert!(Shape::new(&[1; 5]).is_err());
-        assert!(Shape::new(&[usize::MAX, 2]).is_err());
+        assert_eq!(Shape::from([usize::MAX, 2]).len(), usize::MAX);
+        assert_eq!(Shape::from([usize::MAX, 2, 0]).len(), 0);
     }
 }

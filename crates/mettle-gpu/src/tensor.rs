@@ -8,7 +8,7 @@ use crate::buffer::{Buffer, Element};
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::format::Format;
-use crate::shape::{IntoShape, Shape};
+use crate::shape::Shape;
 
 /// Memory with a [`Format`], a [`Shape`] and strides. Cheap to clone; clones and views share memory.
 ///
@@ -33,9 +33,9 @@ impl Tensor {
         device: &Device,
         format: Format,
         bytes: &[u8],
-        shape: impl IntoShape,
+        shape: impl Into<Shape>,
     ) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+        let shape = shape.into();
         check_size("the data of a tensor", format, shape, bytes.len())?;
         Tensor::from_buffer(device.upload(bytes)?, format, shape)
     }
@@ -44,8 +44,12 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Shape`] when the buffer does not have exactly the bytes of the shape.
-    pub fn from_buffer(bytes: Buffer<u8>, format: Format, shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+    pub fn from_buffer(
+        bytes: Buffer<u8>,
+        format: Format,
+        shape: impl Into<Shape>,
+    ) -> Result<Tensor> {
+        let shape = shape.into();
         check_size("the buffer of a tensor", format, shape, bytes.len())?;
         Ok(Tensor {
             strides: dense_strides(format, shape)?,
@@ -59,10 +63,10 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Shape`] when their number is not that of the shape; errors of [`Device::buffer`].
-    pub fn from_slice<T: Value>(
+    pub fn from_slice<T: Scalar>(
         device: &Device,
         values: &[T],
-        shape: impl IntoShape,
+        shape: impl Into<Shape>,
     ) -> Result<Tensor> {
         Tensor::quantized(device, T::FORMAT, bytemuck::cast_slice(values), shape)
     }
@@ -71,8 +75,8 @@ impl Tensor {
     ///
     /// # Errors
     /// Errors of [`Device::zeros`].
-    pub fn zeros<T: Value>(device: &Device, shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+    pub fn zeros<T: Scalar>(device: &Device, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
         Tensor::from_buffer(device.zeros(byte_len(T::FORMAT, shape)?)?, T::FORMAT, shape)
     }
 
@@ -80,7 +84,7 @@ impl Tensor {
     ///
     /// # Errors
     /// Errors of [`Device::buffer`].
-    pub fn empty<T: Value>(device: &Device, shape: impl IntoShape) -> Result<Tensor> {
+    pub fn empty<T: Scalar>(device: &Device, shape: impl Into<Shape>) -> Result<Tensor> {
         Tensor::empty_as(device, T::FORMAT, shape)
     }
 
@@ -88,8 +92,8 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Shape`] when rows are not whole blocks; errors of [`Device::buffer`].
-    pub fn empty_as(device: &Device, format: Format, shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+    pub fn empty_as(device: &Device, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
         Tensor::from_buffer(device.buffer(byte_len(format, shape)?)?, format, shape)
     }
 
@@ -151,7 +155,7 @@ impl Tensor {
             if self.shape[dimension] > 1 && self.strides[dimension] != expected {
                 return false;
             }
-            expected *= self.shape[dimension];
+            expected = expected.saturating_mul(self.shape[dimension]);
         }
         true
     }
@@ -160,8 +164,8 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Shape`] when the numbers differ or the tensor is not dense.
-    pub fn reshape(&self, shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+    pub fn reshape(&self, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
         if shape.len() != self.len() || !self.is_dense() {
             return Err(Error::Shape {
                 what: "reshape",
@@ -279,7 +283,7 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Format`] when the format does not store `T`; the failure of a submission that wrote the memory.
-    pub fn to_vec<T: Value>(&self) -> Result<Vec<T>> {
+    pub fn to_vec<T: Scalar>(&self) -> Result<Vec<T>> {
         if T::FORMAT != self.format {
             return Err(self.wrong_format::<T>("to_vec"));
         }
@@ -321,7 +325,7 @@ impl Tensor {
     ///
     /// # Errors
     /// [`Error::Format`]; [`Error::Length`]; [`Error::Shape`] when the tensor is strided; [`Error::ReadOnly`].
-    pub fn write<T: Value>(&mut self, values: &[T]) -> Result<()> {
+    pub fn write<T: Scalar>(&mut self, values: &[T]) -> Result<()> {
         if T::FORMAT != self.format {
             return Err(self.wrong_format::<T>("write"));
         }
@@ -394,14 +398,14 @@ impl std::fmt::Debug for Tensor {
 }
 
 /// The types of single values: those that a plain format stores.
-pub trait Value: Element {
+pub trait Scalar: Element {
     /// The format that stores them.
     const FORMAT: Format;
 }
 
 macro_rules! values {
     ($($ty:ty: $format:ident),* $(,)?) => {
-        $(impl Value for $ty {
+        $(impl Scalar for $ty {
             const FORMAT: Format = Format::$format;
         })*
 
@@ -455,7 +459,8 @@ fn dense_strides(format: Format, shape: Shape) -> Result<[usize; Shape::MAX_RANK
     let mut stride = format.row_bytes(shape.columns())?;
     for dimension in (0..shape.rank() - 1).rev() {
         strides[dimension] = stride;
-        stride *= shape[dimension];
+        // An empty tensor may have any outer dimension; its strides are never used.
+        stride = stride.saturating_mul(shape[dimension]);
     }
     Ok(strides)
 }
