@@ -1,0 +1,221 @@
+// Causal attention of queries over the key-value cache, with grouped heads and a sliding window.
+//
+// The softmax is computed online (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018): no scores
+// are stored, so neither the number of keys nor of queries has a limit.
+
+#include <metal_stdlib>
+#include <mettle/wide.h>
+
+using namespace metal;
+using namespace mettle_kernels;
+
+// One thread computes a query's head by itself (CPU) instead of one or more SIMD groups together (GPU).
+constant bool ROW_PER_THREAD [[function_constant(0)]];
+
+// Values of a head, at most MAX_HEAD_SIZE.
+constant uint HEAD_SIZE [[function_constant(1)]];
+
+#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64)
+#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80)
+#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
+#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
+#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
+
+constant constexpr uint MAX_HEAD_SIZE = 512;
+constant constexpr uint MAX_SIMD_GROUPS = 8;
+constant constexpr uint LANES = 32;
+
+struct Params {
+    uint heads;     // of the queries
+    uint kv_heads;  // divides heads: query head h reads key and value head h / (heads / kv_heads)
+    uint capacity;  // rows of the caches
+    uint window;    // keys that a query sees, its own included; 0: all
+    float scale;    // of the scores, usually 1 / sqrt(HEAD_SIZE)
+};
+
+// The keys that a query sees: rows first..end of the cache.
+struct Keys {
+    uint first;
+    uint end;
+};
+
+static Keys visible(uint position, uint window)
+{
+    const uint end = position + 1;
+    return Keys{window != 0 && end > window ? end - window : 0, end};
+}
+
+// The dot product of two vectors of HEAD_SIZE.
+template <typename T>
+METAL_FUNC float product(device const float* q, device const T* k)
+{
+    wide products = splat(0.0f);
+#pragma unroll
+    for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
+        products = fma(load_next(q + i, HEAD_SIZE - i), load_next(k + i, HEAD_SIZE - i), products);
+    }
+    return sum(products);
+}
+
+// One head of one query by one thread. k and v are the first rows of the head's cache, `stride` values apart.
+template <typename T>
+METAL_FUNC void attend_alone(
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, float scale,
+    device float* out)
+{
+    wide weighted[MAX_HEAD_SIZE / WIDE];
+#pragma unroll
+    for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
+        weighted[i / WIDE] = splat(0.0f);
+    }
+    float total = 0.0f;
+    float highest = -INFINITY;
+
+    for (uint start = keys.first; start < keys.end; start += WIDE) {
+        const uint count = min(WIDE, keys.end - start);
+        wide scores = splat(-INFINITY);
+        for (uint j = 0; j < count; ++j) {
+            set_element(scores, j, scale * product(q, k + (start + j) * stride));
+        }
+
+        const float previous = highest;
+        highest = max(highest, largest(scores));
+        const wide weights = exp(scores - splat(highest));
+        const float correction = precise::exp(previous - highest);
+        total = total * correction + sum(weights);
+#pragma unroll
+        for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
+            weighted[i / WIDE] = weighted[i / WIDE] * splat(correction);
+        }
+        for (uint j = 0; j < count; ++j) {
+            const wide weight = splat(element(weights, j));
+            device const T* row = v + (start + j) * stride;
+#pragma unroll
+            for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
+                weighted[i / WIDE] = fma(weight, load_next(row + i, HEAD_SIZE - i), weighted[i / WIDE]);
+            }
+        }
+    }
+
+    const wide norm = splat(1.0f / total);
+#pragma unroll
+    for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
+        store_next(out + i, weighted[i / WIDE] * norm, HEAD_SIZE - i);
+    }
+}
+
+// One head of one query by the SIMD groups of a threadgroup. SIMD group s takes keys in blocks of 32: s, s + groups, ...
+// Within a block, a lane computes the score of one key; then every lane sums the values of all keys for its own
+// elements lane, lane + 32, ... of the head.
+template <typename T>
+METAL_FUNC void attend_together(
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, float scale,
+    device float* out, uint lane, uint simd_group, uint simd_groups, threadgroup float* highest_of,
+    threadgroup float* total_of, threadgroup float* weighted_of)
+{
+    float weighted[MAX_HEAD_SIZE / LANES] = {};
+    float total = 0.0f;
+    float highest = -INFINITY;
+
+    for (uint start = keys.first + LANES * simd_group; start < keys.end; start += LANES * simd_groups) {
+        const uint count = min(LANES, keys.end - start);
+        const float score = lane < count ? scale * product(q, k + (start + lane) * stride) : -INFINITY;
+
+        const float previous = highest;
+        highest = max(highest, simd_max(score));
+        const float weight = precise::exp(score - highest);
+        const float correction = precise::exp(previous - highest);
+        total = total * correction + simd_sum(weight);
+        for (uint i = 0; LANES * i < HEAD_SIZE; ++i) {
+            weighted[i] *= correction;
+        }
+        for (uint j = 0; j < count; ++j) {
+            const float key_weight = simd_shuffle(weight, ushort(j));
+            device const T* row = v + (start + j) * stride;
+            for (uint i = 0; LANES * i + lane < HEAD_SIZE; ++i) {
+                weighted[i] = fma(key_weight, float(row[LANES * i + lane]), weighted[i]);
+            }
+        }
+    }
+
+    // The SIMD groups meet: each one's sums count as much as its highest score does against the highest of all.
+    if (lane == 0) {
+        highest_of[simd_group] = highest;
+        total_of[simd_group] = total;
+    }
+    for (uint i = 0; LANES * i + lane < HEAD_SIZE; ++i) {
+        weighted_of[simd_group * MAX_HEAD_SIZE + LANES * i + lane] = weighted[i];
+    }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+
+    for (uint s = 0; s < simd_groups; ++s) {
+        highest = max(highest, highest_of[s]);
+    }
+    total = 0.0f;
+    for (uint s = 0; s < simd_groups; ++s) {
+        total += total_of[s] * precise::exp(highest_of[s] - highest);
+    }
+    for (uint i = LANES * simd_group + lane; i < HEAD_SIZE; i += LANES * simd_groups) {
+        float element = 0.0f;
+        for (uint s = 0; s < simd_groups; ++s) {
+            element += weighted_of[s * MAX_HEAD_SIZE + i] * precise::exp(highest_of[s] - highest);
+        }
+        out[i] = element / total;
+    }
+}
+
+// out[t, h, :] = sum over visible keys j of softmax_j(scale * q[t, h, :] . k[j, h', :]) * v[j, h', :] with
+// h' = h / (heads / kv_heads). Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
+// unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE]. A token
+// whose position lies outside the cache gets NaN.
+//
+// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
+// [heads, tokens]. Decoding wants several SIMD groups a head, a long prompt wants one.
+template <typename T>
+kernel void attention(
+    device const float* q         [[buffer(0)]],
+    device const T*     k         [[buffer(1)]],
+    device const T*     v         [[buffer(2)]],
+    device const int*   positions [[buffer(3)]],
+    device float*       out       [[buffer(4)]],
+    constant Params&    params    [[buffer(5)]],
+    uint2 thread_position [[thread_position_in_grid]],
+    uint2 group_position  [[threadgroup_position_in_grid]],
+    uint  lane            [[thread_index_in_simdgroup]],
+    uint  simd_group      [[simdgroup_index_in_threadgroup]],
+    uint  simd_groups     [[simdgroups_per_threadgroup]])
+{
+    threadgroup float highest_of[MAX_SIMD_GROUPS];
+    threadgroup float total_of[MAX_SIMD_GROUPS];
+    threadgroup float weighted_of[MAX_SIMD_GROUPS * MAX_HEAD_SIZE];
+
+    const uint2 place = ROW_PER_THREAD ? thread_position : group_position;
+    const uint head = place.x;
+    const uint token = place.y;
+    const uint kv_head = head / (params.heads / params.kv_heads);
+    const ulong stride = ulong(params.kv_heads) * HEAD_SIZE;
+    const ulong at = (ulong(token) * params.heads + head) * HEAD_SIZE;
+    q += at;
+    out += at;
+    k += kv_head * HEAD_SIZE;
+    v += kv_head * HEAD_SIZE;
+
+    const int position = positions[token];
+    if (position < 0 || uint(position) >= params.capacity) {
+        // The same for all threads of the group.
+        for (uint i = ROW_PER_THREAD ? 0 : lane; i < HEAD_SIZE; i += ROW_PER_THREAD ? 1 : LANES) {
+            out[i] = NAN;
+        }
+        return;
+    }
+    const Keys keys = visible(uint(position), params.window);
+    if (ROW_PER_THREAD) {
+        attend_alone(q, k, v, stride, keys, params.scale, out);
+    } else {
+        attend_together(
+            q, k, v, stride, keys, params.scale, out, lane, simd_group, simd_groups, highest_of, total_of, weighted_of);
+    }
+}
+
+template [[host_name("attention_f32")]] kernel decltype(attention<float>) attention<float>;
+template [[host_name("attention_f16")]] kernel decltype(attention<half>) attention<half>;

@@ -1,0 +1,66 @@
+// Softmax over rows.
+
+#include <metal_stdlib>
+#include <mettle/group.h>
+#include <mettle/wide.h>
+
+using namespace metal;
+using namespace mettle_kernels;
+
+// One thread computes a row by itself (CPU) instead of a threadgroup together (GPU).
+constant bool ROW_PER_THREAD [[function_constant(0)]];
+
+#pragma mettle variant(softmax_*, ROW_PER_THREAD = true)
+
+struct Params {
+    uint columns;
+};
+
+// out[r, i] = exp(x[r, i] - m) / sum over j of exp(x[r, j] - m), m the largest of x[r, :]; x and out are
+// [rows, columns], rows of any length. Entries of minus infinity get zero; a row of nothing else gets NaN, as the
+// formula says.
+//
+// One thread (ROW_PER_THREAD) or threadgroup for each row.
+kernel void softmax_f32(
+    device const float* x      [[buffer(0)]],
+    device float*       out    [[buffer(1)]],
+    constant Params&    params [[buffer(2)]],
+    uint thread_position [[thread_position_in_grid]],
+    uint group_position  [[threadgroup_position_in_grid]],
+    uint thread_index    [[thread_index_in_threadgroup]],
+    uint threads         [[threads_per_threadgroup]],
+    uint lane            [[thread_index_in_simdgroup]],
+    uint simd_group      [[simdgroup_index_in_threadgroup]],
+    uint simd_groups     [[simdgroups_per_threadgroup]])
+{
+    threadgroup uint scratch[MAX_SIMD_GROUPS];
+    const Group group =
+        ROW_PER_THREAD ? lone_thread() : Group{thread_index, threads, lane, simd_group, simd_groups, scratch};
+    const uint row = ROW_PER_THREAD ? thread_position : group_position;
+    const uint columns = params.columns;
+    const uint first = WIDE * group.thread_index;
+    const uint stride = WIDE * group.threads;
+    x += ulong(row) * columns;
+    out += ulong(row) * columns;
+
+    wide maxima = splat(-INFINITY);
+    for (uint i = first; i < columns; i += stride) {
+        maxima = max(load_next(x + i, columns - i, -INFINITY), maxima);
+    }
+    const wide m = splat(group_max(group, largest(maxima)));
+
+    wide sums = splat(0.0f);
+    for (uint i = first; i < columns; i += stride) {
+        const uint left = columns - i;
+        const wide values = exp(load_next(x + i, left, -INFINITY) - m);
+        store_next(out + i, values, left);
+        sums = sums + values;
+    }
+    const wide scale = splat(1.0f / group_sum(group, sum(sums)));
+
+    // Each thread rescales what it wrote itself.
+    for (uint i = first; i < columns; i += stride) {
+        const uint left = columns - i;
+        store_next(out + i, load_next(out + i, left) * scale, left);
+    }
+}
