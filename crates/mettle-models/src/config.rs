@@ -1,0 +1,283 @@
+//! Hyper-parameters of a model, read from GGUF metadata.
+//!
+//! Keys and defaults are those of llama.cpp, which defines them by use.
+
+use std::fmt;
+
+use crate::{
+    Error, Result,
+    gguf::{FromValue, Metadata, Value},
+};
+
+/// No model comes near these; they keep products of dimensions far from overflow.
+const MAX_DIMENSION: u32 = 1 << 24;
+const MAX_LAYERS: u32 = 4096;
+
+/// A model family.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Architecture {
+    /// Llama, Mistral, TinyLlama and others like them.
+    Llama,
+    /// Qwen3, dense.
+    Qwen3,
+}
+
+impl Architecture {
+    /// The families that are implemented, as `general.architecture` names them.
+    pub const SUPPORTED: &'static str = "llama, qwen3";
+
+    /// Name in `general.architecture` and prefix of the family's keys.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Llama => "llama",
+            Self::Qwen3 => "qwen3",
+        }
+    }
+
+    fn from_metadata(metadata: &Metadata) -> Result<Self> {
+        match metadata.get::<&str>("general.architecture")? {
+            "llama" => Ok(Self::Llama),
+            "qwen3" => Ok(Self::Qwen3),
+            other => Err(Error::Architecture {
+                found: other.to_owned(),
+                supported: Self::SUPPORTED,
+            }),
+        }
+    }
+}
+
+/// Shape and constants of a model.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// The family.
+    pub architecture: Architecture,
+    /// Transformer blocks.
+    pub layers: usize,
+    /// Width of the residual stream.
+    pub hidden: usize,
+    /// Query heads.
+    pub heads: usize,
+    /// Key and value heads; divides `heads`.
+    pub kv_heads: usize,
+    /// Width of a head.
+    pub head_dim: usize,
+    /// Width of the feed-forward layer.
+    pub feed_forward: usize,
+    /// Number of token ids.
+    pub vocabulary: usize,
+    /// Positions the model was trained for.
+    pub context: usize,
+    /// Added to the mean square before the root of an RMS norm.
+    pub norm_eps: f32,
+    /// Base of the rotary embedding's frequencies.
+    pub rope_base: f32,
+    /// How the frequencies are stretched beyond the context of the first training.
+    pub rope_scaling: RopeScaling,
+    /// A query at position p sees keys at p - window + 1 to p; all keys up to p when absent.
+    pub window: Option<usize>,
+}
+
+/// How rotary frequencies are changed for contexts longer than those of the first training.
+///
+/// Llama 3's scheme is not here: GGUF stores its result as the tensor `rope_freqs.weight`.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum RopeScaling {
+    /// Not at all.
+    None,
+    /// All angles are divided by `factor`.
+    Linear {
+        /// At least 1 in practice.
+        factor: f32,
+    },
+    /// YaRN (Peng et al., 2023, arXiv 2309.00071): slow pairs are interpolated by `factor`, fast ones stay.
+    Yarn {
+        /// Ratio of the new to the old context.
+        factor: f32,
+        /// Positions of the first training.
+        original_context: usize,
+        /// Multiplies the attention's temperature correction `1 + 0.1 ln(factor)`.
+        attention_factor: f32,
+        /// Turns over the original context from which a pair is left as it is.
+        beta_fast: f32,
+        /// Turns over the original context up to which a pair is interpolated fully.
+        beta_slow: f32,
+    },
+}
+
+impl Config {
+    /// Reads and checks the hyper-parameters.
+    ///
+    /// # Errors
+    /// [`Error::Architecture`] for an unknown family, and the `Key` errors, which name the key to blame.
+    pub fn from_metadata(metadata: &Metadata) -> Result<Self> {
+        let architecture = Architecture::from_metadata(metadata)?;
+        let keys = Keys {
+            metadata,
+            prefix: architecture.name(),
+        };
+        let layers = keys.dimension("block_count", None, MAX_LAYERS)?;
+        let hidden = keys.dimension("embedding_length", None, MAX_DIMENSION)?;
+        let heads = keys.dimension("attention.head_count", None, MAX_DIMENSION)?;
+        let kv_heads = keys.dimension("attention.head_count_kv", Some(heads), MAX_DIMENSION)?;
+        if !heads.is_multiple_of(kv_heads) {
+            return Err(keys.bad(
+                "attention.head_count_kv",
+                kv_heads,
+                format!("{heads} query heads cannot share them evenly"),
+            ));
+        }
+        if keys.find::<usize>("attention.key_length")?.is_none() && !hidden.is_multiple_of(heads) {
+            return Err(keys.bad(
+                "attention.head_count",
+                heads,
+                format!("an embedding of {hidden} does not divide into that many heads"),
+            ));
+        }
+        let head_dim =
+            keys.dimension("attention.key_length", Some(hidden / heads), MAX_DIMENSION)?;
+        if !head_dim.is_multiple_of(2) {
+            return Err(keys.bad(
+                "attention.key_length",
+                head_dim,
+                "rotary embeddings need pairs of values".to_owned(),
+            ));
+        }
+        for key in ["attention.value_length", "rope.dimension_count"] {
+            let other = keys.dimension(key, Some(head_dim), MAX_DIMENSION)?;
+            if other != head_dim {
+                let reason = format!(
+                    "only models where it equals the head's width, {head_dim}, are supported"
+                );
+                return Err(keys.bad(key, other, reason));
+            }
+        }
+        if let Some(experts) = keys.find::<usize>("expert_count")?.filter(|&n| n > 0) {
+            return Err(Error::Unsupported(format!(
+                "a mixture of {experts} experts"
+            )));
+        }
+        let context = keys.dimension("context_length", None, u32::MAX)?;
+        Ok(Self {
+            architecture,
+            layers,
+            hidden,
+            heads,
+            kv_heads,
+            head_dim,
+            feed_forward: keys.dimension("feed_forward_length", None, MAX_DIMENSION)?,
+            vocabulary: vocabulary(&keys)?,
+            context,
+            norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
+            rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
+            rope_scaling: RopeScaling::from_keys(&keys, context)?,
+            window: keys
+                .find::<usize>("attention.sliding_window")?
+                .filter(|&n| n > 0),
+        })
+    }
+
+    /// Query heads that share one key and value head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+}
+
+/// Number of token ids: that of the tokenizer, or what the metadata say of a model without one.
+fn vocabulary(keys: &Keys<'_>) -> Result<usize> {
+    match keys.metadata.find::<&[String]>("tokenizer.ggml.tokens")? {
+        Some([]) => Err(Error::KeyValue {
+            key: "tokenizer.ggml.tokens".to_owned(),
+            found: "empty".to_owned(),
+            reason: "a model needs a vocabulary".to_owned(),
+        }),
+        Some(tokens) => Ok(tokens.len()),
+        None => keys.dimension("vocab_size", None, MAX_DIMENSION),
+    }
+}
+
+impl RopeScaling {
+    fn from_keys(keys: &Keys<'_>, context: usize) -> Result<Self> {
+        let factor = match keys.find::<f32>("rope.scaling.factor")? {
+            None => keys.find::<f32>("rope.scale_linear")?,
+            found => found,
+        };
+        // Converters write 0 for "no scaling".
+        let factor = match factor {
+            None | Some(0.0) => 1.0,
+            Some(_) => keys.positive("rope.scaling.factor", factor)?,
+        };
+        Ok(
+            match keys.find::<&str>("rope.scaling.type")?.unwrap_or("linear") {
+                "none" => Self::None,
+                "linear" if factor == 1.0 => Self::None,
+                "linear" => Self::Linear { factor },
+                "yarn" => Self::Yarn {
+                    factor,
+                    original_context: keys.dimension(
+                        "rope.scaling.original_context_length",
+                        Some(context),
+                        u32::MAX,
+                    )?,
+                    attention_factor: keys.positive("rope.scaling.attn_factor", Some(1.0))?,
+                    beta_fast: keys.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
+                    beta_slow: keys.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
+                },
+                other => {
+                    return Err(Error::Unsupported(format!(
+                        "rotary scaling of type `{other}`"
+                    )));
+                }
+            },
+        )
+    }
+}
+
+/// The keys of one architecture.
+struct Keys<'a> {
+    metadata: &'a Metadata,
+    prefix: &'static str,
+}
+
+impl<'a> Keys<'a> {
+    fn name(&self, key: &str) -> String {
+        format!("{}.{key}", self.prefix)
+    }
+
+    fn find<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>> {
+        self.metadata.find(&self.name(key))
+    }
+
+    /// A count from 1 to `most`; `default` where the key is absent, an error without one.
+    fn dimension(&self, key: &str, default: Option<usize>, most: u32) -> Result<usize> {
+        let value = match (self.find::<u32>(key)?, default) {
+            (Some(v), _) => v as usize,
+            (None, Some(v)) => v,
+            (None, None) => self.metadata.get::<u32>(&self.name(key))? as usize,
+        };
+        if value == 0 || value > most as usize {
+            return Err(self.bad(key, value, format!("it must lie between 1 and {most}")));
+        }
+        Ok(value)
+    }
+
+    /// A finite number above 0; `default` where the key is absent, an error without one.
+    fn positive(&self, key: &str, default: Option<f32>) -> Result<f32> {
+        let value = match (self.find::<f32>(key)?, default) {
+            (Some(v), _) | (None, Some(v)) => v,
+            (None, None) => self.metadata.get::<f32>(&self.name(key))?,
+        };
+        if !(value.is_finite() && value > 0.0) {
+            return Err(self.bad(key, value, "it must be a finite number above 0".to_owned()));
+        }
+        Ok(value)
+    }
+
+    fn bad(&self, key: &str, found: impl fmt::Display, reason: String) -> Error {
+        let key = self.name(key);
+        let found = self
+            .metadata
+            .value(&key)
+            .map_or(found.to_string(), Value::to_string);
+        Error::KeyValue { key, found, reason }
+    }
+}

@@ -1,0 +1,166 @@
+//! What can go wrong between a model file and its text.
+
+use std::{io, path::PathBuf};
+
+use thiserror::Error;
+
+use crate::gguf::Problem;
+
+/// Result of this crate's operations.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// An error of this crate. Messages name the file, key, tensor or token that is to blame.
+#[derive(Debug, Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// A file could not be read.
+    #[error("cannot read {}: {source}", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// A file is not a well-formed GGUF file.
+    #[error("{}: {problem}", path.display())]
+    Gguf {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: Problem,
+    },
+    /// A metadata key that is needed is absent.
+    #[error("metadata key `{key}` is missing, wanted {wanted}")]
+    MissingKey {
+        /// The key.
+        key: String,
+        /// What its value must be.
+        wanted: &'static str,
+    },
+    /// A metadata value is of the wrong type, or does not fit the wanted one.
+    #[error("metadata key `{key}` is {found}, wanted {wanted}")]
+    KeyType {
+        /// The key.
+        key: String,
+        /// Type and value found.
+        found: String,
+        /// What the value must be.
+        wanted: &'static str,
+    },
+    /// A metadata value of the right type that makes no sense.
+    #[error("metadata key `{key}` is {found}: {reason}")]
+    KeyValue {
+        /// The key.
+        key: String,
+        /// The value.
+        found: String,
+        /// Why it cannot be.
+        reason: String,
+    },
+    /// A model family that is not implemented.
+    #[error("architecture `{found}` is not supported; supported are {supported}")]
+    Architecture {
+        /// The value of `general.architecture`.
+        found: String,
+        /// Names of the implemented ones.
+        supported: &'static str,
+    },
+    /// A property of a model of a known family that is not implemented.
+    #[error("the model uses {0}, which is not supported")]
+    Unsupported(String),
+    /// A tensor that the architecture needs is absent.
+    #[error("tensor `{name}` of shape {expected:?} is missing")]
+    MissingTensor {
+        /// The tensor.
+        name: String,
+        /// The shape it should have, outermost dimension first.
+        expected: Vec<usize>,
+    },
+    /// A tensor does not have the shape that the metadata implies.
+    #[error("tensor `{name}` has shape {found:?}, the metadata imply {expected:?}")]
+    TensorShape {
+        /// The tensor.
+        name: String,
+        /// The shape it should have, outermost dimension first.
+        expected: Vec<usize>,
+        /// Its shape in the file, outermost dimension first.
+        found: Vec<usize>,
+    },
+    /// A tensor is stored in a format that its use does not allow.
+    #[error("tensor `{name}` is stored as {found}, wanted {expected}")]
+    TensorFormat {
+        /// The tensor.
+        name: String,
+        /// What it may be stored as.
+        expected: &'static str,
+        /// How it is stored.
+        found: &'static str,
+    },
+    /// A tensor that the architecture does not know: the model is not what its metadata say.
+    #[error("tensor `{name}` is not part of architecture `{architecture}`")]
+    UnexpectedTensor {
+        /// The tensor.
+        name: String,
+        /// The model's architecture.
+        architecture: &'static str,
+    },
+    /// The tokenizer's metadata contradict themselves, or a text cannot be expressed in its vocabulary.
+    #[error("tokenizer: {0}")]
+    Tokenizer(String),
+    /// A tokenizer type or pre-tokenizer that is not implemented.
+    #[error("tokenizer: {what} `{found}` is not supported; supported are {supported}")]
+    TokenizerKind {
+        /// Which of its properties.
+        what: &'static str,
+        /// The value found.
+        found: String,
+        /// The implemented values.
+        supported: String,
+    },
+    /// A token id beyond the vocabulary.
+    #[error("token id {id} is out of range: the vocabulary has {vocabulary} tokens")]
+    TokenId {
+        /// The id.
+        id: u32,
+        /// Number of tokens.
+        vocabulary: usize,
+    },
+    /// The model has no chat template, or the template failed.
+    #[error("chat template: {0}")]
+    ChatTemplate(String),
+    /// More tokens than the context has room for.
+    #[error("{tokens} tokens do not fit: {used} of the context's {context} positions are in use")]
+    ContextExceeded {
+        /// Tokens to be added.
+        tokens: usize,
+        /// Positions already in use.
+        used: usize,
+        /// Positions of the context.
+        context: usize,
+    },
+    /// A request that cannot be met whatever the model is.
+    #[error("{0}")]
+    Request(String),
+    /// Weights, cache and scratch memory do not fit into the device's memory.
+    #[error(
+        "the model needs {needed} bytes (weights {weights}, KV cache {cache}, scratch {scratch}), \
+         but {device} has {available} available"
+    )]
+    Memory {
+        /// Bytes needed in all.
+        needed: u64,
+        /// Bytes of weights.
+        weights: u64,
+        /// Bytes of the KV cache.
+        cache: u64,
+        /// Bytes of scratch tensors.
+        scratch: u64,
+        /// Name of the device.
+        device: String,
+        /// Bytes it has available.
+        available: u64,
+    },
+    /// The device refused or failed.
+    #[error(transparent)]
+    Gpu(#[from] mettle_gpu::Error),
+}

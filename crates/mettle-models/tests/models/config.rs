@@ -1,0 +1,182 @@
+//! Hyper-parameters: defaults, and values that cannot be.
+
+use mettle_models::{Architecture, Config, RopeScaling, gguf::Header};
+
+use crate::support::{Builder, small_llama};
+
+fn config(builder: &Builder) -> mettle_models::Result<Config> {
+    Config::from_metadata(&Header::parse(&builder.build()).unwrap().metadata)
+}
+
+fn refused(builder: &Builder, wanted: &str) {
+    let message = config(builder).unwrap_err().to_string();
+    assert!(message.contains(wanted), "{message:?} lacks {wanted:?}");
+}
+
+#[test]
+fn defaults_are_those_of_llama_cpp() {
+    let mut builder = small_llama();
+    builder.remove("llama.attention.head_count_kv");
+    let config = config(&builder).unwrap();
+    assert_eq!(
+        config,
+        Config {
+            architecture: Architecture::Llama,
+            layers: 1,
+            hidden: 64,
+            heads: 4,
+            kv_heads: 4,
+            head_dim: 16,
+            feed_forward: 96,
+            vocabulary: 261,
+            context: 64,
+            norm_eps: 1e-5,
+            rope_base: 10_000.0,
+            rope_scaling: RopeScaling::None,
+            window: None,
+        }
+    );
+}
+
+#[test]
+fn everything_given() {
+    let builder = small_llama()
+        .pair("llama.attention.key_length", 32u32)
+        .pair("llama.attention.value_length", 32u32)
+        .pair("llama.rope.dimension_count", 32u32)
+        .pair("llama.rope.freq_base", 5e5f32)
+        .pair("llama.attention.sliding_window", 16u32)
+        .pair("llama.rope.scaling.type", "yarn")
+        .pair("llama.rope.scaling.factor", 4f32)
+        .pair("llama.rope.scaling.original_context_length", 32u32);
+    let config = config(&builder).unwrap();
+    assert_eq!((config.head_dim, config.window), (32, Some(16)));
+    assert_eq!(config.group(), 2);
+    let yarn = RopeScaling::Yarn {
+        factor: 4.0,
+        original_context: 32,
+        attention_factor: 1.0,
+        beta_fast: 32.0,
+        beta_slow: 1.0,
+    };
+    assert_eq!((config.rope_base, config.rope_scaling), (5e5, yarn));
+}
+
+#[test]
+fn linear_scaling_under_both_names() {
+    for key in ["llama.rope.scaling.factor", "llama.rope.scale_linear"] {
+        let scaling = config(&small_llama().pair(key, 2f32)).unwrap().rope_scaling;
+        assert_eq!(scaling, RopeScaling::Linear { factor: 2.0 });
+        let none = config(&small_llama().pair(key, 0f32)).unwrap().rope_scaling;
+        assert_eq!(none, RopeScaling::None);
+    }
+}
+
+#[test]
+fn unknown_architecture() {
+    let mut builder = small_llama();
+    builder.set("general.architecture", "mamba");
+    refused(
+        &builder,
+        "architecture `mamba` is not supported; supported are llama, qwen3",
+    );
+    builder.remove("general.architecture");
+    refused(
+        &builder,
+        "metadata key `general.architecture` is missing, wanted a string",
+    );
+}
+
+#[test]
+fn missing_and_impossible_values() {
+    for key in [
+        "block_count",
+        "context_length",
+        "embedding_length",
+        "feed_forward_length",
+        "attention.head_count",
+    ] {
+        let key = format!("llama.{key}");
+        let mut builder = small_llama();
+        builder.remove(&key);
+        refused(
+            &builder,
+            &format!("metadata key `{key}` is missing, wanted an integer"),
+        );
+        builder.set(&key, 0u32);
+        refused(
+            &builder,
+            &format!("metadata key `{key}` is u32 0: it must lie between 1 and"),
+        );
+        builder.set(&key, -1i32);
+        refused(
+            &builder,
+            &format!("metadata key `{key}` is i32 -1, wanted an integer"),
+        );
+        builder.set(&key, "many");
+        refused(
+            &builder,
+            &format!("metadata key `{key}` is string \"many\", wanted an integer"),
+        );
+    }
+    let cases = [
+        (
+            "attention.head_count_kv",
+            3,
+            "4 query heads cannot share them evenly",
+        ),
+        (
+            "attention.head_count",
+            6,
+            "an embedding of 64 does not divide into that many heads",
+        ),
+        (
+            "attention.key_length",
+            33,
+            "rotary embeddings need pairs of values",
+        ),
+        (
+            "attention.value_length",
+            8,
+            "only models where it equals the head's width, 16, are supported",
+        ),
+        (
+            "rope.dimension_count",
+            8,
+            "only models where it equals the head's width, 16, are supported",
+        ),
+        (
+            "embedding_length",
+            u32::MAX,
+            "it must lie between 1 and 16777216",
+        ),
+        ("block_count", u32::MAX, "it must lie between 1 and 4096"),
+    ];
+    for (key, value, wanted) in cases {
+        let mut builder = small_llama();
+        builder.set(&format!("llama.{key}"), value);
+        refused(&builder, wanted);
+    }
+    for bad in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        for key in [
+            "llama.attention.layer_norm_rms_epsilon",
+            "llama.rope.freq_base",
+        ] {
+            let mut builder = small_llama();
+            builder.set(key, bad);
+            refused(&builder, "it must be a finite number above 0");
+        }
+    }
+}
+
+#[test]
+fn what_is_not_implemented_is_said() {
+    refused(
+        &small_llama().pair("llama.expert_count", 8u32),
+        "a mixture of 8 experts, which is not supported",
+    );
+    refused(
+        &small_llama().pair("llama.rope.scaling.type", "longrope"),
+        "rotary scaling of type `longrope`",
+    );
+}
