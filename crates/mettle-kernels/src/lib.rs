@@ -2,3 +2,8 @@
 //!
 //! Owns: the `.metal` sources, their typed bindings, the ops over tensors, number formats, host references and cases.
 //! May not know: model architectures, files, backends.
+
+mod error;
+pub mod formats;
+
+pub use error::{Error, Result};

@@ -1,0 +1,57 @@
+//! What can go wrong above the device: shapes, formats and lengths that an operation does not accept.
+
+/// Errors of the kernel catalogue. All come before a launch; those of the launch itself are in [`Error::Gpu`].
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Error {
+    /// The device refused or failed.
+    #[error(transparent)]
+    Gpu(#[from] mettle_gpu::Error),
+
+    /// Shapes that do not fit together or that the operation does not accept.
+    #[error("{op}: {reason}")]
+    Shape {
+        /// The operation, as in `ops`.
+        op: &'static str,
+        /// What was expected and what was given, with numbers.
+        reason: String,
+    },
+
+    /// A combination of formats or options that no kernel of the catalogue serves.
+    #[error("{op}: no kernel for this: {reason}")]
+    Unsupported {
+        /// The operation, as in `ops`.
+        op: &'static str,
+        /// What was asked for and what exists.
+        reason: String,
+    },
+
+    /// A number of values or bytes that is not a whole number of blocks, or two that disagree.
+    #[error(
+        "{values} values in {bytes} bytes are not whole blocks of {format} ({block_len} values in {block_bytes} bytes)"
+    )]
+    Length {
+        /// Name of the format.
+        format: &'static str,
+        /// Values of one block.
+        block_len: usize,
+        /// Bytes of one block.
+        block_bytes: usize,
+        /// Values given.
+        values: usize,
+        /// Bytes given.
+        bytes: usize,
+    },
+
+    /// A format that the host cannot encode or decode.
+    #[error("the host cannot {operation} {format}")]
+    Format {
+        /// Name of the format.
+        format: &'static str,
+        /// "encode" or "decode".
+        operation: &'static str,
+    },
+}
+
+/// Result with [`Error`].
+pub type Result<T, E = Error> = std::result::Result<T, E>;
