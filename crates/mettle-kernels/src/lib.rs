@@ -3,6 +3,7 @@
 //! Owns: the `.metal` sources, their typed bindings, the ops over tensors, number formats, host references and cases.
 //! May not know: model architectures, files, backends.
 
+pub mod cases;
 mod error;
 pub mod formats;
 

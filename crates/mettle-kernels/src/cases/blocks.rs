@@ -1,0 +1,104 @@
+//! Random weights of every format: valid blocks with the spread that trained weights have.
+
+use super::Rng;
+use crate::{Result, formats};
+use mettle_gpu::Format;
+
+/// Encoded weights and the values they decode to.
+pub struct Blocks {
+    /// The blocks, as device memory holds them.
+    pub bytes: Vec<u8>,
+    /// Their values.
+    pub values: Vec<f32>,
+}
+
+/// `count` values of `format` with mean about zero and deviation about 0.02 to 0.1.
+///
+/// Codes and small scales are uniformly random bits, so that every bit pattern occurs; the half-precision scales of
+/// a block are random around one, and its minima such that the values centre on zero.
+///
+/// # Errors
+/// As [`formats::dequantize`]: `count` must be whole blocks, and the format one that the host decodes.
+pub(super) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Blocks> {
+    let block_bytes = format.block_bytes();
+    let mut values = vec![0.0; count];
+    let bytes = match scales(format) {
+        None => {
+            let plain: Vec<f32> = rng.normal(count).iter().map(|x| 0.05 * x).collect();
+            let mut bytes = vec![0; count * block_bytes];
+            formats::quantize(format, &plain, &mut bytes)?;
+            bytes
+        }
+        Some(scales) => {
+            let mut bytes = rng.bytes(count.div_ceil(format.block_len()) * block_bytes);
+            for block in bytes.chunks_exact_mut(block_bytes) {
+                let sign = if rng.below(8) == 0 { -1.0 } else { 1.0 };
+                let size = sign * rng.uniform(0.6, 1.4);
+                for &(at, typical) in scales {
+                    block[at..at + 2]
+                        .copy_from_slice(&half::f16::from_f32(size * typical).to_le_bytes());
+                }
+            }
+            bytes
+        }
+    };
+    formats::dequantize(format, &bytes, &mut values)?;
+    Ok(Blocks { bytes, values })
+}
+
+/// Byte offset and typical value of the half-precision fields of a block; `None` for formats without blocks.
+fn scales(format: Format) -> Option<&'static [(usize, f32)]> {
+    // Codes are uniform: those of b bits have a deviation of about 2^b / 3.5, and a minimum of -7.5 (four bits) or
+    // -15.5 (five bits) times the scale centres them. In K-quants the six-bit sub-scales and minima (four-bit in
+    // Q2_K) are uniform too, with means of 31.5 (7.5).
+    Some(match format {
+        Format::Q4_0 => &[(0, 0.01)],
+        Format::Q4_1 => &[(0, 0.01), (2, -0.075)],
+        Format::Q5_0 => &[(0, 0.005)],
+        Format::Q5_1 => &[(0, 0.005), (2, -0.0775)],
+        Format::Q8_0 => &[(0, 0.0007)],
+        Format::Q2_K => &[(80, 0.006), (82, 0.009)],
+        Format::Q3_K => &[(108, 0.001)],
+        Format::Q4_K => &[(0, 0.0003), (2, 0.00225)],
+        Format::Q5_K => &[(0, 0.00015), (2, 0.0023)],
+        Format::Q6_K => &[(208, 0.00004)],
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn random_blocks_look_like_weights() {
+        let formats = [
+            Format::F32,
+            Format::F16,
+            Format::BF16,
+            Format::Q4_0,
+            Format::Q4_1,
+            Format::Q5_0,
+            Format::Q5_1,
+            Format::Q8_0,
+            Format::Q2_K,
+            Format::Q3_K,
+            Format::Q4_K,
+            Format::Q5_K,
+            Format::Q6_K,
+        ];
+        for format in formats {
+            let values = random(&mut Rng::new(5), format, 64 * 256).unwrap().values;
+            let n = values.len() as f64;
+            let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
+            let deviation = (values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n
+                - mean * mean)
+                .sqrt();
+            let name = format.name();
+            assert!(
+                (0.02..0.1).contains(&deviation) && mean.abs() < 0.02,
+                "{name}: mean {mean}, deviation {deviation}"
+            );
+        }
+    }
+}
