@@ -9,10 +9,16 @@
 #pragma once
 
 #include "abi.h"
+#include "atomic.h"
 #include "bfloat.h"
+#include "collective.h"
 #include "matrix.h"
 #include "names.h"
 #include "packed.h"
+#include "shuffle.h"
+#include "simd.h"
+#include "simdgroup_matrix.h"
+#include "threadgroup.h"
 #include "traits.h"
 #include "types.h"
 #include "vec.h"

@@ -1,0 +1,29 @@
+// Barriers of a threadgroup and of a SIMD group.
+#pragma once
+
+#include "collective.h"
+
+namespace metal {
+
+// Which memory a barrier orders. On the CPU device every barrier orders all of it.
+enum class mem_flags : uint {
+  mem_none = 0,
+  mem_device = 1,
+  mem_threadgroup = 2,
+  mem_texture = 4,
+  mem_threadgroup_imageblock = 8,
+  mem_object_data = 16,
+};
+
+METTLE_INLINE constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(uint(a) | uint(b)); }
+METTLE_INLINE constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(uint(a) & uint(b)); }
+
+METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = METTLE_SITE) {
+  mettle_hooks->barrier(site, uint(flags));
+}
+
+METTLE_INLINE void simdgroup_barrier(mem_flags, ulong site = METTLE_SITE) {
+  mettle_hooks->collective(site, nullptr, nullptr, nullptr);
+}
+
+}  // namespace metal
