@@ -4,7 +4,7 @@ use super::blocks::{self, Blocks};
 use super::compare::{Actual, compare};
 use super::{Case, Expected, Outcome, Rng, Tolerance};
 use crate::{Error, Result, formats};
-use mettle_gpu::{Buffer, Device, Format, IntoShape, Pass, Tensor, Value};
+use mettle_gpu::{Buffer, Device, Format, Pass, Scalar, Shape, Tensor};
 use std::collections::BTreeSet;
 
 /// Bytes of poison on each side of a tensor.
@@ -52,7 +52,7 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// A shape that does not fit the number of values, or memory running out.
-    pub fn input<T: Value>(&mut self, values: &[T], shape: impl IntoShape) -> Result<Tensor> {
+    pub fn input<T: Scalar>(&mut self, values: &[T], shape: impl Into<Shape>) -> Result<Tensor> {
         self.place(T::FORMAT, bytemuck::cast_slice(values), shape)
     }
 
@@ -64,7 +64,7 @@ impl<'a> Run<'a> {
         &mut self,
         format: Format,
         values: &[f32],
-        shape: impl IntoShape,
+        shape: impl Into<Shape>,
     ) -> Result<(Tensor, Vec<f32>)> {
         let mut bytes = vec![0; values.len() / format.block_len() * format.block_bytes()];
         formats::quantize(format, values, &mut bytes)?;
@@ -91,8 +91,8 @@ impl<'a> Run<'a> {
     ///
     /// # Errors
     /// A shape that is not whole blocks of `format`, or memory running out.
-    pub fn output(&mut self, format: Format, shape: impl IntoShape) -> Result<Tensor> {
-        let shape = shape.into_shape()?;
+    pub fn output(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
+        let shape = shape.into();
         let bytes = shape.rows() * format.row_bytes(shape.columns())?;
         self.place(format, &vec![POISON; bytes], shape)
     }
@@ -144,7 +144,7 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn place(&mut self, format: Format, bytes: &[u8], shape: impl IntoShape) -> Result<Tensor> {
+    fn place(&mut self, format: Format, bytes: &[u8], shape: impl Into<Shape>) -> Result<Tensor> {
         let mut padded = vec![POISON; BORDER + SHIFT + bytes.len() + BORDER];
         padded[BORDER + SHIFT..][..bytes.len()].copy_from_slice(bytes);
         let buffer = self.device.upload(&padded)?;
