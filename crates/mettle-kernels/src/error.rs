@@ -8,12 +8,14 @@ pub enum Error {
     #[error(transparent)]
     Gpu(#[from] mettle_gpu::Error),
 
-    /// Shapes that do not fit together or that the operation does not accept.
-    #[error("{op}: {reason}")]
-    Shape {
+    /// An argument of an operation whose shape, format or value it does not accept.
+    #[error("{op}: {argument} {reason}")]
+    Argument {
         /// The operation, as in `ops`.
         op: &'static str,
-        /// What was expected and what was given, with numbers.
+        /// The argument's name.
+        argument: &'static str,
+        /// What it is and what it must be, with numbers; continues the argument's name.
         reason: String,
     },
 

@@ -127,13 +127,11 @@ impl<'a> Run<'a> {
         if self.reference {
             let expected = reference();
             if expected.len() != output.len() {
-                return Err(Error::Shape {
+                let (given, needed) = (expected.len(), output.len());
+                return Err(Error::Argument {
                     op: "check",
-                    reason: format!(
-                        "{} expected values for {} elements",
-                        expected.len(),
-                        output.len()
-                    ),
+                    argument: "reference",
+                    reason: format!("has {given} values, must have {needed}"),
                 });
             }
             let actual = actual_values(output.format(), &bytes, expected.len())?;
