@@ -5,6 +5,7 @@
 // --- language version and features
 
 #define __METAL__ 1
+#define __METTLE__ 1
 #define __METAL_VERSION__ 320
 #define __METAL_MACOS__ 1
 #define __HAVE_BFLOAT__ 1

@@ -12,6 +12,8 @@
 #include "atomic.h"
 #include "bfloat.h"
 #include "collective.h"
+#include "math.h"
+#include "math_modes.h"
 #include "matrix.h"
 #include "names.h"
 #include "packed.h"

@@ -42,6 +42,7 @@ struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
   using value_type = T;
   using stored = mettle::stored_vector<T, N>;
   using computed = mettle::computed_vector<T, N>;
+  static constexpr int count = N;
 
   vec() = default;
 
