@@ -5,7 +5,7 @@
 #pragma once
 
 #include "abi.h"
-#include "traits.h"
+#include "vec.h"
 
 // The place of a call in the rewritten source, as the default argument of a function: line and column. Lanes that wait
 // at different places do not take part in each other's operation.
