@@ -1,0 +1,164 @@
+// What the generated entries of a kernel are made of. An entry fetches the kernel's arguments from a Launch and calls the
+// kernel for one thread (`run_thread`) or, in a loop, for all threads of the group (`run_group`).
+#pragma once
+
+#include "abi.h"
+#include "vec.h"
+
+namespace mettle {
+
+// A position or a size in three dimensions; kernels may ask for the first one or two only.
+struct Position {
+  uint x, y, z;
+};
+
+// One thread of a group.
+struct Thread {
+  uint index;     // x fastest, then y, then z
+  Position place;
+};
+
+template <class T>
+struct position_as {
+  METTLE_INLINE static T from(Position p) { return static_cast<T>(p.x); }
+  METTLE_INLINE static T from(uint n) { return static_cast<T>(n); }
+};
+template <class T>
+struct position_as<metal::vec<T, 2>> {
+  METTLE_INLINE static metal::vec<T, 2> from(Position p) { return {static_cast<T>(p.x), static_cast<T>(p.y)}; }
+};
+template <class T>
+struct position_as<metal::vec<T, 3>> {
+  METTLE_INLINE static metal::vec<T, 3> from(Position p) {
+    return {static_cast<T>(p.x), static_cast<T>(p.y), static_cast<T>(p.z)};
+  }
+};
+
+// An argument kept by its address.
+template <class P>
+struct Pointed;
+template <class T>
+struct Pointed<T*> {
+  T* at;
+  explicit METTLE_INLINE Pointed(void* p) : at(static_cast<T*>(p)) {}
+  METTLE_INLINE operator T*() const { return at; }
+};
+template <class T>
+struct Pointed<T&> {
+  T* at;
+  explicit METTLE_INLINE Pointed(void* p) : at(static_cast<T*>(p)) {}
+  METTLE_INLINE operator T&() const { return *at; }
+};
+
+// A `constant T&` kept as a copy: nothing the kernel writes can change it, so that its members stay in registers.
+template <class P>
+struct Copied;
+template <class T>
+struct Copied<const T&> {
+  T value;
+  explicit METTLE_INLINE Copied(void* p) : value(*static_cast<const T*>(p)) {}
+  METTLE_INLINE operator const T&() const { return value; }
+};
+
+template <bool Copy, class P>
+struct value_holder {
+  using type = Pointed<P>;
+};
+template <class T>
+struct value_holder<true, const T&> {
+  using type = typename value_holder<(sizeof(T) > 256), const T&>::copied;
+};
+template <class T>
+struct value_holder<false, const T&> {
+  using type = Pointed<const T&>;
+  using copied = Copied<const T&>;
+};
+
+// Parameters of a kernel function by their index.
+template <class F>
+struct Signature;
+template <class... P>
+struct Signature<void (*)(P...)> {
+  template <int I, class First, class... Rest>
+  struct nth {
+    using type = typename nth<I - 1, Rest...>::type;
+  };
+  template <class First, class... Rest>
+  struct nth<0, First, Rest...> {
+    using type = First;
+  };
+  template <int I>
+  using parameter = typename nth<I, P...>::type;
+
+  template <int I>
+  METTLE_INLINE static Pointed<parameter<I>> pointer(void* p) {
+    return Pointed<parameter<I>>(p);
+  }
+  // Whole: for a run of many threads, which is worth a copy.
+  template <int I, bool Whole>
+  METTLE_INLINE static auto value(void* p) {
+    return typename value_holder<Whole, parameter<I>>::type(p);
+  }
+  template <int I, class V>
+  METTLE_INLINE static parameter<I> position(V v) {
+    return position_as<parameter<I>>::from(v);
+  }
+};
+
+// The threadgroup as its threads see it. Members are named by the attributes they answer.
+struct Group {
+  Position grid, groups, dispatched, size, place;
+
+  explicit METTLE_INLINE Group(const Launch& l)
+      : grid(of(l.threads_per_grid)),
+        groups(of(l.threadgroups_per_grid)),
+        dispatched(of(l.threads_per_threadgroup)),
+        size(of(l.threadgroup_size)),
+        place(of(l.threadgroup_position)) {}
+
+  METTLE_INLINE static Position of(const uint (&v)[3]) { return {v[0], v[1], v[2]}; }
+  METTLE_INLINE static uint volume(Position p) { return p.x * p.y * p.z; }
+  METTLE_INLINE static uint simdgroups(Position p) { return (volume(p) + simd_width - 1) / simd_width; }
+
+  METTLE_INLINE Thread thread(uint index) const {
+    return {index, {index % size.x, index / size.x % size.y, index / (size.x * size.y)}};
+  }
+
+  METTLE_INLINE Position thread_position_in_grid(const Thread& t) const {
+    return {place.x * dispatched.x + t.place.x, place.y * dispatched.y + t.place.y, place.z * dispatched.z + t.place.z};
+  }
+  METTLE_INLINE Position thread_position_in_threadgroup(const Thread& t) const { return t.place; }
+  METTLE_INLINE Position threadgroup_position_in_grid(const Thread&) const { return place; }
+  METTLE_INLINE Position threads_per_threadgroup(const Thread&) const { return size; }
+  METTLE_INLINE Position dispatch_threads_per_threadgroup(const Thread&) const { return dispatched; }
+  METTLE_INLINE Position threads_per_grid(const Thread&) const { return grid; }
+  METTLE_INLINE Position threadgroups_per_grid(const Thread&) const { return groups; }
+  METTLE_INLINE uint thread_index_in_threadgroup(const Thread& t) const { return t.index; }
+  METTLE_INLINE uint thread_index_in_simdgroup(const Thread& t) const { return t.index % simd_width; }
+  METTLE_INLINE uint simdgroup_index_in_threadgroup(const Thread& t) const { return t.index / simd_width; }
+  METTLE_INLINE uint simdgroups_per_threadgroup(const Thread&) const { return simdgroups(size); }
+  METTLE_INLINE uint dispatch_simdgroups_per_threadgroup(const Thread&) const { return simdgroups(dispatched); }
+  METTLE_INLINE uint threads_per_simdgroup(const Thread&) const { return simd_width; }
+  METTLE_INLINE uint thread_index_in_quadgroup(const Thread& t) const { return t.index % 4; }
+  METTLE_INLINE uint quadgroup_index_in_threadgroup(const Thread& t) const { return t.index / 4; }
+  METTLE_INLINE uint quadgroups_per_threadgroup(const Thread&) const { return (volume(size) + 3) / 4; }
+};
+
+template <class Kernel>
+METTLE_INLINE void run_thread(const Launch& launch, Kernel kernel, uint index) {
+  const Group group(launch);
+  kernel(group, group.thread(index));
+}
+
+template <class Kernel>
+METTLE_INLINE void run_group(const Launch& launch, Kernel kernel) {
+  const Group group(launch);
+  uint row = 0;
+  for (uint z = 0; z < group.size.z; z++)
+    for (uint y = 0; y < group.size.y; y++) {
+      for (uint x = 0; x < group.size.x; x++) kernel(group, Thread{row + x, {x, y, z}});
+      row += group.size.x;
+    }
+}
+
+}  // namespace mettle

@@ -1,0 +1,89 @@
+//! The contract between a compiled CPU kernel and the device that runs it: the exact mirror of `include/mettle/abi.h`.
+//!
+//! A CPU artefact is a shared object that exports
+//! - `mettle_hooks`: a pointer to [`Hooks`], which the loader sets before it calls anything;
+//! - for each kernel one entry: `mettle_thread__<name>` ([`ThreadEntry`]) if the kernel synchronises, else `mettle_group__<name>` ([`GroupEntry`]);
+//! - if it is generic: `mettle_constants`, an array of [`Constant`] that ends with size 0, and, if constants are computed from
+//!   others, `mettle_derive_constants` ([`DeriveConstants`]), to be called once they are set.
+//!
+//! A thread's SIMD group is its index divided by 32, its lane the remainder; threads are numbered x fastest, then y, then z, within the
+//! group's own size.
+
+use std::ffi::c_void;
+
+/// Lanes of a SIMD group.
+pub const SIMD_WIDTH: u32 = 32;
+
+/// Length of the tables [`Launch::buffers`] and [`Launch::threadgroup_memory`].
+pub const MAX_ARGUMENTS: usize = 31;
+
+/// What is the same for every thread of one threadgroup.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Launch {
+    /// [`MAX_ARGUMENTS`] addresses by `[[buffer(i)]]`; a `constant T&` argument is the address of its bytes.
+    pub buffers: *const *mut c_void,
+    /// [`MAX_ARGUMENTS`] addresses by `[[threadgroup(i)]]`.
+    pub threadgroup_memory: *const *mut c_void,
+    /// Size of the grid, in threads.
+    pub threads_per_grid: [u32; 3],
+    /// Size of the grid, in threadgroups.
+    pub threadgroups_per_grid: [u32; 3],
+    /// Size of threadgroups as dispatched.
+    pub threads_per_threadgroup: [u32; 3],
+    /// Size of this group: smaller at the edge of a non-uniform grid.
+    pub threadgroup_size: [u32; 3],
+    /// Position of this group in the grid, in threadgroups.
+    pub threadgroup_position: [u32; 3],
+}
+
+/// Computes the results of one operation of a SIMD group: `in[lane]` and `out[lane]` belong to the lanes in the mask, entries of other lanes are null.
+pub type Combine =
+    unsafe extern "C" fn(input: *const *const c_void, output: *const *mut c_void, active: u32);
+
+/// What a running kernel asks of the device.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Hooks {
+    /// Waits until every thread of the SIMD group that has not returned waits in a hook; then `combine` (unless null) runs once for the
+    /// threads at the same `site`.
+    pub collective: unsafe extern "C" fn(
+        site: u64,
+        combine: Option<Combine>,
+        input: *const c_void,
+        output: *mut c_void,
+    ),
+    /// Waits until every thread of the threadgroup waits here.
+    pub barrier: unsafe extern "C" fn(site: u64, memory_flags: u32),
+    /// The calling thread's index in its threadgroup.
+    pub thread_index: unsafe extern "C" fn() -> u32,
+}
+
+/// One function constant of a generic artefact.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct Constant {
+    /// Its index; meaningless in the last entry.
+    pub index: u32,
+    /// Bytes of its value; 0 ends the table.
+    pub size: u32,
+    /// Where its value is stored.
+    pub value: *mut c_void,
+    /// What `is_function_constant_defined` answers.
+    pub defined: *mut bool,
+}
+
+/// Runs one thread.
+pub type ThreadEntry =
+    unsafe extern "C" fn(launch: *const Launch, thread_index_in_threadgroup: u32);
+
+/// Runs all threads of a group whose kernel does not synchronise.
+pub type GroupEntry = unsafe extern "C" fn(launch: *const Launch);
+
+/// Recomputes constants that depend on function constants.
+pub type DeriveConstants = unsafe extern "C" fn();
+
+/// Line and column of a synchronisation site, in the text that was compiled. [`Artefact::locate`](crate::Artefact::locate) leads to the user's file.
+pub const fn site_line_column(site: u64) -> (u32, u32) {
+    ((site >> 12) as u32 & 0xf_ffff, site as u32 & 0xfff)
+}

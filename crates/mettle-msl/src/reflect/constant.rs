@@ -1,0 +1,180 @@
+//! Function constants, their values, and the variants a source asks to be compiled.
+
+use super::Scalar;
+use crate::diagnostic::Location;
+use serde::{Deserialize, Serialize};
+
+/// A program-scope constant whose value is given when a kernel is compiled or loaded: `constant T NAME [[function_constant(n)]];`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FunctionConstant {
+    /// Name.
+    pub name: String,
+    /// `n`.
+    pub index: u32,
+    /// Type.
+    pub scalar: Scalar,
+}
+
+/// Value of a function constant.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+pub enum ConstantValue {
+    /// `bool`.
+    Bool(bool),
+    /// `char`.
+    Char(i8),
+    /// `uchar`.
+    Uchar(u8),
+    /// `short`.
+    Short(i16),
+    /// `ushort`.
+    Ushort(u16),
+    /// `int`.
+    Int(i32),
+    /// `uint`.
+    Uint(u32),
+    /// `long`.
+    Long(i64),
+    /// `ulong`.
+    Ulong(u64),
+    /// `float`; also `half` and `bfloat`, rounded to them.
+    Float(f32),
+}
+
+impl ConstantValue {
+    /// The value's own bits, zero-extended.
+    pub fn bits(self) -> u64 {
+        match self {
+            Self::Bool(v) => u64::from(v),
+            Self::Char(v) => u64::from(v as u8),
+            Self::Uchar(v) => u64::from(v),
+            Self::Short(v) => u64::from(v as u16),
+            Self::Ushort(v) => u64::from(v),
+            Self::Int(v) => u64::from(v as u32),
+            Self::Uint(v) => u64::from(v),
+            Self::Long(v) => v as u64,
+            Self::Ulong(v) => v,
+            Self::Float(v) => u64::from(v.to_bits()),
+        }
+    }
+
+    /// Whether a constant of type `scalar` takes this value.
+    pub fn fits(self, scalar: Scalar) -> bool {
+        match self {
+            Self::Bool(_) => scalar == Scalar::Bool,
+            Self::Char(_) => scalar == Scalar::I8,
+            Self::Uchar(_) => scalar == Scalar::U8,
+            Self::Short(_) => scalar == Scalar::I16,
+            Self::Ushort(_) => scalar == Scalar::U16,
+            Self::Int(_) => scalar == Scalar::I32,
+            Self::Uint(_) => scalar == Scalar::U32,
+            Self::Long(_) => scalar == Scalar::I64,
+            Self::Ulong(_) => scalar == Scalar::U64,
+            Self::Float(_) => matches!(scalar, Scalar::F32 | Scalar::F16 | Scalar::BF16),
+        }
+    }
+
+    /// An integer as a constant of type `scalar`; `None` if it is out of range.
+    pub fn from_integer(value: i128, scalar: Scalar) -> Option<Self> {
+        Some(match scalar {
+            Scalar::Bool => Self::Bool(value != 0),
+            Scalar::I8 => Self::Char(value.try_into().ok()?),
+            Scalar::U8 => Self::Uchar(value.try_into().ok()?),
+            Scalar::I16 => Self::Short(value.try_into().ok()?),
+            Scalar::U16 => Self::Ushort(value.try_into().ok()?),
+            Scalar::I32 => Self::Int(value.try_into().ok()?),
+            Scalar::U32 => Self::Uint(value.try_into().ok()?),
+            Scalar::I64 => Self::Long(value.try_into().ok()?),
+            Scalar::U64 => Self::Ulong(value.try_into().ok()?),
+            Scalar::F32 | Scalar::F16 | Scalar::BF16 => Self::Float(value as f32),
+        })
+    }
+
+    /// A C++ constant expression of type `scalar`.
+    pub(crate) fn cpp(self, scalar: Scalar) -> String {
+        match self {
+            Self::Bool(v) => v.to_string(),
+            Self::Float(v) => {
+                format!(
+                    "{}(__builtin_bit_cast(float, 0x{:08x}u))",
+                    scalar.msl_name(),
+                    v.to_bits()
+                )
+            }
+            // From its bits, as the smallest signed values have no literal.
+            integer => format!("{}(0x{:x}ull)", scalar.msl_name(), integer.bits()),
+        }
+    }
+}
+
+/// One `#pragma mettle variant(pattern, NAME = value, ...)`: kernels to be compiled with these constants fixed.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// Host names of kernels, `*` standing for any run of characters.
+    pub kernel_pattern: String,
+    /// Index and value of each constant named, by ascending index.
+    pub constants: Vec<(u32, ConstantValue)>,
+    /// Where the pragma stands.
+    pub location: Location,
+}
+
+impl Variant {
+    /// Whether the pattern covers this kernel.
+    pub fn matches(&self, kernel: &str) -> bool {
+        matches(&self.kernel_pattern, kernel)
+    }
+}
+
+fn matches(pattern: &str, name: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('*') else {
+        return pattern == name;
+    };
+    let Some(mut rest) = name.strip_prefix(head) else {
+        return false;
+    };
+    // The leftmost place for each middle part leaves the most room for the others; the last part is tied to the end.
+    let mut parts: Vec<&str> = tail.split('*').collect();
+    let last = parts.pop().unwrap_or("");
+    for part in parts {
+        match rest.find(part) {
+            Some(at) => rest = &rest[at + part.len()..],
+            None => return false,
+        }
+    }
+    rest.ends_with(last)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn patterns_match_whole_names() {
+        for (pattern, name, expected) in [
+            ("mul_mv_*", "mul_mv_q4_0_f32", true),
+            ("mul_mv_*", "mul_mm_q4_0_f32", false),
+            ("*", "", true),
+            ("a", "ab", false),
+            ("*_f32", "add_f32_f32", true),
+            ("a*b*b", "ab", false),
+            ("a*b*b", "axbxb", true),
+            ("*x*", "axa", true),
+        ] {
+            assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn integers_are_checked_against_their_type() {
+        assert_eq!(
+            ConstantValue::from_integer(200, Scalar::U8),
+            Some(ConstantValue::Uchar(200))
+        );
+        assert_eq!(ConstantValue::from_integer(256, Scalar::U8), None);
+        assert_eq!(ConstantValue::from_integer(-1, Scalar::U32), None);
+        assert_eq!(
+            ConstantValue::from_integer(2, Scalar::Bool),
+            Some(ConstantValue::Bool(true))
+        );
+        assert_eq!(ConstantValue::Char(-1).bits(), 0xff);
+    }
+}

@@ -1,0 +1,131 @@
+//! Columns: pairs the tokens of a preprocessed line with those of the line the user wrote.
+//!
+//! The preprocessor keeps lines but not columns: it drops comments, squeezes blanks and expands macros. Both lines are split into
+//! tokens and walked in step; where they differ, the smallest skip on both sides after which several tokens agree again is
+//! taken to be a macro's use on the one side and its expansion on the other.
+
+use crate::lex;
+use crate::token::{Token, TokenKind};
+use std::ops::Range;
+
+/// Tokens that must agree before the lines count as in step again.
+const AGREE: usize = 3;
+
+/// Most tokens of the written line that a difference may span; macro uses are short.
+const FARTHEST: usize = 200;
+
+/// Byte offset in `written` of the byte at `offset` of `preprocessed`. A byte of a macro's expansion comes from the macro's argument
+/// if the token stands there once, else from the macro's name.
+pub(super) fn column(preprocessed: &str, written: &str, offset: usize) -> usize {
+    let lines = Lines {
+        left: lex::tokens(preprocessed),
+        right: lex::tokens(written),
+        preprocessed,
+        written,
+    };
+    let Some(target) = lines.left.iter().rposition(|t| t.span.start <= offset) else {
+        return 0;
+    };
+    let (mut i, mut j) = (0, 0);
+    while i < lines.left.len() && j < lines.right.len() {
+        if lines.same(i, j) {
+            if i == target {
+                let inside = offset - lines.left[i].span.start;
+                let last = lines.right[j].span.len().saturating_sub(1);
+                return lines.right[j].span.start + inside.min(last);
+            }
+            (i, j) = (i + 1, j + 1);
+            continue;
+        }
+        let (next_i, next_j) = lines.resync(i, j);
+        if target < next_i {
+            return lines.inside(target, j..next_j);
+        }
+        (i, j) = (next_i, next_j);
+    }
+    // The written line is used up: a macro's use that goes on over the following lines.
+    lines.right.last().map_or(0, |t| t.span.start)
+}
+
+/// The tokens of both lines.
+struct Lines<'a> {
+    left: Vec<Token>,
+    right: Vec<Token>,
+    preprocessed: &'a str,
+    written: &'a str,
+}
+
+impl Lines<'_> {
+    fn left(&self, i: usize) -> &str {
+        &self.preprocessed[self.left[i].span.clone()]
+    }
+
+    fn right(&self, j: usize) -> &str {
+        &self.written[self.right[j].span.clone()]
+    }
+
+    fn same(&self, i: usize, j: usize) -> bool {
+        self.left(i) == self.right(j)
+    }
+
+    /// Whether the next AGREE tokens, or all that are left on both sides, agree.
+    fn in_step(&self, i: usize, j: usize) -> bool {
+        let (left, right) = (self.left.len() - i, self.right.len() - j);
+        let count = AGREE.min(left).min(right);
+        (0..count).all(|k| self.same(i + k, j + k)) && (count == AGREE || left == right)
+    }
+
+    /// Where both sides are in step again after a difference at (i, j).
+    fn resync(&self, i: usize, j: usize) -> (usize, usize) {
+        if let Some(end) = self.call_end(j)
+            && let Some(found) = (i..=self.left.len()).find(|k| self.in_step(*k, end))
+        {
+            return (found, end);
+        }
+        let (left, right) = (self.left.len() - i, (self.right.len() - j).min(FARTHEST));
+        for distance in 1..=left + right {
+            for skip in 1..=distance.min(right) {
+                if distance - skip <= left && self.in_step(i + distance - skip, j + skip) {
+                    return (i + distance - skip, j + skip);
+                }
+            }
+        }
+        (self.left.len(), self.right.len())
+    }
+
+    /// The token after `NAME(...)` at `j`, if that stands there.
+    fn call_end(&self, j: usize) -> Option<usize> {
+        if self.right[j].kind != TokenKind::Word {
+            return None;
+        }
+        let mut depth = 0usize;
+        for k in j + 1..self.right.len() {
+            match self.right(k) {
+                "(" => depth += 1,
+                ")" => depth = depth.checked_sub(1)?,
+                _ => {}
+            }
+            if depth == 0 {
+                return (k > j + 1).then_some(k + 1);
+            }
+        }
+        None
+    }
+
+    /// Place in the written line of an expanded token of the macro use in `range`.
+    fn inside(&self, target: usize, range: Range<usize>) -> usize {
+        let name = self.right[range.start].span.start;
+        if matches!(
+            self.left[target].kind,
+            TokenKind::Punctuation | TokenKind::Directive
+        ) {
+            return name;
+        }
+        let mut arguments =
+            (range.start + 1..range.end).filter(|k| self.right(*k) == self.left(target));
+        match (arguments.next(), arguments.next()) {
+            (Some(only), None) => self.right[only].span.start,
+            _ => name,
+        }
+    }
+}

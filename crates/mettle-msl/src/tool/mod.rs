@@ -1,0 +1,5 @@
+//! The programs this crate runs: finding clang, running it under a time limit, and the headers it reads.
+
+pub(crate) mod clang;
+pub(crate) mod headers;
+pub(crate) mod process;
