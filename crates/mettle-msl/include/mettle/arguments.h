@@ -117,36 +117,39 @@ METTLE_INLINE T from_floats(F x) {
 
 // Overloads of `name` for float, half, bfloat and their vectors, with one, two or three operands; `implementation` is a
 // function template on float and native vectors of floats. To be used in namespace metal.
-#define METTLE_FLOAT_FUNCTION1(name, implementation)                                            \
-  METTLE_INLINE float name(float x) { return implementation(x); }                               \
-  METTLE_INLINE half name(half x) { return half(implementation(float(x))); }                    \
-  METTLE_INLINE bfloat name(bfloat x) { return bfloat(implementation(float(x))); }              \
-  template <class A, class V = mettle::float_vector_of<A>>                                      \
-  METTLE_INLINE V name(A x) {                                                                   \
-    return mettle::from_floats<V>(implementation(mettle::to_floats<V>(x)));                     \
+#define METTLE_FLOAT_FUNCTION1(name, implementation)                               \
+  METTLE_INLINE float name(float x) { return implementation(x); }                  \
+  METTLE_INLINE half name(half x) { return half(implementation(float(x))); }       \
+  METTLE_INLINE bfloat name(bfloat x) { return bfloat(implementation(float(x))); } \
+  template <class A>                                                               \
+  METTLE_INLINE mettle::float_vector_of<A> name(A x) {                             \
+    using V = mettle::float_vector_of<A>;                                          \
+    return mettle::from_floats<V>(implementation(mettle::to_floats<V>(x)));        \
   }
 
-#define METTLE_FLOAT_FUNCTION2(name, implementation)                                            \
-  METTLE_INLINE float name(float x, float y) { return implementation(x, y); }                   \
-  METTLE_INLINE half name(half x, half y) { return half(implementation(float(x), float(y))); }  \
-  METTLE_INLINE bfloat name(bfloat x, bfloat y) {                                               \
-    return bfloat(implementation(float(x), float(y)));                                          \
-  }                                                                                             \
-  template <class A, class B, class V = mettle::float_vector_of<A, B>>                          \
-  METTLE_INLINE V name(A x, B y) {                                                              \
+#define METTLE_FLOAT_FUNCTION2(name, implementation)                                                 \
+  METTLE_INLINE float name(float x, float y) { return implementation(x, y); }                        \
+  METTLE_INLINE half name(half x, half y) { return half(implementation(float(x), float(y))); }       \
+  METTLE_INLINE bfloat name(bfloat x, bfloat y) {                                                    \
+    return bfloat(implementation(float(x), float(y)));                                               \
+  }                                                                                                  \
+  template <class A, class B>                                                                        \
+  METTLE_INLINE mettle::float_vector_of<A, B> name(A x, B y) {                                       \
+    using V = mettle::float_vector_of<A, B>;                                                         \
     return mettle::from_floats<V>(implementation(mettle::to_floats<V>(x), mettle::to_floats<V>(y))); \
   }
 
-#define METTLE_FLOAT_FUNCTION3(name, implementation)                                            \
-  METTLE_INLINE float name(float x, float y, float z) { return implementation(x, y, z); }       \
-  METTLE_INLINE half name(half x, half y, half z) {                                             \
-    return half(implementation(float(x), float(y), float(z)));                                  \
-  }                                                                                             \
-  METTLE_INLINE bfloat name(bfloat x, bfloat y, bfloat z) {                                     \
-    return bfloat(implementation(float(x), float(y), float(z)));                                \
-  }                                                                                             \
-  template <class A, class B, class C, class V = mettle::float_vector_of<A, B, C>>              \
-  METTLE_INLINE V name(A x, B y, C z) {                                                         \
-    return mettle::from_floats<V>(                                                              \
+#define METTLE_FLOAT_FUNCTION3(name, implementation)                                                \
+  METTLE_INLINE float name(float x, float y, float z) { return implementation(x, y, z); }           \
+  METTLE_INLINE half name(half x, half y, half z) {                                                 \
+    return half(implementation(float(x), float(y), float(z)));                                      \
+  }                                                                                                 \
+  METTLE_INLINE bfloat name(bfloat x, bfloat y, bfloat z) {                                         \
+    return bfloat(implementation(float(x), float(y), float(z)));                                    \
+  }                                                                                                 \
+  template <class A, class B, class C>                                                              \
+  METTLE_INLINE mettle::float_vector_of<A, B, C> name(A x, B y, C z) {                              \
+    using V = mettle::float_vector_of<A, B, C>;                                                     \
+    return mettle::from_floats<V>(                                                                  \
         implementation(mettle::to_floats<V>(x), mettle::to_floats<V>(y), mettle::to_floats<V>(z))); \
   }

@@ -2,6 +2,8 @@
 // pays.
 #pragma once
 
+#include "integer.h"
+#include "math.h"
 #include "math_parts.h"
 
 namespace mettle::math {
@@ -18,14 +20,14 @@ METTLE_INLINE F fast_tanh(F x) {
 }  // namespace mettle::math
 
 // Functions that are the same in every mode.
-#define METTLE_SAME_IN_EVERY_MODE                                                                              \
-  using metal::abs, metal::acos, metal::acosh, metal::asin, metal::asinh, metal::atan, metal::atan2,           \
-      metal::atanh, metal::ceil, metal::clamp, metal::copysign, metal::cosh, metal::cospi, metal::divide,      \
-      metal::exp10, metal::fabs, metal::fdim, metal::floor, metal::fma, metal::fmax, metal::fmax3,             \
-      metal::fmedian3, metal::fmin, metal::fmin3, metal::fmod, metal::fract, metal::frexp, metal::ilogb,       \
-      metal::ldexp, metal::log10, metal::max, metal::max3, metal::median3, metal::min, metal::min3,            \
-      metal::mix, metal::modf, metal::nextafter, metal::rint, metal::round, metal::rsqrt, metal::saturate,     \
-      metal::sign, metal::sinh, metal::sinpi, metal::smoothstep, metal::sqrt, metal::step, metal::tanpi,       \
+#define METTLE_SAME_IN_EVERY_MODE                                                                          \
+  using metal::abs, metal::acos, metal::acosh, metal::asin, metal::asinh, metal::atan, metal::atan2,       \
+      metal::atanh, metal::ceil, metal::clamp, metal::copysign, metal::cosh, metal::cospi, metal::divide,  \
+      metal::exp10, metal::fabs, metal::fdim, metal::floor, metal::fma, metal::fmax, metal::fmax3,         \
+      metal::fmedian3, metal::fmin, metal::fmin3, metal::fmod, metal::fract, metal::frexp, metal::ilogb,   \
+      metal::ldexp, metal::log10, metal::max, metal::max3, metal::median3, metal::min, metal::min3,        \
+      metal::mix, metal::modf, metal::nextafter, metal::rint, metal::round, metal::rsqrt, metal::saturate, \
+      metal::sign, metal::sinh, metal::sinpi, metal::smoothstep, metal::sqrt, metal::step, metal::tanpi,   \
       metal::trunc;
 
 namespace metal::precise {
