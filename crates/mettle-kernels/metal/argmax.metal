@@ -17,7 +17,7 @@ struct Params {
 };
 
 // out[r] = the lowest i at which x[r, i] is the largest of the row; x is [rows, columns], out is [rows]. NaN is never the
-// largest; a row of nothing but NaN gives 0xffffffff, which no table of tokens has.
+// largest; a row of nothing but NaN gives `columns`, an index that no row has.
 //
 // One thread (ROW_PER_THREAD) or threadgroup for each row.
 kernel void argmax_f32(
@@ -45,9 +45,9 @@ kernel void argmax_f32(
     }
     const float best = group_max(group, largest(maxima));
 
-    uint found = UINT_MAX;
+    uint found = columns;
     for (uint i = group.thread_index; i < columns; i += group.threads) {
-        found = min(found, x[i] == best ? i : UINT_MAX);
+        found = min(found, x[i] == best ? i : columns);
     }
     found = group_min(group, found);
 

@@ -45,12 +45,12 @@ METAL_FUNC void add_tail(thread Sums& sums, wide weights, device const float* x,
     }
 }
 
-// out[c, row] = sum over i of w[row, i] * x[c, i], in f32, for columns c of the launch.
-// w is [rows, k], x is [m, k], out is [m, rows] with COLUMNS rows of x and out for each step of the grid in y; the last
-// step must be whole.
+// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. A launch takes
+// the m columns in steps of COLUMNS, which divides m.
 //
-// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is [rows, m / COLUMNS]
-// threads, or [ceil(rows / s), m / COLUMNS] threadgroups of s SIMD groups.
+// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is [m / COLUMNS, rows] threads, or
+// [m / COLUMNS, ceil(rows / s)] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+// weights of a threadgroup's rows are at hand.
 template <typename W>
 kernel void mul_mv(
     device const W*     w      [[buffer(0)]],
@@ -66,12 +66,12 @@ kernel void mul_mv(
     constexpr uint values = format<W>::values;
     constexpr uint parts = values / WIDE;
 
-    const uint row = ROW_PER_THREAD ? thread_position.x : group_position.x * simd_groups + simd_group;
+    const uint step = ROW_PER_THREAD ? thread_position.x : group_position.x;
+    const uint row = ROW_PER_THREAD ? thread_position.y : group_position.y * simd_groups + simd_group;
     if (row >= params.rows) {
         return;
     }
     const uint k = params.k;
-    const uint step = ROW_PER_THREAD ? thread_position.y : group_position.y;
     w += ulong(row) * row_stride<W>(k);
     x += ulong(step) * COLUMNS * k;
     out += ulong(step) * COLUMNS * params.rows + row;

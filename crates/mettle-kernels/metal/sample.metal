@@ -244,7 +244,7 @@ METAL_FUNC uint gather(Logits logits, float least, device float* out_logits, dev
 
 // out[0] = the token drawn from softmax(logits / temperature) among those that the filters keep, with the random number
 // that belongs to (seed, position): the same on every device, up to rounding. NaN and minus infinity are never drawn;
-// where nothing else is left, or where plus infinity leaves no probabilities, the result is 0xffffffff.
+// where nothing else is left, or where plus infinity leaves no probabilities, the result is `count`, which is no token.
 //
 // logits, candidate_logits and candidate_ids are [count]; the last two are scratch. One thread (ONE_THREAD) or one
 // threadgroup.
@@ -308,9 +308,9 @@ kernel void sample_f32(
     }
     keep(group, candidates, to_key(min_p_logit), UINT_MAX);
 
-    const float share = uniform(params.seed, params.position);
+    const float share = random_share(params.seed, params.position);
     const uint chosen = draw(group, candidates, best, params.temperature, params.temperature > 0.0f ? share : 0.0f);
     if (group.thread_index == 0) {
-        out[0] = chosen == UINT_MAX ? UINT_MAX : candidate_ids[chosen];
+        out[0] = chosen == UINT_MAX ? count : candidate_ids[chosen];
     }
 }

@@ -12,8 +12,6 @@
 
 using namespace metal;
 
-namespace mettle_kernels {
-
 // ---------------------------------------------------------------------------------------------------------- layouts
 
 // 32 values d * (q - 8): q in the low nibbles of qs for values 0 to 15, in the high nibbles for 16 to 31.
@@ -80,6 +78,8 @@ struct block_q6_K {
 };
 
 // -------------------------------------------------------------------------------------------------- values of a block
+
+namespace mettle_kernels {
 
 // The number of values in a block; dense types come in blocks of sixteen here, without meaning in memory.
 template <typename W>
@@ -221,15 +221,15 @@ METAL_FUNC wide decode_tail(device const Block*, uint, uint)
 }  // namespace mettle_kernels
 
 // INSTANTIATE(name, element type) for every format of weights.
-#define METTLE_FORMATS(INSTANTIATE)               \
-    INSTANTIATE(f32, float)                       \
-    INSTANTIATE(f16, half)                        \
-    INSTANTIATE(bf16, bfloat)                     \
-    INSTANTIATE(q4_0, mettle_kernels::block_q4_0) \
-    INSTANTIATE(q4_1, mettle_kernels::block_q4_1) \
-    INSTANTIATE(q5_0, mettle_kernels::block_q5_0) \
-    INSTANTIATE(q5_1, mettle_kernels::block_q5_1) \
-    INSTANTIATE(q8_0, mettle_kernels::block_q8_0) \
-    INSTANTIATE(q4_K, mettle_kernels::block_q4_K) \
-    INSTANTIATE(q5_K, mettle_kernels::block_q5_K) \
-    INSTANTIATE(q6_K, mettle_kernels::block_q6_K)
+#define METTLE_FORMATS(INSTANTIATE) \
+    INSTANTIATE(f32, float)         \
+    INSTANTIATE(f16, half)          \
+    INSTANTIATE(bf16, bfloat)       \
+    INSTANTIATE(q4_0, block_q4_0)   \
+    INSTANTIATE(q4_1, block_q4_1)   \
+    INSTANTIATE(q5_0, block_q5_0)   \
+    INSTANTIATE(q5_1, block_q5_1)   \
+    INSTANTIATE(q8_0, block_q8_0)   \
+    INSTANTIATE(q4_K, block_q4_K)   \
+    INSTANTIATE(q5_K, block_q5_K)   \
+    INSTANTIATE(q6_K, block_q6_K)

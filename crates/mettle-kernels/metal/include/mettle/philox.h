@@ -22,8 +22,8 @@ METAL_FUNC uint philox(ulong seed, ulong counter)
     return state.x;
 }
 
-// A number in [0, 1) with 24 random bits.
-METAL_FUNC float uniform(ulong seed, ulong counter)
+// A number in [0, 1) with 24 random bits that belongs to the counter.
+METAL_FUNC float random_share(ulong seed, ulong counter)
 {
     return float(philox(seed, counter) >> 8) * 5.9604645e-8f;
 }

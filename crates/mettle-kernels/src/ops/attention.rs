@@ -1,0 +1,348 @@
+//! Causal attention over the key-value cache.
+
+use super::check::Op;
+use super::mapping::Mapping;
+use crate::bindings::attention::{self, Constants, Params};
+use crate::cases::{Family, Run, Tolerance};
+use crate::reference;
+use crate::{Error, Result};
+use mettle_gpu::{Format, Grid, Pass, Tensor};
+
+const OP: Op = Op("attention");
+
+/// The largest head: `MAX_HEAD_SIZE` of `attention.metal`.
+const MAX_HEAD_SIZE: usize = 512;
+
+/// SIMD groups that share a head's keys where there are few heads to compute: `MAX_SIMD_GROUPS` of `attention.metal`.
+const MAX_SIMD_GROUPS: usize = 8;
+
+/// Heads of queries from which on each gets a single SIMD group: enough to fill a GPU.
+const MANY_HEADS: usize = 1024;
+
+/// What attention computes, besides its tensors.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Attention {
+    /// Factor of the scores; usually `1 / sqrt(head_size)`.
+    pub scale: f32,
+    /// The number of keys that a query sees, its own included; `None` for all before it.
+    pub window: Option<u32>,
+}
+
+/// `out[t, h] = sum over j of softmax_j(scale * q[t, h] . k[j, g]) * v[j, g]` over the keys j that token t sees, those with
+/// `0 <= positions[t] - j < window`; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
+///
+/// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches F32 or F16 `[capacity, kv_heads, head_size]`,
+/// `positions` i32 `[tokens]`. Entry j of a cache is the token at position j. A token whose position lies outside the
+/// cache gets NaN.
+///
+/// # Errors
+/// [`Error::Unsupported`] for caches of another format or heads larger than 512; [`Error::Argument`] for other formats
+/// or shapes or gaps, `heads` that `kv_heads` does not divide, or a window of 0; those of the launch, when `out` shares
+/// memory with an input among others.
+pub fn attention(
+    pass: &mut Pass,
+    q: &Tensor,
+    cache_k: &Tensor,
+    cache_v: &Tensor,
+    positions: &Tensor,
+    options: &Attention,
+    out: &mut Tensor,
+) -> Result<()> {
+    let mapping = Mapping::of(pass.device());
+    mapped(pass, mapping, q, cache_k, cache_v, positions, options, out)
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "those of the op, and the mapping"
+)]
+fn mapped(
+    pass: &mut Pass,
+    mapping: Mapping,
+    q: &Tensor,
+    cache_k: &Tensor,
+    cache_v: &Tensor,
+    positions: &Tensor,
+    options: &Attention,
+    out: &mut Tensor,
+) -> Result<()> {
+    let &[tokens, heads, head_size] = q.shape().dims() else {
+        return Err(OP.refuse(
+            "q",
+            format!(
+                "has shape {}, must be [tokens, heads, head_size]",
+                q.shape()
+            ),
+        ));
+    };
+    let &[capacity, kv_heads, cached_size] = cache_k.shape().dims() else {
+        let shape = cache_k.shape();
+        return Err(OP.refuse(
+            "cache_k",
+            format!("has shape {shape}, must be [capacity, kv_heads, head_size]"),
+        ));
+    };
+    if cached_size != head_size {
+        return Err(OP.refuse(
+            "cache_k",
+            format!("has heads of {cached_size}, the queries have {head_size}"),
+        ));
+    }
+    if kv_heads == 0 || heads % kv_heads != 0 {
+        return Err(OP.refuse(
+            "cache_k",
+            format!("has {kv_heads} heads, must divide the {heads} of the queries"),
+        ));
+    }
+    if options.window == Some(0) {
+        return Err(OP.refuse("window", "is 0, must hold the query's own key at least"));
+    }
+    if head_size > MAX_HEAD_SIZE {
+        return Err(Error::Unsupported {
+            op: OP.0,
+            reason: format!("heads of {head_size}; there are up to {MAX_HEAD_SIZE}"),
+        });
+    }
+    OP.size("q", tokens)?;
+    let params = Params {
+        heads: OP.size("q", heads)?,
+        kv_heads: OP.size("cache_k", kv_heads)?,
+        capacity: OP.size("cache_k", capacity)?,
+        window: options.window.unwrap_or(0),
+        scale: options.scale,
+    };
+    let constants = Constants {
+        row_per_thread: mapping.row_per_thread(),
+        head_size: head_size as u32,
+    };
+    let q = &OP.values("q", q)?;
+    let positions = &OP.vector("positions", positions, tokens)?;
+    let out = &mut OP.vector("out", out, tokens * heads * head_size)?;
+    let grid = match mapping {
+        // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
+        Mapping::RowPerThread => Grid::threads_total([heads, tokens]).threads(2),
+        Mapping::RowPerGroup => {
+            let simd_groups = if tokens * heads < MANY_HEADS {
+                MAX_SIMD_GROUPS
+            } else {
+                1
+            };
+            Grid::groups([heads, tokens]).threads(32 * simd_groups)
+        }
+    };
+    macro_rules! dispatch {
+        ($kernel:ident) => {{
+            let k = &OP.values("cache_k", cache_k)?;
+            let v = &OP.vector("cache_v", cache_v, cache_k.len())?;
+            pass.dispatch(
+                attention::$kernel {
+                    q,
+                    k,
+                    v,
+                    positions,
+                    out,
+                    params,
+                    constants,
+                },
+                grid,
+            )?;
+        }};
+    }
+    match cache_k.format() {
+        Format::F32 => dispatch!(F32),
+        Format::F16 => dispatch!(F16),
+        format => {
+            return Err(Error::Unsupported {
+                op: OP.0,
+                reason: format!("a cache of {format}; there are F32 and F16"),
+            });
+        }
+    }
+    Ok(())
+}
+
+/// One case: sizes, where the tokens are, and the window.
+#[derive(Clone, Copy)]
+struct Sizes {
+    heads: usize,
+    kv_heads: usize,
+    head_size: usize,
+    capacity: usize,
+    positions: &'static [i32],
+    window: Option<u32>,
+}
+
+/// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
+/// keys that do not fill blocks, more keys than blocks for every SIMD group, a prompt, windows around the sizes of
+/// blocks, and positions outside the cache. Cache entries that no token sees are NaN.
+pub(crate) fn family() -> Family {
+    Family::new("attention", Tolerance::MATMUL, |cases| {
+        for mapping in Mapping::ALL {
+            for format in [Format::F32, Format::F16] {
+                let mut add = |name: String, sizes: Sizes| {
+                    let kernel = format!("attention_{}", format.name().to_lowercase());
+                    cases.add(kernel, format!("{}_{name}", mapping.name()), move |run| {
+                        check(run, mapping, format, sizes)
+                    });
+                };
+                let decode = Sizes {
+                    heads: 4,
+                    kv_heads: 2,
+                    head_size: 64,
+                    capacity: 100,
+                    positions: &[70],
+                    window: None,
+                };
+                for head_size in [1, 20, 64, 72, 80, 96, 128, 192, 256, 512] {
+                    add(
+                        format!("decode_head{head_size}"),
+                        Sizes {
+                            head_size,
+                            ..decode
+                        },
+                    );
+                }
+                add(
+                    "one_key".into(),
+                    Sizes {
+                        positions: &[0],
+                        ..decode
+                    },
+                );
+                add(
+                    "full_cache".into(),
+                    Sizes {
+                        positions: &[99],
+                        ..decode
+                    },
+                );
+                add(
+                    "equal_heads".into(),
+                    Sizes {
+                        kv_heads: 4,
+                        ..decode
+                    },
+                );
+                add(
+                    "one_kv_head".into(),
+                    Sizes {
+                        heads: 7,
+                        kv_heads: 1,
+                        ..decode
+                    },
+                );
+                add(
+                    "long".into(),
+                    Sizes {
+                        heads: 2,
+                        kv_heads: 1,
+                        capacity: 900,
+                        positions: &[877],
+                        ..decode
+                    },
+                );
+                add(
+                    "prompt".into(),
+                    Sizes {
+                        positions: &[0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16],
+                        ..decode
+                    },
+                );
+                add(
+                    "later_prompt".into(),
+                    Sizes {
+                        positions: &[30, 31, 32, 33, 34],
+                        ..decode
+                    },
+                );
+                add(
+                    "many_heads".into(),
+                    Sizes {
+                        heads: 256,
+                        kv_heads: 64,
+                        head_size: 16,
+                        capacity: 40,
+                        positions: &[3, 35, 36, 39],
+                        ..decode
+                    },
+                );
+                // A window of W is W keys, not W + 1.
+                for window in [1, 2, 15, 16, 17, 31, 32, 33, 70, 71, 72, u32::MAX] {
+                    add(
+                        format!("window{window}"),
+                        Sizes {
+                            window: Some(window),
+                            ..decode
+                        },
+                    );
+                }
+                add(
+                    "window_prompt".into(),
+                    Sizes {
+                        positions: &[0, 1, 2, 3, 4, 5, 6],
+                        window: Some(3),
+                        ..decode
+                    },
+                );
+                add(
+                    "outside".into(),
+                    Sizes {
+                        positions: &[5, 100, -1, 99, i32::MAX, i32::MIN],
+                        ..decode
+                    },
+                );
+            }
+        }
+    })
+}
+
+fn check(run: &mut Run<'_>, mapping: Mapping, format: Format, sizes: Sizes) -> Result<()> {
+    let Sizes {
+        heads,
+        kv_heads,
+        head_size,
+        capacity,
+        positions,
+        window,
+    } = sizes;
+    let tokens = positions.len();
+    let q = run.rng().normal(tokens * heads * head_size);
+    let columns = kv_heads * head_size;
+    let (mut k, mut v) = (
+        run.rng().normal(capacity * columns),
+        run.rng().normal(capacity * columns),
+    );
+    let seen = |j: usize| {
+        positions.iter().any(|&p| {
+            (0..capacity as i64).contains(&i64::from(p)) && reference::visible(p, j, window)
+        })
+    };
+    for j in (0..capacity).filter(|&j| !seen(j)) {
+        k[j * columns..][..columns].fill(f32::NAN);
+        v[j * columns..][..columns].fill(f32::NAN);
+    }
+    let options = Attention {
+        scale: (head_size as f32).powf(-0.5),
+        window,
+    };
+    let qs = run.input(&q, [tokens, heads, head_size])?;
+    let (cache_k, k) = run.rounded(format, &k, [capacity, kv_heads, head_size])?;
+    let (cache_v, v) = run.rounded(format, &v, [capacity, kv_heads, head_size])?;
+    let places = run.input(positions, [tokens])?;
+    let mut out = run.output(Format::F32, [tokens, heads, head_size])?;
+    run.pass(|pass| {
+        mapped(
+            pass, mapping, &qs, &cache_k, &cache_v, &places, &options, &mut out,
+        )
+    })?;
+    run.check(&out, || {
+        reference::attention(
+            &q,
+            &k,
+            &v,
+            positions,
+            [heads, kv_heads, head_size],
+            &options,
+        )
+    })
+}

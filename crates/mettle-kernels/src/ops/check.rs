@@ -1,0 +1,91 @@
+//! What every op checks about its arguments before it launches anything.
+
+use crate::{Error, Result};
+use mettle_gpu::{Buffer, Scalar, Tensor};
+
+/// The name of an op, as its errors show it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Op(pub &'static str);
+
+impl Op {
+    /// The error for an argument that the op does not accept.
+    pub fn refuse(self, argument: &'static str, reason: impl Into<String>) -> Error {
+        Error::Argument {
+            op: self.0,
+            argument,
+            reason: reason.into(),
+        }
+    }
+
+    /// The values of a tensor of `rows` x `columns`, outer dimensions counted as rows: it must store `T`, without gaps.
+    pub fn matrix<T: Scalar>(
+        self,
+        argument: &'static str,
+        tensor: &Tensor,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Buffer<T>> {
+        if (tensor.rows(), tensor.columns()) != (rows, columns) {
+            let shape = tensor.shape();
+            return Err(self.refuse(
+                argument,
+                format!("has shape {shape}, must have {rows} rows of {columns}"),
+            ));
+        }
+        self.values(argument, tensor)
+    }
+
+    /// The values of a tensor of `n` values of whatever shape: it must store `T`, without gaps.
+    pub fn vector<T: Scalar>(
+        self,
+        argument: &'static str,
+        tensor: &Tensor,
+        n: usize,
+    ) -> Result<Buffer<T>> {
+        if tensor.len() != n {
+            let shape = tensor.shape();
+            return Err(self.refuse(argument, format!("has shape {shape}, must have {n} values")));
+        }
+        self.values(argument, tensor)
+    }
+
+    /// The values of a tensor that stores `T`, without gaps.
+    pub fn values<T: Scalar>(self, argument: &'static str, tensor: &Tensor) -> Result<Buffer<T>> {
+        if tensor.format() != T::FORMAT {
+            let (expected, actual) = (T::FORMAT.name(), tensor.format().name());
+            return Err(self.refuse(
+                argument,
+                format!("has format {actual}, must have {expected}"),
+            ));
+        }
+        self.dense(argument, tensor)?;
+        Ok(tensor.buffer()?)
+    }
+
+    /// Checks that a tensor has no gaps between its rows, and has any.
+    pub fn dense(self, argument: &'static str, tensor: &Tensor) -> Result<()> {
+        if tensor.is_empty() {
+            return Err(self.refuse(
+                argument,
+                format!("has shape {}, must not be empty", tensor.shape()),
+            ));
+        }
+        if !tensor.is_dense() {
+            return Err(self.refuse(argument, "has gaps between its rows, must be dense"));
+        }
+        Ok(())
+    }
+
+    /// A size as the 32-bit number that kernels take.
+    pub fn size(self, argument: &'static str, size: usize) -> Result<u32> {
+        // Kernels step by up to 2^20 beyond the end of a row before they compare.
+        let most = u32::MAX - (1 << 20);
+        match u32::try_from(size) {
+            Ok(size) if size <= most => Ok(size),
+            _ => Err(self.refuse(
+                argument,
+                format!("has a dimension of {size}, must be at most {most}"),
+            )),
+        }
+    }
+}

@@ -1,0 +1,133 @@
+//! Rows of a table, chosen by token ids.
+
+use super::check::Op;
+use super::mapping::{WIDE, rows_per_group};
+use crate::bindings::embedding::{self, Params};
+use crate::cases::{Cases, Expected, Family, Run, Tolerance};
+use crate::{Error, Result};
+use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
+
+const OP: Op = Op("embedding");
+
+/// `out[t, :] = table[ids[t], :]`, decoded; `table` is `[rows, columns]` in any format of [`FORMATS`], `ids` u32 of
+/// `[tokens]`, `out` f32 of `[tokens, columns]`. An id that the table does not have gives a row of NaN: the host cannot
+/// check what a kernel computed. Ids that come from the host are checked by [`token_ids`].
+///
+/// # Errors
+/// [`Error::Unsupported`] for a table of another format; [`Error::Argument`] for other formats or shapes or gaps.
+pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor) -> Result<()> {
+    let (rows, columns, tokens) = (table.rows(), table.columns(), ids.len());
+    OP.dense("table", table)?;
+    OP.size("ids", tokens)?;
+    let params = Params {
+        rows: OP.size("table", rows)?,
+        columns: OP.size("table", columns)?,
+    };
+    let ids = &OP.values("ids", ids)?;
+    let out = &mut OP.matrix("out", out, tokens, columns)?;
+    let sixteens = columns.div_ceil(WIDE);
+    let grid = Grid::threads_total([sixteens, tokens])
+        .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
+    macro_rules! dispatch {
+        ($($format:ident: $kernel:ident),*) => {
+            match table.format() {
+                $(Format::$format => {
+                    pass.dispatch(embedding::$kernel { table: &table.buffer()?, ids, out, params }, grid)?;
+                })*
+                format => {
+                    return Err(Error::Unsupported {
+                        op: OP.0,
+                        reason: format!("a table of {format}; there are {FORMATS:?}"),
+                    });
+                }
+            }
+        };
+    }
+    dispatch!(
+        F32: F32, F16: F16, BF16: Bf16, Q4_0: Q4_0, Q4_1: Q4_1, Q5_0: Q5_0, Q5_1: Q5_1, Q8_0: Q8_0, Q4_K: Q4K,
+        Q5_K: Q5K, Q6_K: Q6K
+    );
+    Ok(())
+}
+
+/// Token ids from the host, as a tensor for [`embedding`] of a table with `rows` rows.
+///
+/// # Errors
+/// [`Error::Argument`] when there are none, or naming the first that the table does not have; memory running out.
+pub fn token_ids(device: &Device, ids: &[u32], rows: usize) -> Result<Tensor> {
+    const OP: Op = Op("token_ids");
+    if ids.is_empty() {
+        return Err(OP.refuse("ids", "is empty"));
+    }
+    if let Some((place, id)) = ids.iter().enumerate().find(|&(_, &id)| id as usize >= rows) {
+        return Err(OP.refuse(
+            "ids",
+            format!("has id {id} at {place}, the table has {rows} rows"),
+        ));
+    }
+    Ok(Tensor::from_slice(device, ids, [ids.len()])?)
+}
+
+/// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
+pub const FORMATS: [Format; 11] = [
+    Format::F32,
+    Format::F16,
+    Format::BF16,
+    Format::Q4_0,
+    Format::Q4_1,
+    Format::Q5_0,
+    Format::Q5_1,
+    Format::Q8_0,
+    Format::Q4_K,
+    Format::Q5_K,
+    Format::Q6_K,
+];
+
+/// The part of a kernel's name that stands for a format.
+pub(super) fn kernel_part(format: Format) -> String {
+    format.name().to_lowercase().replace("_k", "_K")
+}
+
+/// The cases of `embedding.metal`: one row and one token, repeated and last ids, columns of several blocks, columns that
+/// end within a sixteen where the format allows, and ids that the table does not have.
+pub(crate) fn family() -> Family {
+    Family::new("embedding", Tolerance::EXACT, |cases| {
+        for format in FORMATS {
+            let block = format.block_len();
+            add(cases, format, "one", 1, block, vec![0]);
+            add(cases, format, "rows", 37, 3 * block, vec![0, 36, 5, 5, 17]);
+            if block == 1 {
+                add(cases, format, "tail", 9, 77, vec![8, 0, 3]);
+                add(cases, format, "wide", 3, 5000, vec![2, 1]);
+            }
+            add(
+                cases,
+                format,
+                "out_of_range",
+                7,
+                2 * block,
+                vec![6, 7, 0, u32::MAX, 1],
+            );
+        }
+    })
+}
+
+fn add(cases: &mut Cases, format: Format, name: &str, rows: usize, columns: usize, ids: Vec<u32>) {
+    let body = move |run: &mut Run<'_>| {
+        let (table, values) = run.weights(format, rows, columns)?;
+        let ids_tensor = run.input(&ids, [ids.len()])?;
+        let mut out = run.output(Format::F32, [ids.len(), columns])?;
+        run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
+        run.check(&out, || reference(&values, columns, &ids))
+    };
+    cases.add(format!("embedding_{}", kernel_part(format)), name, body);
+}
+
+fn reference(table: &[f32], columns: usize, ids: &[u32]) -> Vec<Expected> {
+    ids.iter()
+        .flat_map(|&id| {
+            let row = table.chunks_exact(columns).nth(id as usize);
+            (0..columns).map(move |i| Expected::exact(row.map_or(f32::NAN, |row| row[i])))
+        })
+        .collect()
+}

@@ -1,0 +1,64 @@
+//! How kernels over rows are spread over threads.
+
+use mettle_gpu::{Device, DeviceKind, Grid};
+
+/// The two mappings of kernels that reduce rows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Mapping {
+    /// One thread a row. Nothing waits for anything, so on the CPU device a threadgroup is a plain loop.
+    RowPerThread,
+    /// A SIMD group or a threadgroup a row, for GPUs.
+    RowPerGroup,
+}
+
+/// Values of a row that a thread works on at a time: `WIDE` of `mettle/wide.h`.
+pub(super) const WIDE: usize = 16;
+
+/// Values that make a threadgroup of the CPU device worth handing to another core: about 4 microseconds of work.
+const VALUES_PER_GROUP: usize = 16384;
+
+impl Mapping {
+    /// Both, for cases.
+    pub const ALL: [Mapping; 2] = [Mapping::RowPerThread, Mapping::RowPerGroup];
+
+    /// The one that suits a device.
+    pub fn of(device: &Device) -> Mapping {
+        match device.kind() {
+            DeviceKind::Cpu => Mapping::RowPerThread,
+            _ => Mapping::RowPerGroup,
+        }
+    }
+
+    /// For the names of cases.
+    pub fn name(self) -> &'static str {
+        match self {
+            Mapping::RowPerThread => "thread",
+            Mapping::RowPerGroup => "group",
+        }
+    }
+
+    /// Whether a row belongs to one thread: the function constant `ROW_PER_THREAD`.
+    pub fn row_per_thread(self) -> bool {
+        self == Mapping::RowPerThread
+    }
+
+    /// The grid for rows of `columns` values: a thread, or a threadgroup with a thread for each sixteen, up to 256.
+    pub fn rows(self, rows: usize, columns: usize) -> Grid {
+        match self {
+            Mapping::RowPerThread => Grid::elements(rows).threads(rows_per_group(rows, columns)),
+            Mapping::RowPerGroup => {
+                let threads = columns.div_ceil(WIDE).next_multiple_of(32).min(256);
+                Grid::rows(rows).threads(threads)
+            }
+        }
+    }
+}
+
+/// Rows for one threadgroup of the CPU device, such that groups are about equal and have enough to do.
+pub(super) fn rows_per_group(rows: usize, work_per_row: usize) -> usize {
+    let groups = rows
+        .saturating_mul(work_per_row)
+        .div_ceil(VALUES_PER_GROUP)
+        .clamp(1, rows.max(1));
+    rows.div_ceil(groups).clamp(1, 256)
+}

@@ -1,0 +1,165 @@
+//! Matrix products with weights of any format, a few columns at a time.
+
+use super::check::Op;
+use super::embedding::{FORMATS, kernel_part};
+use super::mapping::{Mapping, rows_per_group};
+use crate::bindings::mul_mv::{self, Constants, Params};
+use crate::cases::{Cases, Expected, Family, Run, Tolerance};
+use crate::{Error, Result};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+
+const OP: Op = Op("mul_mat");
+
+/// Columns that a launch takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
+const MAX_COLUMNS: usize = 4;
+
+/// SIMD groups of a threadgroup, each with a row.
+const SIMD_GROUPS: usize = 4;
+
+/// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
+/// [`FORMATS`], `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
+///
+/// # Errors
+/// [`Error::Unsupported`] for weights of another format; [`Error::Argument`] for other formats or shapes or gaps; those
+/// of the launch, when `out` shares memory with an input among others.
+pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
+    let mapping = Mapping::of(pass.device());
+    mapped(pass, mapping, w, x, out)
+}
+
+fn mapped(
+    pass: &mut Pass,
+    mapping: Mapping,
+    w: &Tensor,
+    x: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let (n, k, m) = (w.rows(), w.columns(), x.rows());
+    OP.dense("w", w)?;
+    OP.size("x", m)?;
+    let params = Params {
+        rows: OP.size("w", n)?,
+        k: OP.size("w", k)?,
+    };
+    let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
+    let out: Buffer<f32> = OP.matrix("out", out, m, n)?;
+
+    // As many whole steps of four columns as there are, then the rest.
+    let whole = m / MAX_COLUMNS * MAX_COLUMNS;
+    for (range, columns) in [(0..whole, MAX_COLUMNS), (whole..m, m - whole)] {
+        if !range.is_empty() {
+            let x = x.slice(range.start * k..range.end * k)?;
+            let out = out.slice(range.start * n..range.end * n)?;
+            launch(
+                pass,
+                mapping,
+                w,
+                params,
+                x,
+                out,
+                range.len() / columns,
+                columns,
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// One launch of `steps` times `columns` columns.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what a launch is made of, in one place"
+)]
+fn launch(
+    pass: &mut Pass,
+    mapping: Mapping,
+    w: &Tensor,
+    params: Params,
+    x: Buffer<f32>,
+    mut out: Buffer<f32>,
+    steps: usize,
+    columns: usize,
+) -> Result<()> {
+    let rows = w.rows();
+    let grid = match mapping {
+        Mapping::RowPerThread => {
+            let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
+            Grid::threads_total([steps, rows]).threads([1, threads])
+        }
+        Mapping::RowPerGroup => {
+            Grid::groups([steps, rows.div_ceil(SIMD_GROUPS)]).threads(32 * SIMD_GROUPS)
+        }
+    };
+    let constants = Constants {
+        row_per_thread: mapping.row_per_thread(),
+        columns: columns as u32,
+    };
+    macro_rules! dispatch {
+        ($($format:ident: $kernel:ident),*) => {
+            match w.format() {
+                $(Format::$format => {
+                    let w = &w.buffer()?;
+                    pass.dispatch(mul_mv::$kernel { w, x: &x, out: &mut out, params, constants }, grid)?;
+                })*
+                format => {
+                    return Err(Error::Unsupported {
+                        op: OP.0,
+                        reason: format!("weights of {format}; there are {FORMATS:?}"),
+                    });
+                }
+            }
+        };
+    }
+    dispatch!(
+        F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
+        Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
+    );
+    Ok(())
+}
+
+/// The cases of `mul_mv.metal`: one row, one block, rows that do not fill threadgroups, every number of columns, more
+/// columns than a launch takes, several threadgroups, long rows, and for dense weights rows that end within a sixteen.
+pub(crate) fn family() -> Family {
+    Family::new("mul_mv", Tolerance::MATMUL, |cases| {
+        for mapping in Mapping::ALL {
+            for format in FORMATS {
+                let block = format.block_len().max(32);
+                for m in 1..=MAX_COLUMNS {
+                    add(cases, mapping, format, 7, 3 * block, m);
+                }
+                add(cases, mapping, format, 1, block, 1);
+                add(cases, mapping, format, 5, block, 11);
+                add(cases, mapping, format, 130, 512, 1);
+                add(cases, mapping, format, 3, 16 * 1024, 2);
+                if format.block_len() == 1 {
+                    add(cases, mapping, format, 3, 1, 1);
+                    add(cases, mapping, format, 6, 45, 3);
+                    add(cases, mapping, format, 2, 1037, 4);
+                }
+            }
+        }
+    })
+}
+
+fn add(cases: &mut Cases, mapping: Mapping, format: Format, n: usize, k: usize, m: usize) {
+    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+    let name = format!("{}_n{n}_k{k}_m{m}", mapping.name());
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let x = run.rng().activations(m * k);
+        let xs = run.input(&x, [m, k])?;
+        let mut out = run.output(Format::F32, [m, n])?;
+        run.pass(|pass| mapped(pass, mapping, &w, &xs, &mut out))?;
+        run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+fn reference(weights: &[f32], x: &[f32], k: usize) -> Vec<Expected> {
+    let product = |w: &[f32], x: &[f32]| {
+        let terms = || w.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
+        Expected::near(terms().sum(), terms().map(f64::abs).sum())
+    };
+    x.chunks_exact(k)
+        .flat_map(|x| weights.chunks_exact(k).map(move |w| product(w, x)))
+        .collect()
+}

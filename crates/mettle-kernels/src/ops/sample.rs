@@ -1,0 +1,294 @@
+//! Drawing the next token.
+
+use super::check::Op;
+use super::mapping::Mapping;
+use crate::bindings::sample::{self, Constants, Params};
+use crate::cases::{Expected, Family, Run, Tolerance};
+use crate::{Result, reference};
+use mettle_gpu::{Format, Grid, Pass, Tensor};
+
+const OP: Op = Op("sample");
+
+/// Threads of the one threadgroup on a GPU.
+const THREADS: usize = 1024;
+
+/// How a token is drawn. The filters apply in the order of the fields, each to what the one before it left, and then the
+/// temperature: llama.cpp's default chain.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Sampling {
+    /// Keep this many of the most probable tokens; 0 for all.
+    pub top_k: u32,
+    /// Keep the most probable tokens that together have at least this share of the probability, and one at least; 1 for
+    /// all.
+    pub top_p: f32,
+    /// Keep tokens that are at least this probable relative to the most probable one; 0 for all.
+    pub min_p: f32,
+    /// Divisor of the logits; at 0 the most probable token is taken (the first of equals).
+    pub temperature: f32,
+    /// The seed of the random numbers.
+    pub seed: u64,
+}
+
+impl Sampling {
+    fn check(&self) -> Result<()> {
+        let within = |argument, value: f32, most: f32| {
+            if (0.0..=most).contains(&value) {
+                return Ok(());
+            }
+            Err(OP.refuse(argument, format!("is {value}, must be within 0 to {most}")))
+        };
+        within("top_p", self.top_p, 1.0)?;
+        within("min_p", self.min_p, 1.0)?;
+        within("temperature", self.temperature, f32::MAX)
+    }
+}
+
+/// Draws the token at `position` of a text from `logits`, f32 of any number of values in any shape, and writes its index
+/// to `out`, u32 of one value. The random number is a function of `(seed, position)` alone, so a text can be drawn again
+/// from any place on, on any device.
+///
+/// NaN and minus infinity are never drawn; where nothing else is left, or where a logit of plus infinity leaves no
+/// probabilities, the result is the number of logits, which is no token.
+///
+/// # Errors
+/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes, gaps, `top_p` or `min_p` outside 0 to 1, or a
+/// temperature that is negative or no number; memory for the candidates running out.
+pub fn sample(
+    pass: &mut Pass,
+    logits: &Tensor,
+    sampling: &Sampling,
+    position: u64,
+    out: &mut Tensor,
+) -> Result<()> {
+    let mapping = Mapping::of(pass.device());
+    mapped(pass, mapping, logits, sampling, position, out)
+}
+
+fn mapped(
+    pass: &mut Pass,
+    mapping: Mapping,
+    logits: &Tensor,
+    sampling: &Sampling,
+    position: u64,
+    out: &mut Tensor,
+) -> Result<()> {
+    sampling.check()?;
+    let count = logits.len();
+    let kernel = sample::F32 {
+        logits: &OP.values("logits", logits)?,
+        out: &mut OP.vector("out", out, 1)?,
+        candidate_logits: &mut pass.device().buffer(count)?,
+        candidate_ids: &mut pass.device().buffer(count)?,
+        params: Params {
+            seed: sampling.seed,
+            position,
+            count: OP.size("logits", count)?,
+            top_k: sampling.top_k,
+            top_p: sampling.top_p,
+            min_p: sampling.min_p,
+            temperature: sampling.temperature,
+        },
+        constants: Constants {
+            one_thread: mapping.row_per_thread(),
+        },
+    };
+    let threads = match mapping {
+        Mapping::RowPerThread => 1,
+        Mapping::RowPerGroup => THREADS,
+    };
+    Ok(pass.dispatch(kernel, Grid::rows(1).threads(threads))?)
+}
+
+/// Every filter off, temperature 1.
+const PLAIN: Sampling = Sampling {
+    top_k: 0,
+    top_p: 1.0,
+    min_p: 0.0,
+    temperature: 1.0,
+    seed: 0x0123_4567_89AB_CDEF,
+};
+
+/// The cases of `sample.metal`: each filter alone and all together, numbers of candidates that are no powers of two or
+/// exceed what there is, equal logits, one logit, vocabularies beyond 2^18, masked and NaN logits, and no temperature.
+/// Each case draws at several positions.
+pub(crate) fn family() -> Family {
+    Family::new("sample", Tolerance::EXACT, |cases| {
+        for mapping in Mapping::ALL {
+            let mut add = |name: &str, sampling: Sampling, logits: fn(&mut Run<'_>) -> Vec<f32>| {
+                let name = format!("{}_{name}", mapping.name());
+                cases.add("sample_f32", name, move |run| {
+                    let logits = logits(run);
+                    check(run, mapping, &logits, &sampling)
+                });
+            };
+            let small = |run: &mut Run<'_>| run.rng().normal(1000);
+            let large =
+                |run: &mut Run<'_>| run.rng().normal(300_001).iter().map(|x| 3.0 * x).collect();
+            let default = Sampling {
+                top_k: 40,
+                top_p: 0.95,
+                min_p: 0.05,
+                temperature: 0.8,
+                ..PLAIN
+            };
+            add("plain", PLAIN, small);
+            add("default", default, small);
+            add("large_default", default, large);
+            add(
+                "large_top_p",
+                Sampling {
+                    top_p: 0.9,
+                    ..PLAIN
+                },
+                large,
+            );
+            add(
+                "large_top_k",
+                Sampling {
+                    top_k: 5000,
+                    ..PLAIN
+                },
+                large,
+            );
+            add(
+                "large_min_p",
+                Sampling {
+                    min_p: 0.02,
+                    temperature: 1.5,
+                    ..PLAIN
+                },
+                large,
+            );
+            for top_k in [1, 2, 3, 7, 31, 33, 63, 100, 999, 1000, 1001] {
+                add(
+                    &format!("top_k{top_k}"),
+                    Sampling {
+                        top_k,
+                        temperature: 3.0,
+                        ..PLAIN
+                    },
+                    small,
+                );
+            }
+            for top_p in [0.0, 0.01, 0.5, 0.999] {
+                add(&format!("top_p{top_p}"), Sampling { top_p, ..PLAIN }, small);
+            }
+            for min_p in [0.01, 0.3, 1.0] {
+                add(
+                    &format!("min_p{min_p}"),
+                    Sampling {
+                        min_p,
+                        temperature: 2.0,
+                        ..PLAIN
+                    },
+                    small,
+                );
+            }
+            add(
+                "top_k_and_p",
+                Sampling {
+                    top_k: 57,
+                    top_p: 0.7,
+                    ..PLAIN
+                },
+                small,
+            );
+            add(
+                "greedy",
+                Sampling {
+                    temperature: 0.0,
+                    ..PLAIN
+                },
+                small,
+            );
+            add(
+                "greedy_filtered",
+                Sampling {
+                    temperature: 0.0,
+                    ..default
+                },
+                large,
+            );
+            add(
+                "cold",
+                Sampling {
+                    temperature: 1e-3,
+                    ..PLAIN
+                },
+                small,
+            );
+            add("one", default, |_| vec![-3.0]);
+            // Three quarters equal: filters cut within them, and keep the lowest ids.
+            let equal = |run: &mut Run<'_>| {
+                (0..400)
+                    .map(|_| (run.rng().below(4) > 0) as u8 as f32)
+                    .collect()
+            };
+            add("equal_top_k", Sampling { top_k: 11, ..PLAIN }, equal);
+            add(
+                "equal_top_p",
+                Sampling {
+                    top_p: 0.37,
+                    ..PLAIN
+                },
+                equal,
+            );
+            add(
+                "equal_greedy",
+                Sampling {
+                    temperature: 0.0,
+                    ..PLAIN
+                },
+                equal,
+            );
+            add("masked", default, |run| {
+                let mut logits = run.rng().normal(5000);
+                (0..5000)
+                    .filter(|i| i % 7 != 3)
+                    .for_each(|i| logits[i] = f32::NEG_INFINITY);
+                logits[0] = f32::NAN;
+                logits[4999] = -f32::NAN;
+                logits
+            });
+            add(
+                "masked_but_few",
+                Sampling {
+                    top_k: 100,
+                    ..default
+                },
+                |_| {
+                    let mut logits = vec![f32::NEG_INFINITY; 3000];
+                    (logits[17], logits[2900]) = (-1.0, -1.5);
+                    logits
+                },
+            );
+            add("nothing", default, |_| {
+                vec![f32::NEG_INFINITY, f32::NAN, f32::NEG_INFINITY]
+            });
+            add("infinite", default, |_| vec![0.0, f32::INFINITY, 1.0]);
+        }
+    })
+}
+
+fn check(run: &mut Run<'_>, mapping: Mapping, logits: &[f32], sampling: &Sampling) -> Result<()> {
+    const POSITIONS: u64 = 8;
+    let tensor = run.input(logits, [logits.len()])?;
+    for position in 0..POSITIONS {
+        // Counters beyond 32 bits too.
+        let position = position << 30;
+        let mut out = run.output(Format::U32, [1])?;
+        run.pass(|pass| mapped(pass, mapping, &tensor, sampling, position, &mut out))?;
+        let drawn = out.to_vec::<u32>()?[0];
+        run.check(&out, || {
+            let choice = reference::sample(logits, sampling, position);
+            // Where the random number falls on the border of two tokens, to rounding, either will do.
+            let token = if choice.close.contains(&drawn) {
+                drawn
+            } else {
+                choice.token
+            };
+            vec![Expected::exact(token)]
+        })?;
+    }
+    Ok(())
+}

@@ -1,0 +1,59 @@
+//! Attention by its definition, in f64.
+
+use crate::cases::Expected;
+use crate::ops::Attention;
+
+/// Whether a token at position `p` sees key `j`.
+pub(crate) fn visible(p: i32, j: usize, window: Option<u32>) -> bool {
+    let distance = i64::from(p) - j as i64;
+    distance >= 0 && window.is_none_or(|window| distance < i64::from(window))
+}
+
+/// The output of [`crate::ops::attention`] for every token, head and element.
+pub(crate) fn attention(
+    q: &[f32],
+    k: &[f32],
+    v: &[f32],
+    positions: &[i32],
+    [heads, kv_heads, head_size]: [usize; 3],
+    options: &Attention,
+) -> Vec<Expected> {
+    let columns = kv_heads * head_size;
+    let capacity = k.len() / columns;
+    let mut expected = Vec::with_capacity(q.len());
+    for (row, q) in q.chunks_exact(head_size).enumerate() {
+        let (token, head) = (row / heads, row % heads);
+        let position = positions[token];
+        if position < 0 || position as usize >= capacity {
+            expected.extend(std::iter::repeat_n(Expected::exact(f64::NAN), head_size));
+            continue;
+        }
+        let offset = head / (heads / kv_heads) * head_size;
+        let entry =
+            |cache: &'_ [f32], j: usize, i: usize| f64::from(cache[j * columns + offset + i]);
+        let keys: Vec<usize> = (0..capacity)
+            .filter(|&j| visible(position, j, options.window))
+            .collect();
+        let scores: Vec<f64> = keys
+            .iter()
+            .map(|&j| {
+                let product: f64 = (0..head_size)
+                    .map(|i| f64::from(q[i]) * entry(k, j, i))
+                    .sum();
+                f64::from(options.scale) * product
+            })
+            .collect();
+        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
+        let total: f64 = weights.iter().sum();
+        expected.extend((0..head_size).map(|i| {
+            let terms = || {
+                keys.iter()
+                    .zip(&weights)
+                    .map(|(&j, weight)| weight / total * entry(v, j, i))
+            };
+            Expected::near(terms().sum(), terms().map(f64::abs).sum())
+        }));
+    }
+    expected
+}
