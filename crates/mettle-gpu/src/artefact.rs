@@ -1,80 +1,68 @@
-//! What a device needs to know of a compiled artefact.
+//! Artefacts as `mettle_msl` writes them, and what a launch is checked against.
 
-use crate::error::{Error, Result};
+use mettle_msl::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
 
-/// The description of an artefact and its code.
-#[derive(Debug)]
-pub(crate) struct ArtefactInfo {
-    pub kernels: Vec<KernelInfo>,
-    pub code: Vec<u8>,
+use crate::error::{Error, Fault, Result, Site};
+
+/// Reads an artefact, checking its digest and its target.
+pub(crate) fn parse(unit: &str, target: &str, bytes: &[u8]) -> Result<Artefact> {
+    let refuse = |reason: String| Error::Artefact {
+        unit: unit.to_owned(),
+        reason,
+    };
+    let artefact = Artefact::from_bytes(bytes).map_err(|error| refuse(error.to_string()))?;
+    if artefact.target != target {
+        return Err(refuse(format!(
+            "it is for {}, not for {target}",
+            artefact.target
+        )));
+    }
+    Ok(artefact)
 }
 
-/// A compiled kernel.
-#[derive(Debug, Clone)]
-pub(crate) struct KernelInfo {
-    pub name: String,
-    pub synchronises: bool,
-    /// In bytes.
-    pub static_threadgroup_memory: usize,
-    pub arguments: Vec<ArgumentInfo>,
+/// The kernel of a name.
+pub(crate) fn kernel<'a>(artefact: &'a Artefact, name: &str) -> Option<&'a ArtefactKernel> {
+    artefact.kernels.iter().find(|kernel| kernel.name == name)
 }
 
-/// An argument of a compiled kernel.
-#[derive(Debug, Clone)]
-pub(crate) struct ArgumentInfo {
-    pub name: String,
-    /// The buffer index, or the threadgroup index for threadgroup memory.
-    pub index: u32,
-    pub kind: ArgumentKind,
-    /// Bytes of a value; bytes of one element of a buffer or of threadgroup memory.
-    pub size: usize,
-    /// The alignment of the value or of an element.
-    pub align: usize,
+/// The argument at an index; threadgroup memory has its own index space.
+pub(crate) fn argument(
+    kernel: &ArtefactKernel,
+    index: u32,
+    threadgroup: bool,
+) -> Option<&ArtefactArgument> {
+    kernel.arguments.iter().find(|argument| {
+        let is_threadgroup = argument.kind == ArtefactArgumentKind::ThreadgroupMemory;
+        argument.index == index && is_threadgroup == threadgroup
+    })
 }
 
-/// What a kernel does with an argument.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum ArgumentKind {
-    ReadBuffer,
-    WriteBuffer,
-    Value,
-    ThreadgroupMemory,
+/// A kind of argument in words.
+pub(crate) fn kind_name(kind: ArtefactArgumentKind) -> &'static str {
+    match kind {
+        ArtefactArgumentKind::Buffer { writable: false } => "a buffer that is read",
+        ArtefactArgumentKind::Buffer { writable: true } => "a buffer that is written",
+        ArtefactArgumentKind::Value => "a value",
+        ArtefactArgumentKind::ThreadgroupMemory => "threadgroup memory",
+    }
 }
 
-impl ArgumentKind {
-    pub fn name(self) -> &'static str {
-        match self {
-            ArgumentKind::ReadBuffer => "a buffer that is read",
-            ArgumentKind::WriteBuffer => "a buffer that is written",
-            ArgumentKind::Value => "a value",
-            ArgumentKind::ThreadgroupMemory => "threadgroup memory",
+/// Replaces places in the compiled text by those in the `.metal` files.
+pub(crate) fn locate(artefact: &Artefact, mut fault: Fault) -> Fault {
+    let place = |site: &mut Site| {
+        if let Some((file, line)) = artefact.locate(site.tag()) {
+            site.set_place(file, line);
         }
+    };
+    match &mut fault {
+        Fault::BarrierAfterReturn { site, .. } | Fault::UnexpectedSynchronisation { site } => {
+            place(site)
+        }
+        Fault::BarrierSites { first, second, .. } => {
+            place(first);
+            place(second);
+        }
+        Fault::Host { .. } => {}
     }
-}
-
-impl KernelInfo {
-    /// The argument at an index; threadgroup memory has its own index space.
-    pub fn argument(&self, index: u32, threadgroup: bool) -> Option<&ArgumentInfo> {
-        self.arguments.iter().find(|argument| {
-            argument.index == index
-                && (argument.kind == ArgumentKind::ThreadgroupMemory) == threadgroup
-        })
-    }
-}
-
-impl ArtefactInfo {
-    /// Reads an artefact, checking its digest.
-    pub fn parse(unit: &str, bytes: &[u8]) -> Result<Self> {
-        Err(Error::Artefact {
-            unit: unit.to_owned(),
-            reason: format!(
-                "{} bytes in a form that this build cannot read yet",
-                bytes.len()
-            ),
-        })
-    }
-
-    pub fn kernel(&self, name: &str) -> Option<&KernelInfo> {
-        self.kernels.iter().find(|kernel| kernel.name == name)
-    }
+    fault
 }

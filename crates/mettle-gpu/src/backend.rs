@@ -84,6 +84,15 @@ pub(crate) struct Commands<'a> {
     pub profile: bool,
 }
 
+/// Why a backend refused code.
+#[derive(Debug)]
+pub(crate) enum LoadError {
+    /// The code itself.
+    Code(String),
+    /// A function constant that the code does not have.
+    UnknownConstant(u32),
+}
+
 /// A launch that failed while it ran.
 #[derive(Debug)]
 pub(crate) struct RawFault {
@@ -171,11 +180,11 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// As for `write`.
     unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8);
 
-    /// Loads code; `constants` are set when it is generic. The error says why the code was refused.
+    /// Loads code; `constants` are set when it is generic.
     ///
     /// # Safety
     /// The code was made by our compiler for one of this backend's targets.
-    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, String>;
+    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError>;
 
     /// Gives a library and its pipelines back.
     ///

@@ -190,7 +190,7 @@ pub enum Error {
         threadgroup: [u32; 3],
         /// What happened.
         #[source]
-        fault: Fault,
+        fault: Box<Fault>,
     },
 }
 
@@ -362,24 +362,49 @@ pub enum Fault {
     },
 }
 
-/// A place in a kernel's source, as compiled kernels name it: a 64-bit tag of file, line and column.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub struct Site(pub u64);
+/// A place in a kernel's source.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Site {
+    tag: u64,
+    file: String,
+    line: u32,
+}
 
 impl Site {
-    /// The line in the source file, from 1.
-    pub fn line(self) -> u32 {
-        (self.0 as u32) >> 12
+    /// The place that compiled code names by a tag, not traced to a file yet.
+    pub(crate) fn new(tag: u64) -> Self {
+        Site {
+            tag,
+            file: String::new(),
+            line: mettle_msl::abi::site_line_column(tag).0,
+        }
     }
 
-    /// The column in the line, from 1, at most 4095.
-    pub fn column(self) -> u32 {
-        (self.0 as u32) & 0xfff
+    pub(crate) fn tag(&self) -> u64 {
+        self.tag
+    }
+
+    pub(crate) fn set_place(&mut self, file: &str, line: u32) {
+        file.clone_into(&mut self.file);
+        self.line = line;
+    }
+
+    /// The file's name without its folder; empty when it is not known.
+    pub fn file(&self) -> &str {
+        &self.file
+    }
+
+    /// The line in the file, from 1; of the compiled text when the file is not known.
+    pub fn line(&self) -> u32 {
+        self.line
     }
 }
 
 impl std::fmt::Display for Site {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "line {} column {}", self.line(), self.column())
+        if self.file.is_empty() {
+            return write!(f, "line {} of the compiled text", self.line);
+        }
+        write!(f, "{}:{}", self.file, self.line)
     }
 }

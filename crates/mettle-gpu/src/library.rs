@@ -6,8 +6,10 @@ use std::hash::{BuildHasherDefault, Hash, Hasher};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
-use crate::artefact::ArtefactInfo;
-use crate::backend::{Backend, RawKernel, RawLibrary};
+use mettle_msl::Artefact;
+
+use crate::artefact;
+use crate::backend::{Backend, LoadError, RawKernel, RawLibrary};
 use crate::constants::ConstantSet;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -82,7 +84,7 @@ impl Device {
                 target: Cow::Owned(target),
                 constants: constants.map(|set| Cow::Owned(set.entries().to_vec())),
                 bytes: Cow::Owned(bytes),
-                info: OnceLock::new(),
+                artefact: OnceLock::new(),
             });
         Library {
             device: self.clone(),
@@ -111,7 +113,7 @@ struct Slot {
     target: Cow<'static, str>,
     constants: Option<Constants>,
     bytes: Cow<'static, [u8]>,
-    info: OnceLock<Result<ArtefactInfo>>,
+    artefact: OnceLock<Result<Arc<Artefact>>>,
 }
 
 /// Something made once; threads that want it meanwhile wait.
@@ -136,10 +138,10 @@ impl Unit {
         }
     }
 
-    fn info(&self, slot: usize) -> Result<&ArtefactInfo> {
+    fn artefact(&self, slot: usize) -> Result<&Arc<Artefact>> {
         let slot = &self.slots[slot];
-        slot.info
-            .get_or_init(|| ArtefactInfo::parse(&self.name, &slot.bytes))
+        slot.artefact
+            .get_or_init(|| artefact::parse(&self.name, &slot.target, &slot.bytes).map(Arc::new))
             .as_ref()
             .map_err(Clone::clone)
     }
@@ -169,9 +171,9 @@ impl Unit {
             });
         }
         let slot = self.choose(device, kernel, constants)?;
-        let info = self.info(slot)?;
-        let Some(kernel) = info.kernel(kernel) else {
-            return Err(self.unknown_kernel(kernel, info));
+        let artefact = self.artefact(slot)?;
+        let Some(kernel) = artefact::kernel(artefact, kernel) else {
+            return Err(self.unknown_kernel(kernel, artefact));
         };
         let generic = self.slots[slot].constants.is_none();
         let at_load = if generic {
@@ -180,7 +182,7 @@ impl Unit {
             ConstantSet::EMPTY
         };
         let library = entry(&self.loaded, (slot, at_load))
-            .get_or_init(|| self.load(device, slot, info, &at_load))
+            .get_or_init(|| self.load(device, slot, artefact, &kernel.name, &at_load))
             .clone()?;
         let raw_kernel = RawKernel {
             name: &kernel.name,
@@ -197,6 +199,7 @@ impl Unit {
         Ok(Arc::new(PipelineInner {
             raw: raw.map_err(|reason| self.artefact_error(reason))?,
             kernel: kernel.clone(),
+            artefact: artefact.clone(),
             _library: library,
         }))
     }
@@ -212,16 +215,16 @@ impl Unit {
                     if slot.target != *target || !fits(slot) {
                         continue;
                     }
-                    let info = self.info(index)?;
-                    if info.kernel(kernel).is_some() {
+                    let artefact = self.artefact(index)?;
+                    if artefact::kernel(artefact, kernel).is_some() {
                         return Ok(index);
                     }
-                    seen = Some(info);
+                    seen = Some(artefact);
                 }
             }
         }
-        if let Some(info) = seen {
-            return Err(self.unknown_kernel(kernel, info));
+        if let Some(artefact) = seen {
+            return Err(self.unknown_kernel(kernel, artefact));
         }
         let mut present: Vec<&str> = self.slots.iter().map(|slot| &*slot.target).collect();
         present.sort_unstable();
@@ -242,15 +245,25 @@ impl Unit {
         &self,
         device: &Device,
         slot: usize,
-        info: &ArtefactInfo,
+        artefact: &Artefact,
+        kernel: &str,
         constants: &ConstantSet,
     ) -> Result<Arc<Loaded>> {
         let backend = &device.inner().backend;
         let generic = self.slots[slot].constants.is_none();
         let started = std::time::Instant::now();
         // SAFETY: the artefact's digest was checked when it was read, and it is for one of the device's targets.
-        let raw = unsafe { backend.load(&info.code, constants.entries()) }
-            .map_err(|reason| self.artefact_error(reason))?;
+        let raw =
+            unsafe { backend.load(&artefact.code, constants.entries()) }.map_err(|error| {
+                match error {
+                    LoadError::Code(reason) => self.artefact_error(reason),
+                    LoadError::UnknownConstant(index) => Error::Constant {
+                        kernel: kernel.to_owned(),
+                        index,
+                        reason: "is not declared by the kernel's unit",
+                    },
+                }
+            })?;
         let stats = &device.inner().registry.stats;
         if generic {
             stats.generic_libraries.fetch_add(1, Ordering::Relaxed);
@@ -278,8 +291,8 @@ impl Unit {
         }
     }
 
-    fn unknown_kernel(&self, kernel: &str, info: &ArtefactInfo) -> Error {
-        let known: Vec<&str> = info
+    fn unknown_kernel(&self, kernel: &str, artefact: &Artefact) -> Error {
+        let known: Vec<&str> = artefact
             .kernels
             .iter()
             .map(|kernel| kernel.name.as_str())
@@ -346,7 +359,7 @@ impl Registry {
                     target: Cow::Borrowed(artefact.target),
                     constants: artefact.constants.map(Cow::Borrowed),
                     bytes: Cow::Borrowed(artefact.bytes),
-                    info: OnceLock::new(),
+                    artefact: OnceLock::new(),
                 });
                 Arc::new(Unit::new(unit.name.to_owned(), slots.collect()))
             })
@@ -406,8 +419,7 @@ impl Hasher for Mixer {
     }
 
     fn write_u64(&mut self, value: u64) {
-        let product =
-            u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15_f39c_c060_5ced_c835_u128 as u128;
+        let product = u128::from(self.0 ^ value) * 0x9e37_79b9_7f4a_7c15;
         self.0 = (product as u64) ^ ((product >> 64) as u64);
     }
 

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use crate::artefact::{ArgumentInfo, ArgumentKind};
+use mettle_msl::{ArtefactArgument, ArtefactArgumentKind as Kind};
+
+use crate::artefact::{argument, kind_name};
 use crate::backend::RawArgument;
 use crate::buffer::{Buffer, Element};
 use crate::constants::ConstantSet;
@@ -174,12 +176,12 @@ pub struct Arguments<'a> {
 impl Arguments<'_> {
     /// Binds a buffer that the kernel reads.
     pub fn read<T: Element>(&mut self, index: u32, name: &'static str, buffer: &Buffer<T>) {
-        self.buffer(index, name, buffer, ArgumentKind::ReadBuffer);
+        self.buffer(index, name, buffer, Kind::Buffer { writable: false });
     }
 
     /// Binds a buffer that the kernel writes, or reads and writes.
     pub fn write<T: Element>(&mut self, index: u32, name: &'static str, buffer: &Buffer<T>) {
-        self.buffer(index, name, buffer, ArgumentKind::WriteBuffer);
+        self.buffer(index, name, buffer, Kind::Buffer { writable: true });
     }
 
     /// Binds a value, copied now.
@@ -189,10 +191,11 @@ impl Arguments<'_> {
 
     /// Binds the bytes of a value, copied now.
     pub fn value_bytes(&mut self, index: u32, name: &'static str, bytes: &[u8]) {
-        let Some(info) = self.declared(index, name, ArgumentKind::Value) else {
+        let Some(info) = self.declared(index, name, Kind::Value) else {
             return;
         };
-        if info.size != bytes.len() {
+        // Size and alignment 1 mean that the type is not known.
+        if info.size != bytes.len() && (info.size, info.align) != (1, 1) {
             let expected = info.size;
             return self.refuse(LaunchError::ValueSize {
                 argument: name,
@@ -209,7 +212,7 @@ impl Arguments<'_> {
     /// Binds dynamic threadgroup memory of this many bytes, rounded up to 16.
     pub fn threadgroup_memory(&mut self, index: u32, name: &'static str, bytes: usize) {
         if self
-            .declared(index, name, ArgumentKind::ThreadgroupMemory)
+            .declared(index, name, Kind::ThreadgroupMemory)
             .is_none()
         {
             return;
@@ -226,14 +229,14 @@ impl Arguments<'_> {
         index: u32,
         name: &'static str,
         buffer: &Buffer<T>,
-        bound: ArgumentKind,
+        bound: Kind,
     ) {
         let Some(info) = self.declared(index, name, bound) else {
             return;
         };
         let needed = info.align;
         let storage = buffer.storage();
-        let written = bound == ArgumentKind::WriteBuffer;
+        let written = bound == Kind::Buffer { writable: true };
         if buffer.alignment() < needed {
             return self.refuse(LaunchError::Misaligned {
                 argument: name,
@@ -272,16 +275,16 @@ impl Arguments<'_> {
         &mut self,
         index: u32,
         name: &'static str,
-        bound: ArgumentKind,
-    ) -> Option<&ArgumentInfo> {
-        let threadgroup = bound == ArgumentKind::ThreadgroupMemory;
+        bound: Kind,
+    ) -> Option<&ArtefactArgument> {
+        let threadgroup = bound == Kind::ThreadgroupMemory;
         // Another index space has its own bit set.
         let set = if threadgroup {
             &mut self.threadgroup_memory
         } else {
             &mut self.buffers
         };
-        let info = self.pipeline.kernel.argument(index, threadgroup);
+        let info = argument(&self.pipeline.kernel, index, threadgroup);
         let Some(info) = info.filter(|_| index < u32::BITS) else {
             self.refuse(LaunchError::UnknownArgument {
                 argument: name,
@@ -301,8 +304,8 @@ impl Arguments<'_> {
         if info.kind != bound {
             self.refuse(LaunchError::ArgumentKind {
                 argument: name,
-                expected: info.kind.name(),
-                actual: bound.name(),
+                expected: kind_name(info.kind),
+                actual: kind_name(bound),
             });
             return None;
         }
@@ -323,7 +326,7 @@ impl Arguments<'_> {
         if bound as usize != kernel.arguments.len() {
             for argument in &kernel.arguments {
                 let set = match argument.kind {
-                    ArgumentKind::ThreadgroupMemory => self.threadgroup_memory,
+                    Kind::ThreadgroupMemory => self.threadgroup_memory,
                     _ => self.buffers,
                 };
                 if set & (1 << argument.index) == 0 {

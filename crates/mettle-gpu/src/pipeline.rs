@@ -2,7 +2,8 @@
 
 use std::sync::Arc;
 
-use crate::artefact::KernelInfo;
+use mettle_msl::{Artefact, ArtefactKernel};
+
 use crate::backend::RawPipeline;
 use crate::device::Device;
 use crate::library::Loaded;
@@ -42,7 +43,9 @@ impl std::fmt::Debug for Pipeline {
 /// What handles of a pipeline share.
 pub(crate) struct PipelineInner {
     pub raw: RawPipeline,
-    pub kernel: KernelInfo,
+    pub kernel: ArtefactKernel,
+    /// What places in the source are looked up in.
+    pub artefact: Arc<Artefact>,
     /// Keeps the code loaded.
     pub _library: Arc<Loaded>,
 }

@@ -114,9 +114,9 @@ impl Recording {
         }
     }
 
-    /// The kernel of a launch.
-    pub fn kernel(&self, launch: usize) -> &str {
-        &self.pipelines[launch].kernel.name
+    /// The pipeline of a launch.
+    pub fn pipeline(&self, launch: usize) -> &PipelineInner {
+        &self.pipelines[launch]
     }
 
     pub fn commands(&self) -> Commands<'_> {

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
 
+use crate::artefact::locate;
 use crate::backend::{Completion, Running, Ticket};
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -144,10 +145,11 @@ impl State {
     fn finish(&self, completion: Completion, recording: Recording) -> Result<Profile> {
         let result = match completion.fault {
             Some(fault) => {
+                let pipeline = recording.pipeline(fault.launch);
                 let error = Error::Fault {
-                    kernel: recording.kernel(fault.launch).to_owned(),
+                    kernel: pipeline.kernel.name.clone(),
                     threadgroup: fault.threadgroup,
-                    fault: fault.fault,
+                    fault: Box::new(locate(&pipeline.artefact, fault.fault)),
                 };
                 recording.poison_written(&error);
                 Err(error)
@@ -155,7 +157,7 @@ impl State {
             None => {
                 let mut profile = Profile::default();
                 for (launch, &nanoseconds) in completion.nanoseconds.iter().enumerate() {
-                    profile.add(recording.kernel(launch), 1, nanoseconds);
+                    profile.add(&recording.pipeline(launch).kernel.name, 1, nanoseconds);
                 }
                 Ok(profile)
             }

@@ -350,7 +350,7 @@ impl Tensor {
         let fits = match plain_format::<T>() {
             Some(format) => format == self.format,
             None if self.format.is_quantised() => size_of::<T>() == self.format.block_bytes(),
-            None => size_of::<T>() % self.format.block_bytes() == 0,
+            None => size_of::<T>().is_multiple_of(self.format.block_bytes()),
         };
         if !fits {
             return Err(self.wrong_format::<T>("a typed buffer"));

@@ -52,9 +52,15 @@ fn choose(v3: &[(&str, bool)], v4: bool) -> Result<&'static [&'static str]> {
 /// The artefact targets that this processor can load.
 ///
 /// # Errors
-/// None: the base instruction set is enough.
+/// [`Error::UnsupportedCpu`](crate::Error::UnsupportedCpu) when it lacks half-precision arithmetic.
 #[cfg(target_arch = "aarch64")]
 pub(super) fn targets() -> Result<&'static [&'static str]> {
+    if !std::arch::is_aarch64_feature_detected!("fp16") {
+        return Err(crate::Error::UnsupportedCpu {
+            needed: "Armv8.2 with half-precision arithmetic (fp16)",
+            missing: "fp16".to_owned(),
+        });
+    }
     Ok(&["cpu-aarch64"])
 }
 

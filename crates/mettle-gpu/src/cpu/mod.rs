@@ -1,12 +1,22 @@
 //! The host's processor as a device.
 
+mod code;
+mod crew;
+mod executor;
+mod fiber;
 mod level;
 mod memory;
+mod order;
+mod prepare;
+mod worker;
 
 use std::ptr::NonNull;
+use std::sync::{Mutex, PoisonError};
 
+use self::code::Code;
+use self::crew::Crew;
 use crate::backend::{
-    Backend, Commands, Completion, RawBuffer, RawKernel, RawLibrary, RawPipeline, Ticket,
+    Backend, Commands, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline, Ticket,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -16,6 +26,8 @@ pub(crate) struct CpuBackend {
     name: String,
     targets: &'static [&'static str],
     limits: Limits,
+    crew: Crew,
+    order_seed: Mutex<Option<u64>>,
 }
 
 impl CpuBackend {
@@ -26,6 +38,8 @@ impl CpuBackend {
             name: level::processor_name(),
             targets: level::targets()?,
             limits: Limits::default(),
+            crew: Crew::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            order_seed: Mutex::new(None),
         })
     }
 }
@@ -114,28 +128,50 @@ unsafe impl Backend for CpuBackend {
         unsafe { std::ptr::write_bytes(address(buffer).add(offset), value, bytes) };
     }
 
-    unsafe fn load(&self, _code: &[u8], _constants: &[(u32, u64)]) -> Result<RawLibrary, String> {
-        Err("this build cannot load code".to_owned())
+    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
+        // SAFETY: the caller's promise.
+        let code = Box::new(unsafe { Code::load(code, constants) }?);
+        Ok(RawLibrary(Box::into_raw(code).expose_provenance() as u64))
     }
 
-    unsafe fn unload(&self, _library: RawLibrary) {}
+    unsafe fn unload(&self, library: RawLibrary) {
+        let code: *mut Code = std::ptr::with_exposed_provenance_mut(library.0 as usize);
+        // SAFETY: the caller's promise: it is from `load`, and nobody uses it.
+        drop(unsafe { Box::from_raw(code) });
+    }
 
     unsafe fn pipeline(
         &self,
-        _library: RawLibrary,
-        _kernel: RawKernel<'_>,
+        library: RawLibrary,
+        kernel: RawKernel<'_>,
     ) -> Result<RawPipeline, String> {
-        Err("this build cannot load code".to_owned())
+        let code: *const Code = std::ptr::with_exposed_provenance(library.0 as usize);
+        // SAFETY: the caller's promise: it is from `load` and not unloaded.
+        let kernel = unsafe { (*code).kernel(kernel) }?;
+        Ok(RawPipeline(kernel.expose_provenance() as u64))
     }
 
-    unsafe fn submit(&self, _commands: Commands<'_>) -> Ticket {
-        Ticket::Done(Completion::default())
+    unsafe fn submit(&self, commands: Commands<'_>) -> Ticket {
+        let seed = *self
+            .order_seed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        // SAFETY: the caller's promise; `run` returns when every worker is done.
+        let completion = unsafe {
+            self.crew.run(
+                |plan, workers| plan.make(&commands, workers),
+                seed,
+                commands.profile,
+            )
+        };
+        Ticket::Done(completion)
     }
 
-    fn set_order_seed(&self, _seed: Option<u64>) -> Result<()> {
-        Err(Error::Unsupported {
-            device: self.name.clone(),
-            what: "an order seed",
-        })
+    fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {
+        *self
+            .order_seed
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = seed;
+        Ok(())
     }
 }

@@ -1,0 +1,387 @@
+//! The crew: persistent threads that run submissions together with the thread that submits.
+//!
+//! The submitting thread walks through the phases of a plan. A phase that is worth sharing is opened by publishing a *ticket*: the number
+//! of the phase, how many chunks it has, and the next chunk to take. Everyone takes chunks by adding one to the
+//! ticket; whoever gets a number below the total runs that chunk and counts it off. The submitting thread goes on when all are
+//! counted off. So nobody waits for a helper that sleeps or was interrupted without a chunk, and short phases, which
+//! the submitting thread runs alone, touch no shared memory at all.
+//!
+//! Helpers look at the ticket for a while after the last work, then sleep; submissions long enough to share wake them.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Condvar, Mutex, PoisonError};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use super::prepare::{Phase, Plan};
+use super::worker::{Failure, Worker};
+use crate::backend::{Completion, RawFault};
+use crate::error::Fault;
+
+/// How long a helper looks for work before it sleeps. Between the passes of two tokens lies less.
+const SPIN_TIME: Duration = Duration::from_micros(100);
+
+/// Looks at the ticket between two looks at the clock.
+const SPINS_PER_LOOK: u32 = 64;
+
+/// Work expected to take less than this is not worth waking a helper for, in nanoseconds.
+const WAKE_TIME: u64 = 20_000;
+
+/// One in this many solo launches is timed.
+const TIMED_SOLO: usize = 8;
+
+/// The threads of a device.
+pub(super) struct Crew {
+    shared: Arc<Shared>,
+    helpers: Vec<JoinHandle<()>>,
+    /// The worker of the submitting thread and the plan it makes.
+    submitter: Mutex<Submitter>,
+}
+
+#[derive(Default)]
+struct Submitter {
+    worker: Option<Worker>,
+    plan: Plan,
+    launches_run: usize,
+}
+
+/// On a line of the cache by itself, with its neighbour that processors fetch together.
+#[repr(align(128))]
+struct Padded<T>(T);
+
+struct Shared {
+    ticket: Padded<AtomicU64>,
+    /// Chunks of the open phase that are not finished.
+    unfinished: Padded<AtomicU32>,
+    /// The submission of the open phase. Valid while a chunk of it is unfinished.
+    job: AtomicPtr<Job<'static>>,
+    sleepers: AtomicU32,
+    sleep: Mutex<()>,
+    wake: Condvar,
+    shutdown: AtomicBool,
+}
+
+/// A submission while it runs.
+struct Job<'a> {
+    plan: &'a Plan,
+    seed: Option<u64>,
+    failed: AtomicBool,
+    failure: Mutex<Option<(usize, Failure)>>,
+}
+
+/// The number of a phase, its chunks and the next chunk, in one word.
+#[derive(Clone, Copy)]
+struct Ticket(u64);
+
+impl Ticket {
+    const BITS: u32 = 20;
+    const MASK: u64 = (1 << Self::BITS) - 1;
+
+    fn new(phase: usize, chunks: u32) -> Self {
+        Ticket((phase as u64) << (2 * Self::BITS) | u64::from(chunks) << Self::BITS)
+    }
+
+    fn phase(self) -> usize {
+        (self.0 >> (2 * Self::BITS)) as usize
+    }
+
+    fn chunks(self) -> u32 {
+        ((self.0 >> Self::BITS) & Self::MASK) as u32
+    }
+
+    fn next(self) -> u32 {
+        (self.0 & Self::MASK) as u32
+    }
+
+    fn has_chunk(self) -> bool {
+        self.next() < self.chunks()
+    }
+}
+
+impl Crew {
+    /// A crew of `workers` threads, the submitting one included.
+    pub fn new(workers: usize) -> Self {
+        let shared = Arc::new(Shared {
+            ticket: Padded(AtomicU64::new(0)),
+            unfinished: Padded(AtomicU32::new(0)),
+            job: AtomicPtr::new(std::ptr::null_mut()),
+            sleepers: AtomicU32::new(0),
+            sleep: Mutex::new(()),
+            wake: Condvar::new(),
+            shutdown: AtomicBool::new(false),
+        });
+        let helpers = (1..workers).filter_map(|index| {
+            let shared = shared.clone();
+            let thread = std::thread::Builder::new().name(format!("mettle-{index}"));
+            match thread.spawn(move || shared.help(index as u32)) {
+                Ok(thread) => Some(thread),
+                Err(error) => {
+                    tracing::warn!(%error, "a helper thread could not be started");
+                    None
+                }
+            }
+        });
+        Crew {
+            helpers: helpers.collect(),
+            submitter: Mutex::default(),
+            shared,
+        }
+    }
+
+    /// Runs a submission that `plan` plans for a given number of workers.
+    ///
+    /// # Safety
+    /// The plan that `plan` makes is of valid commands that stay valid until this returns.
+    pub unsafe fn run(
+        &self,
+        plan: impl FnOnce(&mut Plan, u64),
+        seed: Option<u64>,
+        profile: bool,
+    ) -> Completion {
+        let mut submitter = self
+            .submitter
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner);
+        let Submitter {
+            worker,
+            plan: planned,
+            launches_run,
+        } = &mut *submitter;
+        let worker = worker.get_or_insert_with(Worker::new);
+        plan(planned, self.helpers.len() as u64 + 1);
+        let job = Job {
+            plan: planned,
+            seed,
+            failed: AtomicBool::new(false),
+            failure: Mutex::new(None),
+        };
+        let mut nanoseconds = Vec::new();
+        let shareable: u64 = job
+            .plan
+            .phases
+            .iter()
+            .filter(|phase| !phase.solo)
+            .map(|phase| phase.time)
+            .sum();
+        if shareable > WAKE_TIME {
+            self.shared.wake_sleepers();
+        }
+        for (index, phase) in job.plan.phases.iter().enumerate() {
+            let started = profile.then(Instant::now);
+            if phase.solo {
+                *launches_run += phase.launches.len();
+                job.run_alone(phase, worker, launches_run.is_multiple_of(TIMED_SOLO));
+            } else {
+                self.shared.run_phase(&job, index, phase, worker);
+            }
+            if let Some(started) = started {
+                nanoseconds.push(started.elapsed().as_nanos() as u64);
+            }
+            if job.failed.load(Ordering::Relaxed) {
+                break;
+            }
+        }
+        let failure = job
+            .failure
+            .into_inner()
+            .unwrap_or_else(PoisonError::into_inner);
+        Completion {
+            fault: failure.map(|(launch, failure)| RawFault {
+                launch,
+                threadgroup: failure.threadgroup,
+                fault: failure.fault,
+            }),
+            nanoseconds,
+        }
+    }
+}
+
+impl Drop for Crew {
+    fn drop(&mut self) {
+        self.shared.shutdown.store(true, Ordering::SeqCst);
+        self.shared.wake_all();
+        for helper in self.helpers.drain(..) {
+            // A helper that panicked outside of a chunk has nothing left to do.
+            let _ = helper.join();
+        }
+    }
+}
+
+impl Shared {
+    /// Opens a phase, takes part in it, and returns when it is finished.
+    fn run_phase(&self, job: &Job<'_>, index: usize, phase: &Phase, worker: &mut Worker) {
+        self.unfinished.0.store(phase.chunks, Ordering::Relaxed);
+        self.job
+            .store(std::ptr::from_ref(job).cast_mut().cast(), Ordering::Relaxed);
+        // Publishes the two stores above. Sequentially consistent with the count of sleepers: either a helper that
+        // falls asleep sees the ticket or this thread sees the helper.
+        self.ticket
+            .0
+            .store(Ticket::new(index, phase.chunks).0, Ordering::SeqCst);
+        if phase.time > WAKE_TIME {
+            self.wake_sleepers();
+        }
+        while let Some((_, chunk)) = self.take_chunk() {
+            job.run_chunk(phase, chunk, worker);
+            self.unfinished.0.fetch_sub(1, Ordering::Release);
+        }
+        let mut spins = 0u32;
+        while self.unfinished.0.load(Ordering::Acquire) != 0 {
+            spins += 1;
+            // A helper that the system has interrupted may need this core.
+            if spins.is_multiple_of(1 << 14) {
+                std::thread::yield_now();
+            }
+            std::hint::spin_loop();
+        }
+    }
+
+    /// Takes a chunk of the open phase: the number of the phase and of the chunk.
+    fn take_chunk(&self) -> Option<(usize, u32)> {
+        if !Ticket(self.ticket.0.load(Ordering::Relaxed)).has_chunk() {
+            return None;
+        }
+        let ticket = Ticket(self.ticket.0.fetch_add(1, Ordering::Acquire));
+        ticket.has_chunk().then(|| (ticket.phase(), ticket.next()))
+    }
+
+    /// The life of a helper.
+    fn help(&self, index: u32) {
+        let mut worker = Worker::new();
+        let mut idle_since = Instant::now();
+        let mut looks = 0u32;
+        while !self.shutdown.load(Ordering::Relaxed) {
+            // A phase of few chunks is left to few helpers: each that tries takes the ticket's line from the others.
+            let ticket = Ticket(self.ticket.0.load(Ordering::Relaxed));
+            let taken = if ticket.has_chunk() && index < ticket.chunks() {
+                self.take_chunk()
+            } else {
+                None
+            };
+            if let Some((phase, chunk)) = taken {
+                // SAFETY: the chunk is not counted off, so the submission's thread waits and the job is valid. Taking the chunk has
+                // acquired what was stored before the ticket was published.
+                let job = unsafe { &*self.job.load(Ordering::Relaxed) };
+                job.run_chunk(&job.plan.phases[phase], chunk, &mut worker);
+                self.unfinished.0.fetch_sub(1, Ordering::Release);
+                idle_since = Instant::now();
+                continue;
+            }
+            std::hint::spin_loop();
+            looks = looks.wrapping_add(1);
+            if looks.is_multiple_of(SPINS_PER_LOOK) && idle_since.elapsed() > SPIN_TIME {
+                self.sleep();
+                idle_since = Instant::now();
+            }
+        }
+    }
+
+    /// Sleeps until woken, unless there is work.
+    fn sleep(&self) {
+        let guard = self.sleep.lock().unwrap_or_else(PoisonError::into_inner);
+        self.sleepers.fetch_add(1, Ordering::SeqCst);
+        let has_work = Ticket(self.ticket.0.load(Ordering::SeqCst)).has_chunk();
+        if !has_work && !self.shutdown.load(Ordering::SeqCst) {
+            // Waking up without a reason costs a spin.
+            drop(
+                self.wake
+                    .wait(guard)
+                    .unwrap_or_else(PoisonError::into_inner),
+            );
+        }
+        self.sleepers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    fn wake_sleepers(&self) {
+        if self.sleepers.load(Ordering::SeqCst) > 0 {
+            self.wake_all();
+        }
+    }
+
+    fn wake_all(&self) {
+        drop(self.sleep.lock().unwrap_or_else(PoisonError::into_inner));
+        self.wake.notify_all();
+    }
+}
+
+impl Job<'_> {
+    /// Runs every launch of a phase on this thread.
+    fn run_alone(&self, phase: &Phase, worker: &mut Worker, timed: bool) {
+        for index in phase.launches.clone() {
+            self.run_groups(index, 0..self.plan.launches[index].groups(), worker, timed);
+        }
+    }
+
+    /// Runs a chunk of a phase.
+    fn run_chunk(&self, phase: &Phase, chunk: u32, worker: &mut Worker) {
+        if self.failed.load(Ordering::Relaxed) {
+            return;
+        }
+        let launches = &self.plan.launches[phase.launches.clone()];
+        let index = launches
+            .partition_point(|launch| launch.first_chunk() <= chunk)
+            .saturating_sub(1);
+        let groups = launches[index].chunk(chunk);
+        self.run_groups(phase.launches.start + index, groups, worker, true);
+    }
+
+    fn run_groups(
+        &self,
+        index: usize,
+        groups: std::ops::Range<u32>,
+        worker: &mut Worker,
+        timed: bool,
+    ) {
+        let launch = &self.plan.launches[index];
+        // SAFETY: the plan is of a valid submission, as `Crew::run` demands.
+        let run = || unsafe {
+            if timed {
+                worker.run_timed(self.plan, launch, groups, self.seed)
+            } else {
+                worker.run(self.plan, launch, groups, self.seed)
+            }
+        };
+        // A panic leaves the worker usable: what it was doing is abandoned and begun anew by the next launch.
+        let failure = match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(Ok(())) => return,
+            Ok(Err(failure)) => failure,
+            Err(_) => Failure {
+                threadgroup: [0; 3],
+                fault: Fault::Host {
+                    reason: "a panic while the launch was scheduled".to_owned(),
+                },
+            },
+        };
+        let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
+        let key = |index: usize, failure: &Failure| {
+            let [x, y, z] = failure.threadgroup;
+            (index, z, y, x)
+        };
+        if first
+            .as_ref()
+            .is_none_or(|(other, old)| key(index, &failure) < key(*other, old))
+        {
+            *first = Some((index, failure));
+        }
+        self.failed.store(true, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tickets() {
+        let ticket = Ticket::new(77, 5);
+        assert_eq!((ticket.phase(), ticket.chunks(), ticket.next()), (77, 5, 0));
+        assert!(ticket.has_chunk());
+        let exhausted = Ticket(ticket.0 + 9);
+        assert_eq!(
+            (exhausted.phase(), exhausted.chunks(), exhausted.next()),
+            (77, 5, 9)
+        );
+        assert!(!exhausted.has_chunk());
+    }
+}

@@ -1,0 +1,4 @@
+//! The CPU device on kernels compiled from `.metal` files, through the public interface alone.
+
+mod common;
+mod grids;
