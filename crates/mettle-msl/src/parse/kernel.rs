@@ -1,25 +1,29 @@
-//! Kernels: their definitions, explicit instantiations of kernel templates, and what their parameters are bound to.
+//! Kernels: their definitions, and explicit instantiations of kernel templates.
 
 use super::Reader;
 use super::item::{Item, ItemKind};
 use super::names::{Binding, Bindings};
-use super::types::{Declared, Space};
+use super::space;
 use super::value;
-use crate::reflect::{
-    Access, AddressSpace, Argument, ArgumentKind, Builtin, BuiltinKind, Kernel, Parameter, Scalar,
-    Type,
-};
+use crate::reflect::Kernel;
 use crate::token::{TokenKind, Tokens};
 use std::collections::HashMap;
 use std::ops::Range;
-
-/// Highest `n` of `[[buffer(n)]]` and `[[threadgroup(n)]]`.
-const MAX_INDEX: u32 = 30;
 
 /// What stands in the head of a function or instantiation.
 struct Head {
     is_kernel: bool,
     host_name: Option<String>,
+}
+
+/// How a kernel is called.
+struct Named {
+    /// What the host asks for.
+    host: Option<String>,
+    /// Tokens of the name in the definition or instantiation.
+    path: Range<usize>,
+    /// Tokens of the template arguments.
+    arguments: Option<Range<usize>>,
 }
 
 impl Reader<'_> {
@@ -39,15 +43,17 @@ impl Reader<'_> {
                     if !head.is_kernel {
                         continue;
                     }
-                    let function = self.names.qualify(item.scope, self.tokens.str(name));
                     // `template <>` is a specialisation: the instantiation decides.
                     if item.templates.iter().any(|t| !t.is_empty()) {
+                        let function = self.names.qualify(item.scope, self.tokens.str(name));
                         templates.entry(function).or_insert(item);
                     } else if item.templates.is_empty() {
-                        let host = head
-                            .host_name
-                            .unwrap_or_else(|| self.tokens.str(name).to_owned());
-                        kernels.extend(self.kernel(item, item, host, function, &Bindings::new()));
+                        let named = Named {
+                            host: head.host_name,
+                            path: name..name + 1,
+                            arguments: None,
+                        };
+                        kernels.extend(self.kernel(item, item, named, &Bindings::new()));
                     }
                 }
                 ItemKind::Instantiation => kernels.extend(self.instantiation(item, &templates)),
@@ -83,18 +89,48 @@ impl Reader<'_> {
 
     /// `template [[host_name("x")]] [[kernel]] void f<float, 4>(...);`, or with `decltype(f<float, 4>)` or a typedef in the place of the type.
     fn instantiation(&mut self, item: &Item, templates: &HashMap<String, &Item>) -> Option<Kernel> {
-        let t = self.tokens;
         let head = self.head(item.tokens.clone());
-        // The entity is the last name in front of the parameter list or the end.
-        let mut entity: Option<(Range<usize>, Option<Range<usize>>)> = None;
+        let (path, arguments) = self.instantiated(item)?;
+        let name = self.names.path(path.clone());
+        let Some(template) = self.template(&name, item.scope, templates) else {
+            if head.is_kernel || head.host_name.is_some() {
+                self.error(
+                    path.start,
+                    format!("no kernel template {name} is defined above"),
+                );
+            }
+            return None;
+        };
+        let Some(list) = arguments.clone() else {
+            self.error(
+                path.start,
+                format!("the template arguments of {name} are missing"),
+            );
+            return None;
+        };
+        let bindings = self.bind(item, template, &list);
+        self.kernel(
+            template,
+            item,
+            Named {
+                host: head.host_name,
+                path,
+                arguments,
+            },
+            &bindings,
+        )
+    }
+
+    /// What an explicit instantiation names: the last name in front of its parameter list or end, and its template arguments.
+    fn instantiated(&self, item: &Item) -> Option<(Range<usize>, Option<Range<usize>>)> {
+        let t = self.tokens;
+        let mut last = None;
         let mut i = item.head + 1;
-        while i < item.tokens.end {
+        while i < item.tokens.end && !t.is(i, "(") {
             if t.is_attribute(i) {
                 i = t.skip(i);
             } else if t.is(i, "decltype") {
                 i = t.skip(i + 1);
-            } else if t.is(i, "(") {
-                break;
             } else if t.is_word(i) && !t.is(i, "kernel") {
                 let start = i;
                 while t.is(i + 1, "::") && t.is_word(i + 2) {
@@ -104,39 +140,30 @@ impl Reader<'_> {
                     .is(i + 1, "<")
                     .then(|| t.angle(i + 1, item.tokens.end))
                     .flatten();
-                entity = Some((start..i + 1, close.map(|c| i + 2..c)));
+                last = Some((start..i + 1, close.map(|c| i + 2..c)));
                 i = close.unwrap_or(i) + 1;
             } else {
                 i += 1;
             }
         }
-        let (name, arguments) = entity?;
-        let path = self.names.path(name.clone());
-        let mut scope = Some(item.scope);
-        let template = loop {
-            let s = scope?;
-            if let Some(found) = templates.get(&self.names.qualify(s, &path)) {
-                break *found;
+        last
+    }
+
+    /// The kernel template that `name` means in `scope`.
+    fn template<'t>(
+        &self,
+        name: &str,
+        scope: usize,
+        templates: &HashMap<String, &'t Item>,
+    ) -> Option<&'t Item> {
+        let mut scope = Some(scope);
+        while let Some(s) = scope {
+            if let Some(found) = templates.get(&self.names.qualify(s, name)) {
+                return Some(found);
             }
             scope = self.items.scopes[s].parent;
-            if scope.is_none() && (head.is_kernel || head.host_name.is_some()) {
-                self.error(
-                    name.start,
-                    format!("no kernel template {path} is defined above"),
-                );
-            }
-        };
-        let Some(arguments) = arguments else {
-            self.error(
-                name.start,
-                format!("the template arguments of {path} are missing"),
-            );
-            return None;
-        };
-        let function = format!("{path}<{}>", t.slice(arguments.clone()));
-        let bindings = self.bind(item, template, &arguments);
-        let host = head.host_name.unwrap_or_else(|| function.clone());
-        self.kernel(template, item, host, function, &bindings)
+        }
+        None
     }
 
     /// What the template's parameters stand for; missing arguments take their defaults.
@@ -170,13 +197,12 @@ impl Reader<'_> {
         bindings
     }
 
-    /// Reads the parameters of `definition`; `place` is where the kernel is written (its instantiation, for a template).
+    /// Reads the parameters of `definition`; `place` is where the kernel is written: its instantiation, for a template.
     fn kernel(
         &mut self,
         definition: &Item,
         place: &Item,
-        name: String,
-        function: String,
+        named: Named,
         bindings: &Bindings,
     ) -> Option<Kernel> {
         let t = self.tokens;
@@ -186,6 +212,7 @@ impl Reader<'_> {
         else {
             return None;
         };
+        let parameters = self.parameters(open + 1..t.partner(open), definition.scope, bindings);
         let location = self.source.locate(t.start(place.tokens.start));
         let mut docs = self.source.docs(&location);
         if docs.is_empty() {
@@ -193,234 +220,29 @@ impl Reader<'_> {
                 .source
                 .docs(&self.source.locate(t.start(definition.tokens.start)));
         }
-        let mut reader = Parameters {
-            arguments: Vec::new(),
-            builtins: Vec::new(),
-            parameters: Vec::new(),
-            implicit: Vec::new(),
-        };
-        for range in t.split(open + 1..t.partner(open), ",") {
-            if t.slice(range.clone()) != "void" {
-                self.parameter(&mut reader, range, definition.scope, bindings);
-            }
+        let mut call = self.names.path(named.path);
+        let mut display = call.clone();
+        if let Some(arguments) = named.arguments {
+            display = format!("{call}<{}>", t.slice(arguments.clone()));
+            let words: Vec<&str> = arguments
+                .map(|i| space::erased_word(t, i))
+                .filter(|w| !w.is_empty())
+                .collect();
+            call = format!("{call}<{}>", words.join(" "));
         }
-        reader.number_implicit();
         Some(Kernel {
-            name,
-            function,
-            arguments: reader.arguments,
-            builtins: reader.builtins,
+            name: named.host.unwrap_or_else(|| display.clone()),
+            function: self.names.qualify(place.scope, &display),
+            arguments: parameters.arguments,
+            builtins: parameters.builtins,
             location,
             docs,
-            parameters: reader.parameters,
+            parameters: parameters.order,
+            namespace: self.items.scopes[place.scope].name.clone(),
+            call,
             offset: t.start(place.tokens.start),
         })
     }
-
-    fn parameter(
-        &mut self,
-        reader: &mut Parameters,
-        range: Range<usize>,
-        scope: usize,
-        bindings: &Bindings,
-    ) {
-        let t = self.tokens;
-        let declared = self.names.declared(range.clone(), scope, bindings);
-        let at = declared.name.unwrap_or(range.start);
-        let name = declared.name.map_or("", |n| t.str(n)).to_owned();
-        let mut index = None;
-        for part in declared
-            .attributes
-            .iter()
-            .flat_map(|a| t.split(a.clone(), ","))
-        {
-            if let Some(kind) = BuiltinKind::from_msl(t.str(part.start)) {
-                match builtin(&name, kind, &declared) {
-                    Ok(builtin) => reader.builtin(builtin),
-                    Err(message) => self.error(at, message),
-                }
-                return;
-            }
-            match t.str(part.start) {
-                "buffer" | "threadgroup" => {
-                    let inner = part.start + 2..t.partner(part.start + 1);
-                    let value = value::evaluate(&self.names, inner, scope, bindings);
-                    match value
-                        .and_then(|v| u32::try_from(v).ok())
-                        .filter(|v| *v <= MAX_INDEX)
-                    {
-                        Some(value) => index = Some(value),
-                        None => {
-                            return self.error(
-                                part.start,
-                                format!("the index must be a constant from 0 to {MAX_INDEX}"),
-                            );
-                        }
-                    }
-                }
-                // An optional argument: bound or not, the kernel asks its constant before it looks.
-                "function_constant" => {}
-                "texture" | "sampler" => {
-                    return self.error(
-                        at,
-                        format!("{name} is a texture or sampler; only buffers are supported"),
-                    );
-                }
-                other => {
-                    return self.error(
-                        part.start,
-                        format!("the attribute {other} is not supported on a kernel's parameter"),
-                    );
-                }
-            }
-        }
-        match argument_kind(&name, declared) {
-            Ok(kind) => {
-                let location = self.source.locate(t.start(at));
-                let clash = index
-                    .and_then(|i| reader.clash(i, &kind))
-                    .map(str::to_owned);
-                if let Some(other) = clash {
-                    self.error(at, format!("{name} has the same index as {other}"));
-                }
-                let docs = self.source.line_docs(t.end(range.end - 1));
-                reader.argument(
-                    Argument {
-                        name,
-                        index: index.unwrap_or(0),
-                        kind,
-                        location,
-                        docs,
-                    },
-                    index.is_none(),
-                );
-            }
-            Err(message) => self.error(at, message),
-        }
-    }
-}
-
-fn builtin(name: &str, kind: BuiltinKind, declared: &Declared) -> Result<Builtin, String> {
-    let most = kind.dimensions();
-    let (scalar, width) = match declared.value_type() {
-        Some(Type::Scalar(scalar)) => (scalar, 1),
-        Some(Type::Vector(scalar, width)) => (scalar, width),
-        _ => {
-            return Err(format!(
-                "{name} must be of type uint or ushort, or a vector of them"
-            ));
-        }
-    };
-    if !matches!(scalar, Scalar::U32 | Scalar::U16) || width > most {
-        let vectors = if most > 1 {
-            ", or a vector of 2 or 3 of them"
-        } else {
-            ""
-        };
-        return Err(format!("{name} must be of type uint or ushort{vectors}"));
-    }
-    Ok(Builtin {
-        name: name.to_owned(),
-        kind,
-        scalar,
-        width,
-    })
-}
-
-fn argument_kind(name: &str, declared: Declared) -> Result<ArgumentKind, String> {
-    let indirect = declared.pointers + declared.references;
-    if indirect != 1 || declared.odd || !declared.bounds.is_empty() {
-        return Err(format!(
-            "{name} is neither a pointer or reference to a buffer nor marked with a built-in attribute"
-        ));
-    }
-    let element = declared
-        .base
-        .ok_or_else(|| format!("the type of {name} is not understood"))?;
-    match declared.space {
-        Some(Space::Constant) if declared.references == 1 => {
-            Ok(ArgumentKind::Value { ty: element })
-        }
-        Some(Space::Constant) => Ok(ArgumentKind::Buffer {
-            element,
-            access: Access::Read,
-            space: AddressSpace::Constant,
-        }),
-        Some(Space::Device) => {
-            let access = if declared.is_const {
-                Access::Read
-            } else {
-                Access::ReadWrite
-            };
-            Ok(ArgumentKind::Buffer {
-                element,
-                access,
-                space: AddressSpace::Device,
-            })
-        }
-        Some(Space::Threadgroup) => Ok(ArgumentKind::ThreadgroupMemory { element }),
-        Some(Space::Thread) | None => Err(format!(
-            "{name} needs an address space: device, constant or threadgroup"
-        )),
-    }
-}
-
-/// The parameters read so far.
-struct Parameters {
-    arguments: Vec<Argument>,
-    builtins: Vec<Builtin>,
-    parameters: Vec<Parameter>,
-    /// Positions in `arguments` that have no index of their own.
-    implicit: Vec<usize>,
-}
-
-impl Parameters {
-    fn builtin(&mut self, builtin: Builtin) {
-        self.parameters
-            .push(Parameter::Builtin(self.builtins.len()));
-        self.builtins.push(builtin);
-    }
-
-    fn argument(&mut self, argument: Argument, implicit: bool) {
-        if implicit {
-            self.implicit.push(self.arguments.len());
-        }
-        self.parameters
-            .push(Parameter::Argument(self.arguments.len()));
-        self.arguments.push(argument);
-    }
-
-    /// Name of the argument that has this index in the same table.
-    fn clash(&self, index: u32, kind: &ArgumentKind) -> Option<&str> {
-        let explicit = self
-            .arguments
-            .iter()
-            .enumerate()
-            .filter(|(i, _)| !self.implicit.contains(i));
-        let mut same = explicit
-            .filter(|(_, a)| a.index == index && is_threadgroup(&a.kind) == is_threadgroup(kind));
-        same.next().map(|(_, a)| a.name.as_str())
-    }
-
-    /// Gives arguments without an index the lowest free one of their table, in order.
-    fn number_implicit(&mut self) {
-        for (done, &i) in self.implicit.iter().enumerate() {
-            let pending = &self.implicit[done..];
-            let table = is_threadgroup(&self.arguments[i].kind);
-            let taken: Vec<u32> = self
-                .arguments
-                .iter()
-                .enumerate()
-                .filter(|(j, a)| !pending.contains(j) && is_threadgroup(&a.kind) == table)
-                .map(|(_, a)| a.index)
-                .collect();
-            self.arguments[i].index = (0..).find(|n| !taken.contains(n)).unwrap_or(0);
-        }
-    }
-}
-
-fn is_threadgroup(kind: &ArgumentKind) -> bool {
-    matches!(kind, ArgumentKind::ThreadgroupMemory { .. })
 }
 
 /// The adjacent string literals in `range` as one string.

@@ -5,6 +5,8 @@ mod constants;
 pub(crate) mod item;
 mod kernel;
 mod names;
+mod parameters;
+pub(crate) mod space;
 mod structs;
 mod types;
 mod value;

@@ -8,7 +8,7 @@ use crate::diagnostic::Location;
 pub struct Kernel {
     /// The name the host asks for: `[[host_name("..")]]`, else the function's name.
     pub name: String,
-    /// The function as C++ names it, template arguments included (`mul_mv<block_q4_0, 4>`).
+    /// The function, qualified, with its template arguments (`mul_mv<block_q4_0, 4>`).
     pub function: String,
     /// Arguments that the host binds, in the order written.
     pub arguments: Vec<Argument>,
@@ -20,6 +20,10 @@ pub struct Kernel {
     pub docs: String,
     /// Where each parameter of the function comes from, in the order written.
     pub(crate) parameters: Vec<Parameter>,
+    /// Namespace that `call` is to be read in, empty for the global one.
+    pub(crate) namespace: String,
+    /// The function as C++ code in that namespace names it.
+    pub(crate) call: String,
     /// Offset of the kernel, or its instantiation, in the preprocessed text.
     pub(crate) offset: usize,
 }

@@ -1,9 +1,9 @@
 //! Functions that differ in address spaces only. Without address spaces they are one function defined several times: copies with the
 //! same body are taken out, different bodies are an error.
 
-use super::spaces;
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::parse::item::{ItemKind, Items};
+use crate::parse::space;
 use crate::source::Source;
 use crate::source::edit::Edits;
 use crate::token::Tokens;
@@ -79,12 +79,7 @@ fn erased(t: &Tokens<'_>, range: Range<usize>) -> String {
             i = t.skip(i);
             continue;
         }
-        let word = match t.str(i) {
-            "constant" if spaces::qualifies_method(t, i) => "",
-            "constant" => "const",
-            word if spaces::is_erased(word) => "",
-            word => word,
-        };
+        let word = space::erased_word(t, i);
         // `const constant` says it twice.
         if !(word.is_empty() || word == "const" && text.ends_with(" const")) {
             text.push(' ');

@@ -50,7 +50,12 @@ fn layout_assertion(laid: &Struct) -> String {
 
 /// The two entries of a kernel. `bind` fetches the arguments once; what it returns runs one thread.
 fn entry(i: usize, kernel: &Kernel) -> String {
-    let Kernel { function, name, .. } = kernel;
+    let Kernel {
+        call,
+        name,
+        namespace,
+        ..
+    } = kernel;
     let mut fetch = String::new();
     let mut pass = Vec::new();
     for (p, parameter) in kernel.parameters.iter().enumerate() {
@@ -80,17 +85,24 @@ fn entry(i: usize, kernel: &Kernel) -> String {
         }
     }
     let pass = pass.join(", ");
+    let (open, close) = if namespace.is_empty() {
+        (String::new(), "")
+    } else {
+        (format!("namespace {namespace} {{"), "}")
+    };
     let symbol = |kind: &str| format!("asm(\"mettle_{kind}__{name}\")");
     format!(
         r#"
+{open}
 template <bool Whole> static METTLE_INLINE auto mettle_bind_{i}(const mettle::Launch& launch) {{
-  using Signature = mettle::Signature<decltype(&{function})>;
-{fetch}  return [=](const mettle::Group& group, const mettle::Thread& thread) __attribute__((always_inline)) {{ {function}({pass}); }};
+  using Signature = mettle::Signature<decltype(&{call})>;
+{fetch}  return [=](const mettle::Group& group, const mettle::Thread& thread) __attribute__((always_inline)) {{ {call}({pass}); }};
 }}
 {EXPORT} void mettle_thread_{i}(const mettle::Launch* launch, uint index) {thread};
 {EXPORT} void mettle_group_{i}(const mettle::Launch* launch) {group};
 void mettle_thread_{i}(const mettle::Launch* launch, uint index) {{ mettle::run_thread(*launch, mettle_bind_{i}<false>(*launch), index); }}
 void mettle_group_{i}(const mettle::Launch* launch) {{ mettle::run_group(*launch, mettle_bind_{i}<true>(*launch)); }}
+{close}
 "#,
         thread = symbol("thread"),
         group = symbol("group"),

@@ -16,11 +16,10 @@
 mod constants;
 mod duplicates;
 mod entries;
-mod spaces;
 
 use crate::error::{Error, Result};
-use crate::parse;
 use crate::parse::item::{ItemKind, Items};
+use crate::parse::{self, space};
 use crate::reflect::{ConstantValue, Kernel};
 use crate::source::edit::{Edited, Edits};
 use crate::token::{TokenKind, Tokens};
@@ -133,14 +132,14 @@ impl Rewriter<'_> {
         let t = self.tokens;
         for i in 0..t.len() {
             match t.kind(i) {
-                Some(TokenKind::Word) if !spaces::is_member(t, i) => match t.str(i) {
+                Some(TokenKind::Word) if !space::is_member(t, i) => match t.str(i) {
                     "kernel" => self.remove(i..i + 1),
                     "device" | "thread" => self.remove(i..i + 1),
-                    "threadgroup" => match spaces::storage(t, i) {
+                    "threadgroup" => match space::storage(t, i) {
                         Some(storage) => self.replace(i, storage),
                         None => self.remove(i..i + 1),
                     },
-                    "constant" if spaces::qualifies_method(t, i) => self.remove(i..i + 1),
+                    "constant" if space::qualifies_method(t, i) => self.remove(i..i + 1),
                     "constant" => self.replace(i, "const"),
                     _ => {}
                 },

@@ -93,23 +93,26 @@ impl Lines<'_> {
         (self.left.len(), self.right.len())
     }
 
-    /// The token after `NAME(...)` at `j`, if that stands there.
+    /// The token after `NAME(...)` at `j`, if that stands there; the end of the line if the use goes on over the next ones.
     fn call_end(&self, j: usize) -> Option<usize> {
-        if self.right[j].kind != TokenKind::Word {
+        let is_call = self.right[j].kind == TokenKind::Word
+            && j + 1 < self.right.len()
+            && self.right(j + 1) == "(";
+        if !is_call {
             return None;
         }
         let mut depth = 0usize;
         for k in j + 1..self.right.len() {
             match self.right(k) {
                 "(" => depth += 1,
-                ")" => depth = depth.checked_sub(1)?,
+                ")" => depth = depth.saturating_sub(1),
                 _ => {}
             }
             if depth == 0 {
-                return (k > j + 1).then_some(k + 1);
+                return Some(k + 1);
             }
         }
-        None
+        Some(self.right.len())
     }
 
     /// Place in the written line of an expanded token of the macro use in `range`.

@@ -3,12 +3,12 @@
 use crate::token::{TokenKind, Tokens};
 
 /// Whether the word at `i` is the name of a member, not a keyword.
-pub(super) fn is_member(t: &Tokens<'_>, i: usize) -> bool {
+pub(crate) fn is_member(t: &Tokens<'_>, i: usize) -> bool {
     i > 0 && matches!(t.str(i - 1), "." | "->" | "::")
 }
 
 /// Whether `constant` at `i` stands behind a parameter list: `T get() const constant { ... }`.
-pub(super) fn qualifies_method(t: &Tokens<'_>, i: usize) -> bool {
+pub(crate) fn qualifies_method(t: &Tokens<'_>, i: usize) -> bool {
     let mut before = i;
     while before > 0 && matches!(t.str(before - 1), "const" | "volatile") {
         before -= 1;
@@ -17,7 +17,7 @@ pub(super) fn qualifies_method(t: &Tokens<'_>, i: usize) -> bool {
 }
 
 /// What `threadgroup` at `i` becomes when it declares memory of the group: a statement that starts with it and declares no pointer.
-pub(super) fn storage(t: &Tokens<'_>, i: usize) -> Option<&'static str> {
+pub(crate) fn storage(t: &Tokens<'_>, i: usize) -> Option<&'static str> {
     let mut start = i;
     let mut is_static = false;
     while start > 0 && matches!(t.str(start - 1), "const" | "volatile" | "static" | ")") {
@@ -57,7 +57,13 @@ pub(super) fn storage(t: &Tokens<'_>, i: usize) -> Option<&'static str> {
     }
 }
 
-/// Whether a token disappears with the address spaces. `constant` does not: it becomes `const`.
-pub(super) fn is_erased(word: &str) -> bool {
-    matches!(word, "device" | "thread" | "threadgroup")
+/// Token `i` as C++ sees it in a type: address spaces gone, `constant` as `const`. Empty if nothing is left.
+pub(crate) fn erased_word<'a>(t: &Tokens<'a>, i: usize) -> &'a str {
+    match t.str(i) {
+        word if !t.is_word(i) || is_member(t, i) => word,
+        "device" | "thread" | "threadgroup" => "",
+        "constant" if qualifies_method(t, i) => "",
+        "constant" => "const",
+        word => word,
+    }
 }
