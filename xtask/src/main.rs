@@ -1,3 +1,33 @@
 //! Code generation and checks that are not tests.
 
-fn main() {}
+mod bindings;
+
+use anyhow::{Context, Result};
+use clap::{Parser, Subcommand};
+use std::path::Path;
+
+#[derive(Parser)]
+#[command(about = "Code generation and checks that are not tests")]
+struct Cli {
+    #[command(subcommand)]
+    command: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Writes the launch bindings of every kernel in crates/mettle-kernels/metal, and the list of families.
+    Bindings {
+        /// Only report files that are not current; exit code 1 if there are any.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+fn main() -> Result<()> {
+    let workspace = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .parent()
+        .context("xtask lies in the workspace")?;
+    match Cli::parse().command {
+        Task::Bindings { check } => bindings::run(&workspace.join("crates/mettle-kernels"), check),
+    }
+}

@@ -27,11 +27,13 @@ mod blocks;
 mod compare;
 mod rng;
 mod run;
+mod select;
 
 pub use blocks::Blocks;
 pub use compare::{Element, Expected, Outcome, Tolerance};
 pub use rng::Rng;
 pub use run::Run;
+pub use select::{matches, select};
 
 use crate::Result;
 use mettle_gpu::Device;

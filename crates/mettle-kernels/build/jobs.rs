@@ -1,0 +1,137 @@
+//! What has to be compiled.
+
+use crate::Result;
+use mettle_msl::{ConstantValue, CpuLevel, FunctionConstant, Target, Unit, Variant};
+
+/// One run of the compiler.
+pub struct Job<'a> {
+    pub unit: &'a Unit,
+    pub target: Target,
+    /// `None`: all kernels of the unit, function constants to be set when the artefact is loaded.
+    pub variant: Option<Specialised<'a>>,
+}
+
+/// Kernels compiled with the same function constants.
+#[derive(Clone)]
+pub struct Specialised<'a> {
+    /// Every function constant of the unit, by ascending index.
+    pub constants: &'a [(u32, ConstantValue)],
+    pub kernels: Vec<&'a str>,
+}
+
+impl Job<'_> {
+    pub fn constants(&self) -> Option<&[(u32, ConstantValue)]> {
+        self.variant.as_ref().map(|variant| variant.constants)
+    }
+
+    /// Names of the kernels to compile; empty for all.
+    pub fn kernels(&self) -> &[&str] {
+        self.variant
+            .as_ref()
+            .map_or(&[], |variant| &variant.kernels)
+    }
+}
+
+/// The targets whose artefacts are embedded for a processor architecture.
+pub fn targets(arch: &str) -> Result<Vec<Target>> {
+    Ok(match arch {
+        "x86_64" => vec![
+            Target::Cpu(CpuLevel::X86_64V3),
+            Target::Cpu(CpuLevel::X86_64V4),
+        ],
+        "aarch64" => vec![Target::Cpu(CpuLevel::Aarch64)],
+        other => {
+            return Err(format!(
+                "kernels cannot be compiled for {other}: only for x86_64 and aarch64"
+            )
+            .into());
+        }
+    })
+}
+
+/// Every job, those of one unit and target together.
+pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
+    let mut jobs = Vec::new();
+    for unit in units {
+        let variants = specialised(unit)?;
+        for &target in targets {
+            jobs.push(Job {
+                unit,
+                target,
+                variant: None,
+            });
+            jobs.extend(variants.iter().map(|variant| Job {
+                unit,
+                target,
+                variant: Some(variant.clone()),
+            }));
+        }
+    }
+    Ok(jobs)
+}
+
+/// The variants of a unit; those with equal constants become one.
+fn specialised(unit: &Unit) -> Result<Vec<Specialised<'_>>> {
+    let mut found: Vec<Specialised<'_>> = Vec::new();
+    for variant in &unit.variants {
+        check(unit, variant)?;
+        let kernels = unit
+            .kernels
+            .iter()
+            .map(|kernel| kernel.name.as_str())
+            .filter(|name| variant.matches(name));
+        match found
+            .iter_mut()
+            .find(|known| known.constants == variant.constants)
+        {
+            Some(known) => {
+                for kernel in kernels {
+                    if !known.kernels.contains(&kernel) {
+                        known.kernels.push(kernel);
+                    }
+                }
+            }
+            None => found.push(Specialised {
+                constants: &variant.constants,
+                kernels: kernels.collect(),
+            }),
+        }
+    }
+    Ok(found)
+}
+
+/// A variant that covers no kernel is a mistake; so is one that leaves a constant open, because bindings give them all.
+fn check(unit: &Unit, variant: &Variant) -> Result<()> {
+    let at = &variant.location;
+    if !unit
+        .kernels
+        .iter()
+        .any(|kernel| variant.matches(&kernel.name))
+    {
+        return Err(format!(
+            "{at}: error: no kernel of this file matches {}",
+            variant.kernel_pattern
+        )
+        .into());
+    }
+    let set = |constant: &FunctionConstant| {
+        variant
+            .constants
+            .iter()
+            .any(|(index, _)| *index == constant.index)
+    };
+    let open: Vec<&str> = unit
+        .constants
+        .iter()
+        .filter(|constant| !set(constant))
+        .map(|constant| constant.name.as_str())
+        .collect();
+    if !open.is_empty() {
+        return Err(format!(
+            "{at}: error: a variant gives every function constant of its file; missing: {}",
+            open.join(", ")
+        )
+        .into());
+    }
+    Ok(())
+}

@@ -1,0 +1,129 @@
+//! Launch bindings of `metal/kv_append.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint capacity`: rows of each cache
+    pub capacity: u32,
+    /// `uint columns`: values of a row: kv heads \* head size
+    pub columns: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 8);
+    assert!(std::mem::offset_of!(Params, capacity) == 0);
+    assert!(std::mem::offset_of!(Params, columns) == 4);
+};
+
+/// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the type of the cache, for tokens t; k and v are
+/// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
+///
+/// One thread for each element: the grid is \[columns, tokens\].
+pub struct F32<'a> {
+    /// `device const float* k`.
+    pub k: &'a Buffer<f32>,
+    /// `device const float* v`.
+    pub v: &'a Buffer<f32>,
+    /// `device float* cache_k`.
+    pub cache_k: &'a mut Buffer<f32>,
+    /// `device float* cache_v`.
+    pub cache_v: &'a mut Buffer<f32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `constant Params& params`.
+    pub params: Params,
+}
+
+impl Binding for F32<'_> {
+    const KERNEL: &'static str = "kv_append_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::KV_APPEND
+    }
+    fn constants(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "k", self.k);
+        args.read(1, "v", self.v);
+        args.write(2, "cache_k", self.cache_k);
+        args.write(3, "cache_v", self.cache_v);
+        args.read(4, "positions", self.positions);
+        args.value(5, "params", &self.params);
+    }
+}
+
+/// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the type of the cache, for tokens t; k and v are
+/// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
+///
+/// One thread for each element: the grid is \[columns, tokens\].
+pub struct F16<'a> {
+    /// `device const float* k`.
+    pub k: &'a Buffer<f32>,
+    /// `device const float* v`.
+    pub v: &'a Buffer<f32>,
+    /// `device half* cache_k`.
+    pub cache_k: &'a mut Buffer<half::f16>,
+    /// `device half* cache_v`.
+    pub cache_v: &'a mut Buffer<half::f16>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `constant Params& params`.
+    pub params: Params,
+}
+
+impl Binding for F16<'_> {
+    const KERNEL: &'static str = "kv_append_f16";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::KV_APPEND
+    }
+    fn constants(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "k", self.k);
+        args.read(1, "v", self.v);
+        args.write(2, "cache_k", self.cache_k);
+        args.write(3, "cache_v", self.cache_v);
+        args.read(4, "positions", self.positions);
+        args.value(5, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "kv_append_f32",
+        family: "kv_append",
+        file: "metal/kv_append.metal",
+        dtypes: &["f32", "i32"],
+        arguments: &[
+            Argument::new(0, "k", "device const float* k", Access::Read),
+            Argument::new(1, "v", "device const float* v", Access::Read),
+            Argument::new(2, "cache_k", "device float* cache_k", Access::ReadWrite),
+            Argument::new(3, "cache_v", "device float* cache_v", Access::ReadWrite),
+            Argument::new(4, "positions", "device const int* positions", Access::Read),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &[],
+    },
+    catalogue::Kernel {
+        name: "kv_append_f16",
+        family: "kv_append",
+        file: "metal/kv_append.metal",
+        dtypes: &["f32", "f16", "i32"],
+        arguments: &[
+            Argument::new(0, "k", "device const float* k", Access::Read),
+            Argument::new(1, "v", "device const float* v", Access::Read),
+            Argument::new(2, "cache_k", "device half* cache_k", Access::ReadWrite),
+            Argument::new(3, "cache_v", "device half* cache_v", Access::ReadWrite),
+            Argument::new(4, "positions", "device const int* positions", Access::Read),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &[],
+    },
+];

@@ -1,0 +1,31 @@
+//! Launch bindings: for each `.metal` file a module, for each kernel in it a struct whose fields are the kernel's arguments.
+//!
+//! Generated from the `.metal` files by `cargo run -p xtask -- bindings`: do not edit.
+
+pub mod add;
+pub mod argmax;
+pub mod attention;
+pub mod embedding;
+pub mod kv_append;
+pub mod mul_mv;
+pub mod rms_norm;
+pub mod rope;
+pub mod sample;
+pub mod softmax;
+pub mod swiglu;
+mod types;
+
+/// What the catalogue shows of every family.
+pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
+    add::CATALOGUE,
+    argmax::CATALOGUE,
+    attention::CATALOGUE,
+    embedding::CATALOGUE,
+    kv_append::CATALOGUE,
+    mul_mv::CATALOGUE,
+    rms_norm::CATALOGUE,
+    rope::CATALOGUE,
+    sample::CATALOGUE,
+    softmax::CATALOGUE,
+    swiglu::CATALOGUE,
+];

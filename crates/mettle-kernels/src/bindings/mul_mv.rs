@@ -1,0 +1,614 @@
+//! Launch bindings of `metal/mul_mv.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+pub use super::types::{
+    BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint rows`: n, the rows of the weights
+    pub rows: u32,
+    /// `uint k`: the columns of the weights: whole blocks of a quantised format
+    pub k: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 8);
+    assert!(std::mem::offset_of!(Params, rows) == 0);
+    assert!(std::mem::offset_of!(Params, k) == 4);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `bool ROW_PER_THREAD`, function constant 0.
+    pub row_per_thread: bool,
+    /// `uint COLUMNS`, function constant 1.
+    pub columns: u32,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+            .with(0, self.row_per_thread)
+            .with(1, self.columns)
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct F32F32<'a> {
+    /// `device const float* w`.
+    pub w: &'a Buffer<f32>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32F32<'_> {
+    const KERNEL: &'static str = "mul_mv_f32_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct F16F32<'a> {
+    /// `device const half* w`.
+    pub w: &'a Buffer<half::f16>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16F32<'_> {
+    const KERNEL: &'static str = "mul_mv_f16_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Bf16F32<'a> {
+    /// `device const bfloat* w`.
+    pub w: &'a Buffer<half::bf16>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Bf16F32<'_> {
+    const KERNEL: &'static str = "mul_mv_bf16_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q4_0F32<'a> {
+    /// `device const mettle_kernels::block_q4_0* w`.
+    pub w: &'a Buffer<BlockQ4_0>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4_0F32<'_> {
+    const KERNEL: &'static str = "mul_mv_q4_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q4_1F32<'a> {
+    /// `device const mettle_kernels::block_q4_1* w`.
+    pub w: &'a Buffer<BlockQ4_1>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4_1F32<'_> {
+    const KERNEL: &'static str = "mul_mv_q4_1_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q5_0F32<'a> {
+    /// `device const mettle_kernels::block_q5_0* w`.
+    pub w: &'a Buffer<BlockQ5_0>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5_0F32<'_> {
+    const KERNEL: &'static str = "mul_mv_q5_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q5_1F32<'a> {
+    /// `device const mettle_kernels::block_q5_1* w`.
+    pub w: &'a Buffer<BlockQ5_1>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5_1F32<'_> {
+    const KERNEL: &'static str = "mul_mv_q5_1_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q8_0F32<'a> {
+    /// `device const mettle_kernels::block_q8_0* w`.
+    pub w: &'a Buffer<BlockQ8_0>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q8_0F32<'_> {
+    const KERNEL: &'static str = "mul_mv_q8_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q4KF32<'a> {
+    /// `device const mettle_kernels::block_q4_K* w`.
+    pub w: &'a Buffer<BlockQ4K>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4KF32<'_> {
+    const KERNEL: &'static str = "mul_mv_q4_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q5KF32<'a> {
+    /// `device const mettle_kernels::block_q5_K* w`.
+    pub w: &'a Buffer<BlockQ5K>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5KF32<'_> {
+    const KERNEL: &'static str = "mul_mv_q5_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
+/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
+/// step must be whole.
+///
+/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
+/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+pub struct Q6KF32<'a> {
+    /// `device const mettle_kernels::block_q6_K* w`.
+    pub w: &'a Buffer<BlockQ6K>,
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q6KF32<'_> {
+    const KERNEL: &'static str = "mul_mv_q6_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MV
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "mul_mv_f32_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const float* w", Access::Read),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_f16_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["f16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const half* w", Access::Read),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_bf16_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["bf16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const bfloat* w", Access::Read),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q4_0_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q4_0", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q4_0* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q4_1_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q4_1", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q4_1* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q5_0_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q5_0", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q5_0* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q5_1_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q5_1", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q5_1* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q8_0_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q8_0", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q8_0* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q4_K_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q4_K", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q4_K* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q5_K_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q5_K", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q5_K* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+    catalogue::Kernel {
+        name: "mul_mv_q6_K_f32",
+        family: "mul_mv",
+        file: "metal/mul_mv.metal",
+        dtypes: &["q6_K", "f32"],
+        arguments: &[
+            Argument::new(
+                0,
+                "w",
+                "device const mettle_kernels::block_q6_K* w",
+                Access::Read,
+            ),
+            Argument::new(1, "x", "device const float* x", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "COLUMNS"],
+    },
+];

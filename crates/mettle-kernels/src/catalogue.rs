@@ -1,0 +1,65 @@
+//! What there is: every kernel with its file, arguments and element types, without a compiler or a device.
+
+/// A kernel of the catalogue.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Kernel {
+    /// Host name.
+    pub name: &'static str,
+    /// Stem of its file; the module of its binding and of its op.
+    pub family: &'static str,
+    /// Its file, relative to this crate.
+    pub file: &'static str,
+    /// Element types of its buffers: `f32`, `q4_0`.
+    pub dtypes: &'static [&'static str],
+    /// Arguments in the order written.
+    pub arguments: &'static [Argument],
+    /// Names of the function constants of its file.
+    pub constants: &'static [&'static str],
+}
+
+/// An argument of a kernel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Argument {
+    /// Name.
+    pub name: &'static str,
+    /// Index among the buffers, or among the threadgroup memories.
+    pub index: u32,
+    /// As MSL writes it: `device const float* x`.
+    pub declaration: &'static str,
+    /// What is bound and what the kernel may do with it.
+    pub access: Access,
+}
+
+impl Argument {
+    pub(crate) const fn new(
+        index: u32,
+        name: &'static str,
+        declaration: &'static str,
+        access: Access,
+    ) -> Argument {
+        Argument {
+            name,
+            index,
+            declaration,
+            access,
+        }
+    }
+}
+
+/// What is bound to an argument and what the kernel may do with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// A buffer that is read.
+    Read,
+    /// A buffer that is read and written.
+    ReadWrite,
+    /// A value that is copied into the launch.
+    Value,
+    /// Threadgroup memory whose size is chosen at the launch.
+    ThreadgroupMemory,
+}
+
+/// Every kernel, by family.
+pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
+    crate::bindings::CATALOGUE.iter().copied().flatten()
+}

@@ -1,0 +1,5 @@
+//! The compiled kernels, one [`EmbeddedUnit`] a `.metal` file, as the build script wrote them.
+
+use mettle_gpu::{EmbeddedArtefact, EmbeddedUnit};
+
+include!(concat!(env!("OUT_DIR"), "/embedded.rs"));

@@ -1,0 +1,10 @@
+//! The buffer that is written where one that is read belongs.
+
+use mettle_gpu::{Buffer, Grid, Pass, Result};
+use mettle_kernels::bindings::add;
+
+fn launch(pass: &mut Pass, x: &Buffer<f32>, y: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {
+    pass.dispatch(add::F32 { a: x, b: out, out: y }, Grid::elements(8))
+}
+
+fn main() {}

@@ -1,0 +1,385 @@
+//! The module of one `.metal` file: a struct for each kernel, its parameter structs, its function constants.
+
+use super::{docs, names, structs, types};
+use anyhow::{Result, bail};
+use mettle_msl::{
+    Access, AddressSpace, Argument, ArgumentKind, FunctionConstant, Kernel, Scalar, Struct, Type,
+    Unit,
+};
+use std::fmt::Write;
+
+/// A family's generated module, and the structs it shares with others.
+pub struct Module {
+    /// Rust text, not formatted.
+    pub text: String,
+    /// Structs of headers that its kernels use.
+    pub shared: Vec<Struct>,
+}
+
+/// Generates the module of `unit`, whose name is the family's.
+pub fn emit(unit: &Unit) -> Result<Module> {
+    let family = &unit.name;
+    let (own, shared) = argument_structs(unit);
+    let mut text = format!(
+        "//! Launch bindings of `metal/{family}.metal`.\n{}\nuse crate::catalogue::{{self, Access, Argument}};\n\
+         use mettle_gpu::{{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit}};\n\n",
+        super::generated_from("it")
+    );
+    if !shared.is_empty() {
+        let names: Vec<String> = shared
+            .iter()
+            .map(|known| names::camel_case(&known.name))
+            .collect();
+        writeln!(text, "pub use super::types::{{{}}};\n", names.join(", "))?;
+    }
+    for own_struct in &own {
+        text.push_str(&structs::emit(own_struct, &unit.structs)?);
+    }
+    if !unit.constants.is_empty() {
+        text.push_str(&constants(&unit.constants)?);
+    }
+    let mut names = Vec::new();
+    for kernel in &unit.kernels {
+        let Some(name) = names::kernel_struct(family, &kernel.name) else {
+            bail!(
+                "{}: kernel {} must be named {family} or {family}_...",
+                kernel.location,
+                kernel.name
+            );
+        };
+        if names.contains(&name)
+            || own
+                .iter()
+                .any(|known| names::camel_case(&known.name) == name)
+        {
+            bail!(
+                "{}: the binding of {} would be a second {name} in {family}",
+                kernel.location,
+                kernel.name
+            );
+        }
+        text.push_str(&binding(unit, kernel, &name)?);
+        names.push(name);
+    }
+    text.push_str(&catalogue(unit)?);
+    Ok(Module {
+        text,
+        shared: shared.into_iter().cloned().collect(),
+    })
+}
+
+/// The structs that arguments use: those of the `.metal` file, and those of headers.
+fn argument_structs(unit: &Unit) -> (Vec<&Struct>, Vec<&Struct>) {
+    let mut used = Vec::new();
+    for argument in unit.kernels.iter().flat_map(|kernel| &kernel.arguments) {
+        types::structs_of(argument_type(argument), &unit.structs, &mut used);
+    }
+    // Kernels are written in the file itself, never in a header.
+    let own = |known: &&Struct| {
+        unit.kernels
+            .iter()
+            .any(|kernel| kernel.location.file == known.location.file)
+    };
+    used.into_iter().partition(own)
+}
+
+fn argument_type(argument: &Argument) -> &Type {
+    match &argument.kind {
+        ArgumentKind::Buffer { element, .. } | ArgumentKind::ThreadgroupMemory { element } => {
+            element
+        }
+        ArgumentKind::Value { ty } => ty,
+    }
+}
+
+/// `pub struct Constants` with one field a function constant, and its conversion.
+fn constants(constants: &[FunctionConstant]) -> Result<String> {
+    let (mut fields, mut values) = (String::new(), String::new());
+    for FunctionConstant {
+        name,
+        index,
+        scalar,
+    } in constants
+    {
+        let field = names::constant_field(name);
+        let ty = match scalar {
+            Scalar::Bool => "bool",
+            Scalar::F16 | Scalar::BF16 => {
+                bail!("function constant {name}: declare it as float and round it in the kernel")
+            }
+            other => types::scalar_type(*other),
+        };
+        writeln!(
+            fields,
+            "/// `{} {name}`, function constant {index}.\npub {field}: {ty},",
+            scalar.msl_name()
+        )?;
+        write!(values, ".with({index}, self.{field})")?;
+    }
+    Ok(format!(
+        "/// Function constants: each set of values is a kernel of its own.\n#[derive(Clone, Copy, Debug, PartialEq)]\npub struct Constants {{\n{fields}}}\n\n\
+         impl Constants {{\nfn set(&self) -> ConstantSet {{\nConstantSet::EMPTY{values}\n}}\n}}\n\n"
+    ))
+}
+
+/// A kernel's struct and its `Binding`.
+fn binding(unit: &Unit, kernel: &Kernel, name: &str) -> Result<String> {
+    let (mut fields, mut binds) = (String::new(), String::new());
+    let mut borrows = false;
+    for argument in &kernel.arguments {
+        let ty = argument_type(argument);
+        let Some(rust) = types::rust_type(ty, &unit.structs) else {
+            bail!(
+                "{}: the layout of {ty} is not known, so {} cannot be bound",
+                argument.location,
+                argument.name
+            );
+        };
+        let (field, index, msl_name) =
+            (names::field(&argument.name), argument.index, &argument.name);
+        let (field_type, bind) = match &argument.kind {
+            ArgumentKind::Buffer {
+                access: Access::Read,
+                ..
+            } => (
+                format!("&'a Buffer<{rust}>"),
+                format!("args.read({index}, \"{msl_name}\", self.{field});"),
+            ),
+            ArgumentKind::Buffer {
+                access: Access::ReadWrite,
+                ..
+            } => (
+                format!("&'a mut Buffer<{rust}>"),
+                format!("args.write({index}, \"{msl_name}\", self.{field});"),
+            ),
+            ArgumentKind::Value { .. } => (
+                rust,
+                format!("args.value({index}, \"{msl_name}\", &self.{field});"),
+            ),
+            ArgumentKind::ThreadgroupMemory { .. } => (
+                "usize".to_owned(),
+                format!("args.threadgroup_memory({index}, \"{msl_name}\", self.{field});"),
+            ),
+        };
+        borrows |= field_type.starts_with('&');
+        writeln!(
+            fields,
+            "{}pub {field}: {field_type},",
+            docs::field(&declaration(argument), &argument_note(argument))
+        )?;
+        binds.push_str(&bind);
+    }
+    let constants = if unit.constants.is_empty() {
+        "ConstantSet::EMPTY"
+    } else {
+        fields.push_str("/// Function constants.\npub constants: Constants,\n");
+        "self.constants.set()"
+    };
+    let (generics, elided) = if borrows { ("<'a>", "<'_>") } else { ("", "") };
+    let unused = if kernel.arguments.is_empty() {
+        "_args"
+    } else {
+        "args"
+    };
+    let docs = docs::item(&kernel.docs, &format!("Kernel `{}`", kernel.name));
+    Ok(format!(
+        "{docs}pub struct {name}{generics} {{\n{fields}}}\n\n\
+         impl Binding for {name}{elided} {{\nconst KERNEL: &'static str = \"{host}\";\n\
+         fn unit() -> &'static EmbeddedUnit {{\n&crate::embedded::{unit_name}\n}}\n\
+         fn constants(&self) -> ConstantSet {{\n{constants}\n}}\n\
+         fn bind(&self, {unused}: &mut Arguments<'_>) {{\n{binds}\n}}\n}}\n\n",
+        host = kernel.name,
+        unit_name = unit.name.to_ascii_uppercase(),
+    ))
+}
+
+/// The argument as MSL writes it.
+fn declaration(argument: &Argument) -> String {
+    let name = &argument.name;
+    match &argument.kind {
+        ArgumentKind::Buffer {
+            element,
+            access,
+            space,
+        } => {
+            let constness = match (space, access) {
+                (AddressSpace::Constant, _) => "constant ",
+                (AddressSpace::Device, Access::Read) => "device const ",
+                (AddressSpace::Device, Access::ReadWrite) => "device ",
+            };
+            format!("{constness}{element}* {name}")
+        }
+        ArgumentKind::Value { ty } => format!("constant {ty}& {name}"),
+        ArgumentKind::ThreadgroupMemory { element } => format!("threadgroup {element}* {name}"),
+    }
+}
+
+/// The comment beside the argument; for threadgroup memory also the unit of its field.
+fn argument_note(argument: &Argument) -> String {
+    match argument.kind {
+        ArgumentKind::ThreadgroupMemory { .. } => format!("Its size in bytes. {}", argument.docs)
+            .trim_end()
+            .to_owned(),
+        _ => argument.docs.clone(),
+    }
+}
+
+/// What `crate::catalogue` shows of the family.
+fn catalogue(unit: &Unit) -> Result<String> {
+    let mut kernels = String::new();
+    for kernel in &unit.kernels {
+        let mut arguments = String::new();
+        let mut dtypes: Vec<String> = Vec::new();
+        for argument in &kernel.arguments {
+            let access = match &argument.kind {
+                ArgumentKind::Buffer {
+                    access: Access::Read,
+                    ..
+                } => "Read",
+                ArgumentKind::Buffer {
+                    access: Access::ReadWrite,
+                    ..
+                } => "ReadWrite",
+                ArgumentKind::Value { .. } => "Value",
+                ArgumentKind::ThreadgroupMemory { .. } => "ThreadgroupMemory",
+            };
+            let (name, index, declaration) =
+                (&argument.name, argument.index, declaration(argument));
+            write!(
+                arguments,
+                "Argument::new({index}, {name:?}, {declaration:?}, Access::{access}),"
+            )?;
+            if let ArgumentKind::Buffer { element, .. } = &argument.kind {
+                let dtype = dtype(element);
+                if !dtypes.contains(&dtype) {
+                    dtypes.push(dtype);
+                }
+            }
+        }
+        let constants: Vec<&str> = unit
+            .constants
+            .iter()
+            .map(|constant| constant.name.as_str())
+            .collect();
+        write!(
+            kernels,
+            "catalogue::Kernel {{ name: {:?}, family: {family:?}, file: \"metal/{family}.metal\", dtypes: &{dtypes:?}, arguments: &[{arguments}], constants: &{constants:?} }},",
+            kernel.name,
+            family = unit.name,
+        )?;
+    }
+    Ok(format!(
+        "pub(super) const CATALOGUE: &[catalogue::Kernel] = &[{kernels}];\n"
+    ))
+}
+
+/// The element type in the words of formats: `f32`, `bf16`, `q4_0`.
+fn dtype(element: &Type) -> String {
+    match element {
+        Type::Scalar(scalar)
+        | Type::Atomic(scalar)
+        | Type::Vector(scalar, _)
+        | Type::PackedVector(scalar, _) => types::scalar_type(*scalar)
+            .trim_start_matches("half::")
+            .to_owned(),
+        Type::Array(element, _) => dtype(element),
+        Type::Struct(name) => {
+            let name = names::unqualified(name);
+            name.strip_prefix("block_").unwrap_or(name).to_owned()
+        }
+        other => other.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mettle_msl::Options;
+
+    fn module(text: &str) -> Result<String> {
+        let text = format!("#include <metal_stdlib>\nusing namespace metal;\n{text}");
+        Ok(emit(&Unit::from_source("scale", &text, &Options::default())?)?.text)
+    }
+
+    /// Spaces and line ends as the formatter will make them do not matter here.
+    fn has(text: &str, expected: &str) {
+        let squeeze = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(
+            squeeze(text).contains(&squeeze(expected)),
+            "no {expected:?} in:\n{text}"
+        );
+    }
+
+    #[test]
+    fn arguments_become_fields() {
+        let text = module(
+            "constant bool FAST [[function_constant(3)]];
+            struct Params { uint n; float4 bias; };
+            // out[i] = x[i]
+            kernel void scale_f32_4(
+                device const float4* x [[buffer(0)]],
+                device half* out [[buffer(1)]],
+                constant Params& params [[buffer(2)]],
+                constant uint* in [[buffer(3)]],
+                threadgroup float* sums [[threadgroup(0)]],
+                uint i [[thread_position_in_grid]]) {}",
+        )
+        .unwrap();
+        has(&text, "/// out\\[i\\] = x\\[i\\]\npub struct F32_4<'a> {");
+        has(&text, "pub x: &'a Buffer<[f32; 4]>,");
+        has(&text, "pub out: &'a mut Buffer<half::f16>,");
+        has(&text, "pub params: Params,");
+        has(&text, "pub r#in: &'a Buffer<u32>,");
+        has(
+            &text,
+            "/// `threadgroup float* sums`: Its size in bytes.\npub sums: usize,",
+        );
+        has(&text, "pub constants: Constants,");
+        has(
+            &text,
+            "/// `bool FAST`, function constant 3.\npub fast: bool,",
+        );
+        has(&text, "ConstantSet::EMPTY.with(3, self.fast)");
+        has(&text, "const KERNEL: &'static str = \"scale_f32_4\";");
+        has(&text, "args.write(1, \"out\", self.out);");
+        has(&text, "args.value(2, \"params\", &self.params);");
+        // float4 is aligned to 16 bytes: the gap before it is written out, and the struct is as aligned.
+        has(&text, "#[repr(C, align(16))]");
+        has(
+            &text,
+            "pub n: u32,\n/// Unused. Fill it with `..bytemuck::Zeroable::zeroed()`.\npub padding0: [u8; 12],",
+        );
+        has(&text, "assert!(std::mem::offset_of!(Params, bias) == 16);");
+        has(&text, "dtypes: &[\"f32\", \"f16\", \"u32\"]");
+    }
+
+    #[test]
+    fn names_must_belong_to_the_family() {
+        let error = module("kernel void other_f32(device float* x [[buffer(0)]]) {}")
+            .err()
+            .unwrap()
+            .to_string();
+        assert!(
+            error.contains("scale:3:") && error.contains("must be named scale"),
+            "{error}"
+        );
+        let twice = "kernel void scale_a_b(device float* x [[buffer(0)]]) {} kernel void scale_aB(device float* x [[buffer(0)]]) {}";
+        assert!(
+            module(twice)
+                .err()
+                .unwrap()
+                .to_string()
+                .contains("a second AB")
+        );
+    }
+
+    #[test]
+    fn unknown_layouts_are_refused() {
+        let error =
+            module("union U { int a; float b; }; kernel void scale(device U* x [[buffer(0)]]) {}")
+                .err()
+                .unwrap()
+                .to_string();
+        assert!(error.contains("the layout of U is not known"), "{error}");
+    }
+}
