@@ -17,5 +17,6 @@ mod embedded;
 mod error;
 pub mod formats;
 pub mod ops;
+mod reference;
 
 pub use error::{Error, Result};

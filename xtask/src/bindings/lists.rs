@@ -1,6 +1,6 @@
 //! The lists of modules: they come from the folders, so that adding a kernel means adding its files.
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use std::path::Path;
 
 /// `bindings/mod.rs`.
@@ -35,7 +35,6 @@ pub fn ops(families: &[&str], modules: &[OpModule]) -> String {
     }
     let calls: String = families
         .iter()
-        .filter(|family| modules.iter().any(|module| module.name == **family))
         .map(|family| format!("{family}::family(),"))
         .collect();
     format!(
@@ -52,8 +51,8 @@ pub struct OpModule {
     pub public: bool,
 }
 
-/// The modules of `src/ops/`.
-pub fn op_modules(ops: &Path) -> Result<Vec<OpModule>> {
+/// The modules of `src/ops/`. Every family must be among them.
+pub fn op_modules(ops: &Path, families: &[&str]) -> Result<Vec<OpModule>> {
     let mut modules = Vec::new();
     for entry in std::fs::read_dir(ops).with_context(|| format!("reading {}", ops.display()))? {
         let path = entry?.path();
@@ -71,5 +70,12 @@ pub fn op_modules(ops: &Path) -> Result<Vec<OpModule>> {
         }
     }
     modules.sort_by(|a, b| a.name.cmp(&b.name));
+    for family in families {
+        if !modules.iter().any(|module| module.name == *family) {
+            bail!(
+                "metal/{family}.metal has no src/ops/{family}.rs: write it with the op, its host reference and `family()`"
+            );
+        }
+    }
     Ok(modules)
 }

@@ -94,7 +94,7 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let ops = kernels_crate.join("src/ops");
     files.insert(
         ops.join("mod.rs"),
-        lists::ops(&families, &lists::op_modules(&ops)?),
+        lists::ops(&families, &lists::op_modules(&ops, &families)?),
     );
     files
         .into_iter()

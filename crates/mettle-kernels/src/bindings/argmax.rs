@@ -32,7 +32,7 @@ impl Constants {
 }
 
 /// out\[r\] = the lowest i at which x\[r, i\] is the largest of the row; x is \[rows, columns\], out is \[rows\]. NaN is never the
-/// largest; a row of nothing but NaN gives 0xffffffff, which no table of tokens has.
+/// largest; a row of nothing but NaN gives `columns`, an index that no row has.
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct F32<'a> {

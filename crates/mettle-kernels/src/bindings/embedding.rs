@@ -123,7 +123,7 @@ impl Binding for Bf16<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q4_0<'a> {
-    /// `device const mettle_kernels::block_q4_0* table`.
+    /// `device const block_q4_0* table`.
     pub table: &'a Buffer<BlockQ4_0>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -154,7 +154,7 @@ impl Binding for Q4_0<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q4_1<'a> {
-    /// `device const mettle_kernels::block_q4_1* table`.
+    /// `device const block_q4_1* table`.
     pub table: &'a Buffer<BlockQ4_1>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -185,7 +185,7 @@ impl Binding for Q4_1<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q5_0<'a> {
-    /// `device const mettle_kernels::block_q5_0* table`.
+    /// `device const block_q5_0* table`.
     pub table: &'a Buffer<BlockQ5_0>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -216,7 +216,7 @@ impl Binding for Q5_0<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q5_1<'a> {
-    /// `device const mettle_kernels::block_q5_1* table`.
+    /// `device const block_q5_1* table`.
     pub table: &'a Buffer<BlockQ5_1>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -247,7 +247,7 @@ impl Binding for Q5_1<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q8_0<'a> {
-    /// `device const mettle_kernels::block_q8_0* table`.
+    /// `device const block_q8_0* table`.
     pub table: &'a Buffer<BlockQ8_0>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -278,7 +278,7 @@ impl Binding for Q8_0<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q4K<'a> {
-    /// `device const mettle_kernels::block_q4_K* table`.
+    /// `device const block_q4_K* table`.
     pub table: &'a Buffer<BlockQ4K>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -309,7 +309,7 @@ impl Binding for Q4K<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q5K<'a> {
-    /// `device const mettle_kernels::block_q5_K* table`.
+    /// `device const block_q5_K* table`.
     pub table: &'a Buffer<BlockQ5K>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -340,7 +340,7 @@ impl Binding for Q5K<'_> {
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Q6K<'a> {
-    /// `device const mettle_kernels::block_q6_K* table`.
+    /// `device const block_q6_K* table`.
     pub table: &'a Buffer<BlockQ6K>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
@@ -412,12 +412,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q4_0", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q4_0* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q4_0* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -430,12 +425,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q4_1", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q4_1* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q4_1* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -448,12 +438,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q5_0", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q5_0* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q5_0* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -466,12 +451,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q5_1", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q5_1* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q5_1* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -484,12 +464,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q8_0", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q8_0* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q8_0* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -502,12 +477,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q4_K", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q4_K* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q4_K* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -520,12 +490,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q5_K", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q5_K* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q5_K* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -538,12 +503,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/embedding.metal",
         dtypes: &["q6_K", "u32", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "table",
-                "device const mettle_kernels::block_q6_K* table",
-                Access::Read,
-            ),
+            Argument::new(0, "table", "device const block_q6_K* table", Access::Read),
             Argument::new(1, "ids", "device const uint* ids", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),

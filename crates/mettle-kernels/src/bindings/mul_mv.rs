@@ -42,12 +42,12 @@ impl Constants {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct F32F32<'a> {
     /// `device const float* w`.
     pub w: &'a Buffer<f32>,
@@ -77,12 +77,12 @@ impl Binding for F32F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct F16F32<'a> {
     /// `device const half* w`.
     pub w: &'a Buffer<half::f16>,
@@ -112,12 +112,12 @@ impl Binding for F16F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Bf16F32<'a> {
     /// `device const bfloat* w`.
     pub w: &'a Buffer<half::bf16>,
@@ -147,14 +147,14 @@ impl Binding for Bf16F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q4_0F32<'a> {
-    /// `device const mettle_kernels::block_q4_0* w`.
+    /// `device const block_q4_0* w`.
     pub w: &'a Buffer<BlockQ4_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -182,14 +182,14 @@ impl Binding for Q4_0F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q4_1F32<'a> {
-    /// `device const mettle_kernels::block_q4_1* w`.
+    /// `device const block_q4_1* w`.
     pub w: &'a Buffer<BlockQ4_1>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -217,14 +217,14 @@ impl Binding for Q4_1F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q5_0F32<'a> {
-    /// `device const mettle_kernels::block_q5_0* w`.
+    /// `device const block_q5_0* w`.
     pub w: &'a Buffer<BlockQ5_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -252,14 +252,14 @@ impl Binding for Q5_0F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q5_1F32<'a> {
-    /// `device const mettle_kernels::block_q5_1* w`.
+    /// `device const block_q5_1* w`.
     pub w: &'a Buffer<BlockQ5_1>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -287,14 +287,14 @@ impl Binding for Q5_1F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q8_0F32<'a> {
-    /// `device const mettle_kernels::block_q8_0* w`.
+    /// `device const block_q8_0* w`.
     pub w: &'a Buffer<BlockQ8_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -322,14 +322,14 @@ impl Binding for Q8_0F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q4KF32<'a> {
-    /// `device const mettle_kernels::block_q4_K* w`.
+    /// `device const block_q4_K* w`.
     pub w: &'a Buffer<BlockQ4K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -357,14 +357,14 @@ impl Binding for Q4KF32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q5KF32<'a> {
-    /// `device const mettle_kernels::block_q5_K* w`.
+    /// `device const block_q5_K* w`.
     pub w: &'a Buffer<BlockQ5K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -392,14 +392,14 @@ impl Binding for Q5KF32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32, for columns c of the launch.
-/// w is \[rows, k\], x is \[m, k\], out is \[m, rows\] with COLUMNS rows of x and out for each step of the grid in y; the last
-/// step must be whole.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of w and step of columns: the grid is \[rows, m / COLUMNS\]
-/// threads, or \[ceil(rows / s), m / COLUMNS\] threadgroups of s SIMD groups.
+/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
+/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
+/// weights of a threadgroup's rows are at hand.
 pub struct Q6KF32<'a> {
-    /// `device const mettle_kernels::block_q6_K* w`.
+    /// `device const block_q6_K* w`.
     pub w: &'a Buffer<BlockQ6K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
@@ -473,12 +473,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q4_0", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q4_0* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -491,12 +486,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q4_1", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q4_1* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -509,12 +499,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q5_0", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q5_0* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -527,12 +512,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q5_1", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q5_1* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -545,12 +525,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q8_0", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q8_0* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -563,12 +538,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q4_K", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q4_K* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -581,12 +551,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q5_K", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q5_K* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
@@ -599,12 +564,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/mul_mv.metal",
         dtypes: &["q6_K", "f32"],
         arguments: &[
-            Argument::new(
-                0,
-                "w",
-                "device const mettle_kernels::block_q6_K* w",
-                Access::Read,
-            ),
+            Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),

@@ -53,7 +53,7 @@ impl Constants {
 
 /// out\[0\] = the token drawn from softmax(logits / temperature) among those that the filters keep, with the random number
 /// that belongs to (seed, position): the same on every device, up to rounding. NaN and minus infinity are never drawn;
-/// where nothing else is left, or where plus infinity leaves no probabilities, the result is 0xffffffff.
+/// where nothing else is left, or where plus infinity leaves no probabilities, the result is `count`, which is no token.
 ///
 /// logits, candidate_logits and candidate_ids are \[count\]; the last two are scratch. One thread (ONE_THREAD) or one
 /// threadgroup.

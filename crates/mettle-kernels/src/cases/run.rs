@@ -249,7 +249,7 @@ mod tests {
             body(run, &mut out)?;
             run.check(&out, || vec![Expected::near(1.0, 1.0); 8])
         });
-        run(&case, &device, 0).unwrap()
+        run(&case, &device, 2).unwrap()
     }
 
     #[test]
@@ -257,6 +257,7 @@ mod tests {
         let found = outcome(|_, out| Ok(out.write(&[1.0f32; 8])?));
         let expected = Outcome {
             elements: 8,
+            orders: 2,
             passed: false,
             ..Outcome::default()
         };
@@ -285,6 +286,22 @@ mod tests {
         assert_eq!(
             (found.overwritten, found.unwritten, found.passed),
             (4, 0, false)
+        );
+    }
+
+    #[test]
+    fn results_that_depend_on_the_order_are_found() {
+        let found = outcome(|run, out| {
+            let last = if run.reference {
+                1.0
+            } else {
+                1.0 + f32::EPSILON
+            };
+            Ok(out.write(&[1.0, 1.0, 1.0, 1.0, 1.0, 1.0, 1.0, last])?)
+        });
+        assert_eq!(
+            (found.unstable_orders.len(), found.worst, found.passed),
+            (2, 0.0, false)
         );
     }
 

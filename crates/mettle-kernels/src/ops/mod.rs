@@ -2,7 +2,45 @@
 //!
 //! Generated from the files of `metal/` and `src/ops/` by `cargo run -p xtask -- bindings`: do not edit.
 
+pub mod add;
+pub mod argmax;
+pub mod attention;
+mod check;
+pub mod embedding;
+pub mod kv_append;
+mod mapping;
+pub mod mul_mv;
+pub mod rms_norm;
+pub mod rope;
+pub mod sample;
+pub mod softmax;
+pub mod swiglu;
+
+pub use add::*;
+pub use argmax::*;
+pub use attention::*;
+pub use embedding::*;
+pub use kv_append::*;
+pub use mul_mv::*;
+pub use rms_norm::*;
+pub use rope::*;
+pub use sample::*;
+pub use softmax::*;
+pub use swiglu::*;
+
 /// The cases of every family, in the order of their names.
 pub fn families() -> Vec<crate::cases::Family> {
-    vec![]
+    vec![
+        add::family(),
+        argmax::family(),
+        attention::family(),
+        embedding::family(),
+        kv_append::family(),
+        mul_mv::family(),
+        rms_norm::family(),
+        rope::family(),
+        sample::family(),
+        softmax::family(),
+        swiglu::family(),
+    ]
 }

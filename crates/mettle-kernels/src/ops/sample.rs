@@ -87,6 +87,7 @@ fn mapped(
             top_p: sampling.top_p,
             min_p: sampling.min_p,
             temperature: sampling.temperature,
+            ..bytemuck::Zeroable::zeroed()
         },
         constants: Constants {
             one_thread: mapping.row_per_thread(),
