@@ -2,17 +2,31 @@
 // own atomics; every order stronger than relaxed is sequentially consistent.
 #pragma once
 
+#include "operations.h"
 #include "threadgroup.h"
 
 namespace metal {
 
-enum memory_order { memory_order_relaxed, memory_order_acquire, memory_order_release, memory_order_acq_rel, memory_order_seq_cst };
+enum memory_order {
+  memory_order_relaxed,
+  memory_order_acquire,
+  memory_order_release,
+  memory_order_acq_rel,
+  memory_order_seq_cst,
+};
 
-enum thread_scope { thread_scope_thread, thread_scope_simdgroup, thread_scope_threadgroup, thread_scope_device, thread_scope_system };
+enum thread_scope {
+  thread_scope_thread,
+  thread_scope_simdgroup,
+  thread_scope_threadgroup,
+  thread_scope_device,
+  thread_scope_system,
+};
 
 template <class T>
 struct atomic {
-  static_assert(is_same_v<T, int> || is_same_v<T, uint> || is_same_v<T, ulong> || is_same_v<T, float> || is_same_v<T, bool>,
+  static_assert(is_same_v<T, int> || is_same_v<T, uint> || is_same_v<T, ulong> || is_same_v<T, float> ||
+                    is_same_v<T, bool>,
                 "Metal has atomics of int, uint, ulong, float and bool");
   T value;
 };
@@ -27,6 +41,11 @@ using atomic_bool = atomic<bool>;
 
 namespace mettle {
 
+METTLE_INLINE constexpr int host_order(metal::memory_order order) {
+  return order == metal::memory_order_relaxed ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST;
+}
+
+// The value as the integer of its size, which the processor's atomics work on.
 template <class T>
 METTLE_INLINE volatile bits_of<T>* atomic_bits(volatile metal::atomic<T>* object) {
   return reinterpret_cast<volatile bits_of<T>*>(&object->value);
@@ -36,29 +55,19 @@ METTLE_INLINE const volatile bits_of<T>* atomic_bits(const volatile metal::atomi
   return reinterpret_cast<const volatile bits_of<T>*>(&object->value);
 }
 
-METTLE_INLINE constexpr int host_order(metal::memory_order order) {
-  return order == metal::memory_order_relaxed ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST;
-}
-
-// Replaces the value by `Scalar::apply(value, operand)` and returns what it was.
-template <class Scalar, class T>
+// Replaces the value v by Operation(v, operand) and returns v.
+template <class Operation, class T>
 METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand, metal::memory_order order) {
-  volatile bits_of<T>* bits = atomic_bits(object);
-  bits_of<T> before = __atomic_load_n(bits, __ATOMIC_RELAXED);
+  using Bits = bits_of<T>;
+  Bits before = __atomic_load_n(atomic_bits(object), __ATOMIC_RELAXED);
   for (;;) {
-    const T after = Scalar::apply(__builtin_bit_cast(T, before), operand);
-    if (__atomic_compare_exchange_n(bits, &before, __builtin_bit_cast(bits_of<T>, after), true, host_order(order), __ATOMIC_RELAXED)) {
+    const T after = Operation::apply(__builtin_bit_cast(T, before), operand);
+    if (__atomic_compare_exchange_n(atomic_bits(object), &before, __builtin_bit_cast(Bits, after), true,
+                                    host_order(order), __ATOMIC_RELAXED)) {
       return __builtin_bit_cast(T, before);
     }
   }
 }
-
-struct Difference {
-  template <class T>
-  METTLE_INLINE static T apply(T a, T b) {
-    return T(a - b);
-  }
-};
 
 }  // namespace mettle
 
@@ -70,46 +79,58 @@ METTLE_INLINE T atomic_load_explicit(const volatile atomic<T>* object, memory_or
 }
 
 template <class T>
-METTLE_INLINE void atomic_store_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired, memory_order order) {
-  __atomic_store_n(mettle::atomic_bits(object), __builtin_bit_cast(mettle::bits_of<T>, desired), mettle::host_order(order));
+METTLE_INLINE void atomic_store_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
+                                         memory_order order) {
+  __atomic_store_n(mettle::atomic_bits(object), __builtin_bit_cast(mettle::bits_of<T>, desired),
+                   mettle::host_order(order));
 }
 
 template <class T>
-METTLE_INLINE T atomic_exchange_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired, memory_order order) {
-  return __builtin_bit_cast(T, __atomic_exchange_n(mettle::atomic_bits(object), __builtin_bit_cast(mettle::bits_of<T>, desired),
-                                                   mettle::host_order(order)));
+METTLE_INLINE T atomic_exchange_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
+                                         memory_order order) {
+  const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
+  return __builtin_bit_cast(T, __atomic_exchange_n(mettle::atomic_bits(object), bits, mettle::host_order(order)));
 }
 
 // Compares bits. Where they differ, `expected` takes the value found. It may fail although they are equal.
 template <class T>
-METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected, mettle::identity_t<T> desired,
-                                                         memory_order success, memory_order failure) {
-  auto bits = __builtin_bit_cast(mettle::bits_of<T>, *expected);
-  const bool exchanged =
-      __atomic_compare_exchange_n(mettle::atomic_bits(object), &bits, __builtin_bit_cast(mettle::bits_of<T>, desired), true,
-                                  mettle::host_order(success), mettle::host_order(failure));
-  *expected = __builtin_bit_cast(T, bits);
+METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
+                                                         mettle::identity_t<T> desired, memory_order success,
+                                                         memory_order failure) {
+  auto found = __builtin_bit_cast(mettle::bits_of<T>, *expected);
+  const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
+  const bool exchanged = __atomic_compare_exchange_n(mettle::atomic_bits(object), &found, bits, true,
+                                                     mettle::host_order(success), mettle::host_order(failure));
+  *expected = __builtin_bit_cast(T, found);
   return exchanged;
 }
 
-// Read-modify-write operations: each returns the value before it.
-#define METTLE_ATOMIC_FETCH(name, scalar, allowed)                                                                    \
-  template <class T>                                                                                                  \
-  METTLE_INLINE T atomic_fetch_##name##_explicit(volatile atomic<T>* object, mettle::identity_t<T> operand,           \
-                                                 memory_order order) {                                                \
-    static_assert(allowed, "Metal has no atomic_fetch_" #name "_explicit for this type");                            \
-    return mettle::fetch<mettle::scalar>(object, operand, order);                                                     \
+// Read-modify-write operations: each returns the value before it. With a builtin they are one instruction on integers.
+#define METTLE_ATOMIC_FETCH(name, allowed, ...)                                                    \
+  template <class T>                                                                               \
+  METTLE_INLINE T atomic_fetch_##name##_explicit(volatile atomic<T>* object,                       \
+                                                 mettle::identity_t<T> operand, memory_order order) { \
+    static_assert(allowed, "Metal has no atomic_fetch_" #name "_explicit for this type");          \
+    __VA_ARGS__                                                                                    \
   }
+#define METTLE_BUILTIN(builtin, Operation)                                                         \
+  if constexpr (is_integral_v<T> && !is_same_v<T, bool>) {                                         \
+    return builtin(&object->value, operand, mettle::host_order(order));                            \
+  } else {                                                                                         \
+    return mettle::fetch<mettle::Operation>(object, operand, order);                               \
+  }
+#define METTLE_LOOP(Operation) return mettle::fetch<mettle::Operation>(object, operand, order);
 
-METTLE_ATOMIC_FETCH(add, Sum, (!is_same_v<T, bool>))
-METTLE_ATOMIC_FETCH(sub, Difference, (!is_same_v<T, bool>))
-METTLE_ATOMIC_FETCH(min, Minimum, (is_integral_v<T> && !is_same_v<T, bool>))
-METTLE_ATOMIC_FETCH(max, Maximum, (is_integral_v<T> && !is_same_v<T, bool>))
-METTLE_ATOMIC_FETCH(and, BitAnd, is_integral_v<T>)
-METTLE_ATOMIC_FETCH(or, BitOr, is_integral_v<T>)
-METTLE_ATOMIC_FETCH(xor, BitXor, is_integral_v<T>)
-
+METTLE_ATOMIC_FETCH(add, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_add, Sum))
+METTLE_ATOMIC_FETCH(sub, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_sub, Difference))
+METTLE_ATOMIC_FETCH(min, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_LOOP(Minimum))
+METTLE_ATOMIC_FETCH(max, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_LOOP(Maximum))
+METTLE_ATOMIC_FETCH(and, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_and, BitAnd))
+METTLE_ATOMIC_FETCH(or, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_or, BitOr))
+METTLE_ATOMIC_FETCH(xor, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_xor, BitXor))
 #undef METTLE_ATOMIC_FETCH
+#undef METTLE_BUILTIN
+#undef METTLE_LOOP
 
 // 64-bit minimum and maximum, which return nothing in MSL.
 METTLE_INLINE void atomic_min_explicit(volatile atomic_ulong* object, ulong operand, memory_order order) {

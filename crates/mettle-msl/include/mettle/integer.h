@@ -1,7 +1,7 @@
 // The functions of <metal_integer>, for every integer type and its vectors.
 //
-// Scalars are plain overloads for each type, so that a call that mixes types is ambiguous, as in Metal. Vectors take the
-// scalar function component by component; clang turns the loop into vector instructions where there are any.
+// Scalars are plain overloads for each type, so that a call that mixes types is ambiguous, as in Metal. Vectors take
+// the scalar function component by component; clang turns that into vector instructions where there are any.
 #pragma once
 
 #include "arguments.h"

@@ -16,8 +16,8 @@
 #define __HAVE_QUADGROUP__ 1
 #define __HAVE_QUADGROUP_REDUCTION__ 1
 
-// The "fast" argument of the compiler's math intrinsics, as the wrappers of metal::fast, metal::precise and metal:: pass
-// it. The default math mode is safe: infinities and NaN hold.
+// The "fast" argument of the compiler's math intrinsics, as the wrappers of metal::fast, metal::precise and metal::
+// pass it. The default math mode is safe: infinities and NaN hold.
 #define __METAL_FAST_MATH__ 1
 #define __METAL_PRECISE_MATH__ 0
 #define __METAL_MAYBE_FAST_MATH__ 0

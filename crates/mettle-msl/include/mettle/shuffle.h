@@ -4,24 +4,15 @@
 // the result undefined.
 #pragma once
 
-#include "collective.h"
+#include "simd.h"
 
 namespace mettle {
 
-// A value, and a number that says where to read from.
+// A value, and the number that says where to read from.
 template <class T>
 struct Moved {
   T value;
   uint by;
-};
-
-// Two values and two numbers: what a shuffle that fills needs.
-template <class T>
-struct Filled {
-  T value;
-  T fill;
-  uint delta;
-  uint modulo;
 };
 
 // `Source::lane(lane, by)` is the lane to read from; a number of 32 or more means none.
@@ -39,13 +30,17 @@ struct Shuffle {
 
 template <class Source, class T>
 METTLE_INLINE T shuffle(T value, uint by, ulong site) {
+  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
   return collective<Shuffle<Source>, T>(site, Moved<T>{value, by});
 }
 
-// Sources. `Count` is 32 for a SIMD group, 4 for a quad.
+// --- sources; `Count` is 32 for a SIMD group, 4 for a quad
+
 template <uint Count>
 struct FromIndex {
-  METTLE_INLINE static uint lane(uint lane, uint index) { return index < Count ? lane / Count * Count + index : simd_width; }
+  METTLE_INLINE static uint lane(uint lane, uint index) {
+    return index < Count ? lane / Count * Count + index : simd_width;
+  }
 };
 template <uint Count>
 struct FromXor {
@@ -57,45 +52,54 @@ struct FromBelow {
 };
 template <uint Count>
 struct FromAbove {
-  METTLE_INLINE static uint lane(uint lane, uint delta) { return delta < Count - lane % Count ? lane + delta : simd_width; }
+  METTLE_INLINE static uint lane(uint lane, uint delta) {
+    return delta < Count - lane % Count ? lane + delta : simd_width;
+  }
 };
 template <uint Count>
 struct FromBelowAround {
-  METTLE_INLINE static uint lane(uint lane, uint delta) { return lane / Count * Count + (lane + Count - delta % Count) % Count; }
+  METTLE_INLINE static uint lane(uint lane, uint delta) {
+    return lane / Count * Count + (lane + Count - delta % Count) % Count;
+  }
 };
 template <uint Count>
 struct FromAboveAround {
   METTLE_INLINE static uint lane(uint lane, uint delta) { return lane / Count * Count + (lane + delta) % Count; }
 };
 
-// Within segments of `modulo` lanes the values move up by `delta`; the lanes left free at the bottom take the fill
-// values from the top of the segment.
-struct FillUp {
+// --- shuffles that fill: two values and two numbers
+
+template <class T>
+struct Filled {
+  T value;
+  T fill;
+  uint delta;
+  uint modulo;
+};
+
+// Within segments of `modulo` lanes the values move up (or down) by `delta`; the lanes left free at the bottom (top)
+// take the fill values from the other end of the segment.
+template <bool Up>
+struct Fill {
   template <class T>
   static void apply(const Lanes<Filled<T>>& lanes, T* results) {
     for (uint lane = 0; lane < simd_width; lane++) {
       if (!lanes.has(lane)) continue;
       const Filled<T>& own = lanes[lane];
-      const bool moved = lane % own.modulo >= own.delta;
-      const uint from = moved ? lane - own.delta : lane + own.modulo - own.delta;
-      results[lane] = !lanes.has(from) ? own.value : moved ? lanes[from].value : lanes[from].fill;
+      const uint place = lane % own.modulo;
+      const bool stays = Up ? place >= own.delta : place + own.delta < own.modulo;
+      const uint around = stays ? 0 : own.modulo;
+      const uint from = Up ? lane + around - own.delta : lane + own.delta - around;
+      results[lane] = !lanes.has(from) ? own.value : stays ? lanes[from].value : lanes[from].fill;
     }
   }
 };
 
-// As FillUp, downwards: the lanes left free at the top take the fill values from the bottom of the segment.
-struct FillDown {
-  template <class T>
-  static void apply(const Lanes<Filled<T>>& lanes, T* results) {
-    for (uint lane = 0; lane < simd_width; lane++) {
-      if (!lanes.has(lane)) continue;
-      const Filled<T>& own = lanes[lane];
-      const bool moved = lane % own.modulo + own.delta < own.modulo;
-      const uint from = moved ? lane + own.delta : lane + own.delta - own.modulo;
-      results[lane] = !lanes.has(from) ? own.value : moved ? lanes[from].value : lanes[from].fill;
-    }
-  }
-};
+template <bool Up, class T>
+METTLE_INLINE T shuffle_and_fill(T data, T filling, uint delta, uint modulo, ulong site) {
+  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
+  return collective<Fill<Up>, T>(site, Filled<T>{data, filling, delta, modulo});
+}
 
 struct BroadcastFirst {
   template <class T>
@@ -103,15 +107,25 @@ struct BroadcastFirst {
     for (uint lane = 0; lane < simd_width; lane++) results[lane] = lanes[lanes.first()];
   }
 };
+struct QuadBroadcastFirst {
+  template <class T>
+  static void apply(const Lanes<T>& lanes, T* results) {
+    for (uint base = 0; base < simd_width; base += 4) {
+      const uint quad = lanes.active >> base & 15u;
+      if (quad == 0) continue;
+      for (uint i = 0; i < 4; i++) results[base + i] = lanes[base + uint(__builtin_ctz(quad))];
+    }
+  }
+};
 
 }  // namespace mettle
 
 namespace metal {
 
-#define METTLE_SHUFFLE(name, source)                                              \
-  template <class T>                                                              \
-  METTLE_INLINE T name(T data, ushort by, ulong site = METTLE_SITE) {             \
-    return mettle::shuffle<mettle::source>(data, by, site);                       \
+#define METTLE_SHUFFLE(name, Source)                                                       \
+  template <class T>                                                                       \
+  METTLE_INLINE T name(T data, ushort by, ulong site = mettle::call_site()) {              \
+    return mettle::shuffle<mettle::Source>(data, by, site);                                \
   }
 
 METTLE_SHUFFLE(simd_shuffle, FromIndex<32>)
@@ -129,30 +143,32 @@ METTLE_SHUFFLE(quad_shuffle_up, FromBelow<4>)
 METTLE_SHUFFLE(quad_shuffle_down, FromAbove<4>)
 METTLE_SHUFFLE(quad_shuffle_rotate_up, FromBelowAround<4>)
 METTLE_SHUFFLE(quad_shuffle_rotate_down, FromAboveAround<4>)
-
 #undef METTLE_SHUFFLE
 
 template <class T>
-METTLE_INLINE T simd_broadcast_first(T data, ulong site = METTLE_SITE) {
+METTLE_INLINE T simd_broadcast_first(T data, ulong site = mettle::call_site()) {
+  static_assert(mettle::moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
   return mettle::collective<mettle::BroadcastFirst, T>(site, data);
 }
+template <class T>
+METTLE_INLINE T quad_broadcast_first(T data, ulong site = mettle::call_site()) {
+  static_assert(mettle::moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
+  return mettle::collective<mettle::QuadBroadcastFirst, T>(site, data);
+}
 
-// `modulo` is the width of the segments that are shifted: 2, 4, 8, 16 or 32.
-template <class T>
-METTLE_INLINE T simd_shuffle_and_fill_up(T data, T filling, ushort delta, ushort modulo = 32, ulong site = METTLE_SITE) {
-  return mettle::collective<mettle::FillUp, T>(site, mettle::Filled<T>{data, filling, delta, modulo});
-}
-template <class T>
-METTLE_INLINE T simd_shuffle_and_fill_down(T data, T filling, ushort delta, ushort modulo = 32, ulong site = METTLE_SITE) {
-  return mettle::collective<mettle::FillDown, T>(site, mettle::Filled<T>{data, filling, delta, modulo});
-}
-template <class T>
-METTLE_INLINE T quad_shuffle_and_fill_up(T data, T filling, ushort delta, ushort modulo = 4, ulong site = METTLE_SITE) {
-  return mettle::collective<mettle::FillUp, T>(site, mettle::Filled<T>{data, filling, delta, modulo});
-}
-template <class T>
-METTLE_INLINE T quad_shuffle_and_fill_down(T data, T filling, ushort delta, ushort modulo = 4, ulong site = METTLE_SITE) {
-  return mettle::collective<mettle::FillDown, T>(site, mettle::Filled<T>{data, filling, delta, modulo});
-}
+// `modulo` is the width of the segments that are shifted: 2, 4, 8, 16 or 32 (2 or 4 in a quad).
+#define METTLE_SHUFFLE_AND_FILL(group, Count, direction, up)                                              \
+  template <class T>                                                                                      \
+  METTLE_INLINE T group##_shuffle_and_fill_##direction(T data, mettle::identity_t<T> filling, ushort delta, \
+                                                       ushort modulo = Count,                             \
+                                                       ulong site = mettle::call_site()) {                \
+    return mettle::shuffle_and_fill<up>(data, filling, delta, modulo, site);                              \
+  }
+
+METTLE_SHUFFLE_AND_FILL(simd, 32, up, true)
+METTLE_SHUFFLE_AND_FILL(simd, 32, down, false)
+METTLE_SHUFFLE_AND_FILL(quad, 4, up, true)
+METTLE_SHUFFLE_AND_FILL(quad, 4, down, false)
+#undef METTLE_SHUFFLE_AND_FILL
 
 }  // namespace metal

@@ -2,70 +2,105 @@
 #pragma once
 
 #include "collective.h"
+#include "operations.h"
 
-namespace metal {
+namespace mettle {
 
-#define METTLE_REDUCTION(name, scalar)                                                     \
-  template <class T>                                                                       \
-  METTLE_INLINE T simd_##name(T data, ulong site = METTLE_SITE) {                          \
-    return mettle::collective<mettle::Reduce<mettle::scalar, 32>, T>(site, data);          \
-  }                                                                                        \
-  template <class T>                                                                       \
-  METTLE_INLINE T quad_##name(T data, ulong site = METTLE_SITE) {                          \
-    return mettle::collective<mettle::Reduce<mettle::scalar, 4>, T>(site, data);           \
+// Whether SIMD-group functions take T: scalars and vectors of numbers.
+template <class T>
+inline constexpr bool moves_between_lanes = metal::is_arithmetic_v<T>;
+template <class T, int N>
+inline constexpr bool moves_between_lanes<metal::vec<T, N>> = true;
+
+// The fold of `Count` values, in place: values half the distance apart are combined, then a quarter apart, and so on,
+// as a butterfly of shuffles does. So the rounding does not depend on the order in which lanes arrive.
+template <class Operation, uint Count, class T>
+METTLE_INLINE T fold(T (&values)[Count]) {
+  for (uint distance = Count / 2; distance > 0; distance /= 2) {
+    for (uint i = 0; i < distance; i++) values[i] = Operation::apply(values[i], values[i + distance]);
   }
+  return values[0];
+}
 
-METTLE_REDUCTION(sum, Sum)
-METTLE_REDUCTION(product, Product)
-METTLE_REDUCTION(min, Minimum)
-METTLE_REDUCTION(max, Maximum)
-METTLE_REDUCTION(and, BitAnd)
-METTLE_REDUCTION(or, BitOr)
-METTLE_REDUCTION(xor, BitXor)
-
-#undef METTLE_REDUCTION
-
-#define METTLE_SCAN(name, scalar, identity)                                                               \
-  template <class T>                                                                                      \
-  METTLE_INLINE T simd_prefix_inclusive_##name(T data, ulong site = METTLE_SITE) {                        \
-    return mettle::collective<mettle::Scan<mettle::scalar, 32, true, identity>, T>(site, data);           \
-  }                                                                                                       \
-  template <class T>                                                                                      \
-  METTLE_INLINE T simd_prefix_exclusive_##name(T data, ulong site = METTLE_SITE) {                        \
-    return mettle::collective<mettle::Scan<mettle::scalar, 32, false, identity>, T>(site, data);          \
-  }                                                                                                       \
-  template <class T>                                                                                      \
-  METTLE_INLINE T quad_prefix_inclusive_##name(T data, ulong site = METTLE_SITE) {                        \
-    return mettle::collective<mettle::Scan<mettle::scalar, 4, true, identity>, T>(site, data);            \
-  }                                                                                                       \
-  template <class T>                                                                                      \
-  METTLE_INLINE T quad_prefix_exclusive_##name(T data, ulong site = METTLE_SITE) {                        \
-    return mettle::collective<mettle::Scan<mettle::scalar, 4, false, identity>, T>(site, data);           \
+// The same where some lanes do not take part: they are passed over.
+template <class Operation, uint Count, class T>
+T fold_present(const Lanes<T>& lanes, uint base) {
+  T values[Count];
+  bool present[Count];
+  for (uint i = 0; i < Count; i++) {
+    present[i] = lanes.has(base + i);
+    if (present[i]) values[i] = lanes[base + i];
   }
+  for (uint distance = Count / 2; distance > 0; distance /= 2) {
+    for (uint i = 0; i < distance; i++) {
+      if (!present[i + distance]) continue;
+      values[i] = present[i] ? Operation::apply(values[i], values[i + distance]) : values[i + distance];
+      present[i] = true;
+    }
+  }
+  return values[0];
+}
 
-METTLE_SCAN(sum, Sum, 0)
-METTLE_SCAN(product, Product, 1)
+// Every lane of a group of `Count` lanes gets the fold over its group: 32 for a SIMD group, 4 for a quad.
+template <class Operation, uint Count>
+struct Reduce {
+  template <class T>
+  static void apply(const Lanes<T>& lanes, T* results) {
+    for (uint base = 0; base < simd_width; base += Count) {
+      T folded;
+      if (lanes.has_all()) {
+        T values[Count];
+        for (uint i = 0; i < Count; i++) values[i] = lanes[base + i];
+        folded = fold<Operation>(values);
+      } else if ((lanes.active >> base & (~0u >> (32 - Count))) != 0) {
+        folded = fold_present<Operation, Count>(lanes, base);
+      } else {
+        continue;
+      }
+      for (uint i = 0; i < Count; i++) results[base + i] = folded;
+    }
+  }
+};
 
-#undef METTLE_SCAN
+// Every lane gets the fold, in lane order, over the lanes of its group of `Count` before it, itself included or not;
+// the first lane of an exclusive scan gets the identity.
+template <class Operation, uint Count, bool Inclusive, int Identity>
+struct Scan {
+  template <class T>
+  static void apply(const Lanes<T>& lanes, T* results) {
+    for (uint base = 0; base < simd_width; base += Count) {
+      T running = T(Identity);
+      for (uint lane = base; lane < base + Count; lane++) {
+        if (!lanes.has(lane)) continue;
+        const T next = Operation::apply(running, lanes[lane]);
+        results[lane] = Inclusive ? next : running;
+        running = next;
+      }
+    }
+  }
+};
 
-// One bit a lane: what a ballot returns.
-class simd_vote {
+template <class Operation, class T>
+METTLE_INLINE T reduce_or_scan(T data, ulong site) {
+  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
+  return collective<Operation, T>(site, data);
+}
+
+// One bit a lane: what a ballot of `Count` lanes returns.
+template <uint Count>
+class Vote {
  public:
   using vote_t = ulong;
 
-  simd_vote() = default;
-  METTLE_INLINE explicit constexpr simd_vote(vote_t bits) : bits_(bits) {}
+  Vote() = default;
+  METTLE_INLINE explicit constexpr Vote(vote_t bits) : bits_(bits) {}
   METTLE_INLINE explicit constexpr operator vote_t() const { return bits_; }
-  METTLE_INLINE constexpr bool all() const { return bits_ == 0xffffffffu; }
+  METTLE_INLINE constexpr bool all() const { return bits_ == ~0u >> (32 - Count); }
   METTLE_INLINE constexpr bool any() const { return bits_ != 0; }
 
  private:
   vote_t bits_;
 };
-
-}  // namespace metal
-
-namespace mettle {
 
 // The lanes whose operand is true, as bits.
 struct Ballot {
@@ -87,26 +122,76 @@ METTLE_INLINE uint quad_bits(uint bits) { return bits >> (lane_index() & ~3u) & 
 
 namespace metal {
 
-METTLE_INLINE simd_vote simd_ballot(bool vote, ulong site = METTLE_SITE) {
+// --- reductions
+
+#define METTLE_REDUCTION(name, Operation)                                                 \
+  template <class T>                                                                      \
+  METTLE_INLINE T simd_##name(T data, ulong site = mettle::call_site()) {                 \
+    return mettle::reduce_or_scan<mettle::Reduce<mettle::Operation, 32>>(data, site);     \
+  }                                                                                       \
+  template <class T>                                                                      \
+  METTLE_INLINE T quad_##name(T data, ulong site = mettle::call_site()) {                 \
+    return mettle::reduce_or_scan<mettle::Reduce<mettle::Operation, 4>>(data, site);      \
+  }
+
+METTLE_REDUCTION(sum, Sum)
+METTLE_REDUCTION(product, Product)
+METTLE_REDUCTION(min, Minimum)
+METTLE_REDUCTION(max, Maximum)
+METTLE_REDUCTION(and, BitAnd)
+METTLE_REDUCTION(or, BitOr)
+METTLE_REDUCTION(xor, BitXor)
+#undef METTLE_REDUCTION
+
+// --- scans
+
+#define METTLE_SCAN(group, Count, name, Operation, identity)                                              \
+  template <class T>                                                                                      \
+  METTLE_INLINE T group##_prefix_inclusive_##name(T data, ulong site = mettle::call_site()) {             \
+    return mettle::reduce_or_scan<mettle::Scan<mettle::Operation, Count, true, identity>>(data, site);    \
+  }                                                                                                       \
+  template <class T>                                                                                      \
+  METTLE_INLINE T group##_prefix_exclusive_##name(T data, ulong site = mettle::call_site()) {             \
+    return mettle::reduce_or_scan<mettle::Scan<mettle::Operation, Count, false, identity>>(data, site);   \
+  }
+
+METTLE_SCAN(simd, 32, sum, Sum, 0)
+METTLE_SCAN(simd, 32, product, Product, 1)
+METTLE_SCAN(quad, 4, sum, Sum, 0)
+METTLE_SCAN(quad, 4, product, Product, 1)
+#undef METTLE_SCAN
+
+// --- votes
+
+using simd_vote = mettle::Vote<32>;
+using quad_vote = mettle::Vote<4>;
+
+METTLE_INLINE simd_vote simd_ballot(bool vote, ulong site = mettle::call_site()) {
   return simd_vote(mettle::ballot(vote, site));
 }
-METTLE_INLINE simd_vote simd_active_threads_mask(ulong site = METTLE_SITE) {
+METTLE_INLINE simd_vote simd_active_threads_mask(ulong site = mettle::call_site()) {
   return simd_vote(mettle::ballot(true, site));
 }
-METTLE_INLINE bool simd_any(bool vote, ulong site = METTLE_SITE) { return mettle::ballot(vote, site) != 0; }
-METTLE_INLINE bool simd_all(bool vote, ulong site = METTLE_SITE) { return mettle::ballot(!vote, site) == 0; }
-METTLE_INLINE bool simd_is_first(ulong site = METTLE_SITE) {
+METTLE_INLINE bool simd_any(bool vote, ulong site = mettle::call_site()) { return mettle::ballot(vote, site) != 0; }
+METTLE_INLINE bool simd_all(bool vote, ulong site = mettle::call_site()) { return mettle::ballot(!vote, site) == 0; }
+METTLE_INLINE bool simd_is_first(ulong site = mettle::call_site()) {
   return uint(__builtin_ctz(mettle::ballot(true, site))) == mettle::lane_index();
 }
 METTLE_INLINE bool simd_is_helper_thread() { return false; }
 
-METTLE_INLINE bool quad_any(bool vote, ulong site = METTLE_SITE) {
+METTLE_INLINE quad_vote quad_ballot(bool vote, ulong site = mettle::call_site()) {
+  return quad_vote(mettle::quad_bits(mettle::ballot(vote, site)));
+}
+METTLE_INLINE quad_vote quad_active_threads_mask(ulong site = mettle::call_site()) {
+  return quad_vote(mettle::quad_bits(mettle::ballot(true, site)));
+}
+METTLE_INLINE bool quad_any(bool vote, ulong site = mettle::call_site()) {
   return mettle::quad_bits(mettle::ballot(vote, site)) != 0;
 }
-METTLE_INLINE bool quad_all(bool vote, ulong site = METTLE_SITE) {
+METTLE_INLINE bool quad_all(bool vote, ulong site = mettle::call_site()) {
   return mettle::quad_bits(mettle::ballot(!vote, site)) == 0;
 }
-METTLE_INLINE bool quad_is_first(ulong site = METTLE_SITE) {
+METTLE_INLINE bool quad_is_first(ulong site = mettle::call_site()) {
   return uint(__builtin_ctz(mettle::quad_bits(mettle::ballot(true, site)))) == mettle::lane_index() % 4;
 }
 

@@ -7,6 +7,13 @@
 #include "collective.h"
 #include "vec.h"
 
+namespace mettle {
+
+METTLE_INLINE constexpr uint matrix_row(uint lane) { return (lane / 4 & 4) + lane / 2 % 4; }
+METTLE_INLINE constexpr uint matrix_column(uint lane) { return (lane / 4 & 2) * 2 + lane % 2 * 2; }
+
+}  // namespace mettle
+
 namespace metal {
 
 template <class T, int Columns, int Rows>
@@ -18,7 +25,11 @@ struct simdgroup_matrix {
 
   simdgroup_matrix() = default;
   // `diagonal` on the diagonal, zero elsewhere.
-  METTLE_INLINE explicit simdgroup_matrix(T diagonal);
+  METTLE_INLINE explicit simdgroup_matrix(T diagonal) {
+    const uint lane = mettle::lane_index();
+    const uint row = mettle::matrix_row(lane), column = mettle::matrix_column(lane);
+    elements_ = storage_type(row == column ? diagonal : T(0), row == column + 1 ? diagonal : T(0));
+  }
 
   METTLE_INLINE storage_type& thread_elements() { return elements_; }
   METTLE_INLINE const storage_type& thread_elements() const { return elements_; }
@@ -27,23 +38,50 @@ struct simdgroup_matrix {
   storage_type elements_;
 };
 
+using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
+using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
+using simdgroup_bfloat8x8 = simdgroup_matrix<bfloat, 8, 8>;
+
+template <class T, int Columns = 8, int Rows = 8>
+METTLE_INLINE simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(T value) {
+  simdgroup_matrix<T, Columns, Rows> matrix;
+  matrix.thread_elements() = vec<T, 2>(value);
+  return matrix;
+}
+
+template <class T, int Columns = 8, int Rows = 8>
+METTLE_INLINE simdgroup_matrix<T, Columns, Rows> make_diagonal_simdgroup_matrix(T value) {
+  return simdgroup_matrix<T, Columns, Rows>(value);
+}
+
 }  // namespace metal
 
 namespace mettle {
 
-METTLE_INLINE constexpr uint matrix_row(uint lane) { return (lane / 4 & 4) + lane / 2 % 4; }
-METTLE_INLINE constexpr uint matrix_column(uint lane) { return (lane / 4 & 2) * 2 + lane % 2 * 2; }
+// Where the calling lane's elements lie in memory: the first one and the distance to the second. Rows are `stride`
+// elements apart (columns, when transposed), and the matrix begins at column origin.x of row origin.y.
+struct MatrixPlace {
+  ulong first, step;
 
-// The calling lane's elements of the operands of D = A B + C, in the type that is accumulated in.
-struct Fragments {
+  METTLE_INLINE MatrixPlace(ulong stride, metal::vec<ulong, 2> origin, bool transpose) {
+    const uint lane = lane_index();
+    const ulong row = matrix_row(lane), column = matrix_column(lane);
+    first = origin.y * stride + origin.x + (transpose ? column * stride + row : row * stride + column);
+    step = transpose ? stride : 1;
+  }
+};
+
+// The calling lane's elements of the operands and of the result of D = A B + C, in the type that is accumulated in.
+struct MatrixOperands {
   float a[2], b[2], c[2];
 };
-struct Fragment {
+struct MatrixResult {
   float d[2];
 };
 
+// Each element of D is c + a0 b0 + a1 b1 + ... + a7 b7, in this order. Lanes that do not take part count as zeros.
 struct MultiplyAccumulate {
-  static void apply(const Lanes<Fragments>& lanes, Fragment* results) {
+  static void apply(const Lanes<MatrixOperands>& lanes, MatrixResult* results) {
     float a[8][8] = {}, b[8][8] = {}, d[8][8] = {};
     for (uint lane = 0; lane < simd_width; lane++) {
       if (!lanes.has(lane)) continue;
@@ -65,80 +103,57 @@ struct MultiplyAccumulate {
   }
 };
 
-// The address offset of element (row, column) of a matrix whose rows are `stride` elements apart.
-METTLE_INLINE constexpr ulong matrix_offset(uint row, uint column, ulong stride, metal::vec<ulong, 2> origin, bool transpose) {
-  const ulong r = transpose ? column : row, c = transpose ? row : column;
-  return (origin.get(1) + r) * stride + origin.get(0) + c;
-}
-
 }  // namespace mettle
 
 namespace metal {
 
+// `elements_per_row` is the distance between rows in memory; `matrix_origin` is (column, row) of the matrix in it.
 template <class T, int Columns, int Rows>
-METTLE_INLINE simdgroup_matrix<T, Columns, Rows>::simdgroup_matrix(T diagonal) {
-  const uint lane = mettle::lane_index();
-  for (uint i = 0; i < 2; i++) {
-    elements_[int(i)] = mettle::matrix_row(lane) == mettle::matrix_column(lane) + i ? diagonal : T(0);
-  }
-}
-
-template <class T, int Columns = 8, int Rows = 8>
-METTLE_INLINE simdgroup_matrix<T, Columns, Rows> make_filled_simdgroup_matrix(T value) {
-  simdgroup_matrix<T, Columns, Rows> matrix;
-  matrix.thread_elements() = vec<T, 2>(value);
-  return matrix;
-}
-
-template <class T, int Columns = 8, int Rows = 8>
-METTLE_INLINE simdgroup_matrix<T, Columns, Rows> make_diagonal_simdgroup_matrix(T value) {
-  return simdgroup_matrix<T, Columns, Rows>(value);
-}
-
-// `elements_per_row` is the distance between rows in memory; `matrix_origin` is (column, row) of the matrix within it.
-template <class T, int Columns, int Rows>
-METTLE_INLINE void simdgroup_load(simdgroup_matrix<T, Columns, Rows>& matrix, const T* source, ulong elements_per_row = Columns,
-                                  vec<ulong, 2> matrix_origin = 0, bool transpose_matrix = false) {
-  const uint lane = mettle::lane_index();
-  for (uint i = 0; i < 2; i++) {
-    matrix.thread_elements()[int(i)] = source[mettle::matrix_offset(
-        mettle::matrix_row(lane), mettle::matrix_column(lane) + i, elements_per_row, matrix_origin, transpose_matrix)];
-  }
+METTLE_INLINE void simdgroup_load(simdgroup_matrix<T, Columns, Rows>& matrix, const T* source,
+                                  ulong elements_per_row = Columns, vec<ulong, 2> matrix_origin = 0,
+                                  bool transpose_matrix = false) {
+  const mettle::MatrixPlace at(elements_per_row, matrix_origin, transpose_matrix);
+  matrix.thread_elements() = vec<T, 2>(source[at.first], source[at.first + at.step]);
 }
 
 template <class T, int Columns, int Rows>
-METTLE_INLINE void simdgroup_store(simdgroup_matrix<T, Columns, Rows> matrix, T* destination, ulong elements_per_row = Columns,
-                                   vec<ulong, 2> matrix_origin = 0, bool transpose_matrix = false) {
-  const uint lane = mettle::lane_index();
-  for (uint i = 0; i < 2; i++) {
-    destination[mettle::matrix_offset(mettle::matrix_row(lane), mettle::matrix_column(lane) + i, elements_per_row, matrix_origin,
-                                      transpose_matrix)] = matrix.thread_elements()[int(i)];
-  }
+METTLE_INLINE void simdgroup_store(const simdgroup_matrix<T, Columns, Rows>& matrix, T* destination,
+                                   ulong elements_per_row = Columns, vec<ulong, 2> matrix_origin = 0,
+                                   bool transpose_matrix = false) {
+  const mettle::MatrixPlace at(elements_per_row, matrix_origin, transpose_matrix);
+  destination[at.first] = matrix.thread_elements().x;
+  destination[at.first + at.step] = matrix.thread_elements().y;
 }
 
-// d = a * b + c, accumulated in float and rounded once.
+// d = a * b + c, accumulated in float and rounded once to the type of d.
 template <class D, class A, class B, class C>
-METTLE_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d, simdgroup_matrix<A, 8, 8> a, simdgroup_matrix<B, 8, 8> b,
-                                                 simdgroup_matrix<C, 8, 8> c, ulong site = METTLE_SITE) {
-  mettle::Fragments operands;
-  for (int i = 0; i < 2; i++) {
-    operands.a[i] = float(a.thread_elements()[i]);
-    operands.b[i] = float(b.thread_elements()[i]);
-    operands.c[i] = float(c.thread_elements()[i]);
-  }
-  const mettle::Fragment result = mettle::collective<mettle::MultiplyAccumulate, mettle::Fragment>(site, operands);
-  for (int i = 0; i < 2; i++) d.thread_elements()[i] = D(result.d[i]);
+METTLE_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d, const simdgroup_matrix<A, 8, 8>& a,
+                                                 const simdgroup_matrix<B, 8, 8>& b,
+                                                 const simdgroup_matrix<C, 8, 8>& c,
+                                                 ulong site = mettle::call_site()) {
+  const vec<A, 2> ea = a.thread_elements();
+  const vec<B, 2> eb = b.thread_elements();
+  const vec<C, 2> ec = c.thread_elements();
+  const mettle::MatrixOperands operands = {
+      {float(ea.x), float(ea.y)}, {float(eb.x), float(eb.y)}, {float(ec.x), float(ec.y)}};
+  const auto result = mettle::collective<mettle::MultiplyAccumulate, mettle::MatrixResult>(site, operands);
+  d.thread_elements() = vec<D, 2>(D(result.d[0]), D(result.d[1]));
 }
 
 // d = a * b.
 template <class D, class A, class B>
-METTLE_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8>& d, simdgroup_matrix<A, 8, 8> a, simdgroup_matrix<B, 8, 8> b,
-                                      ulong site = METTLE_SITE) {
+METTLE_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8>& d, const simdgroup_matrix<A, 8, 8>& a,
+                                      const simdgroup_matrix<B, 8, 8>& b, ulong site = mettle::call_site()) {
   simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<D, 8, 8>(D(0)), site);
 }
 
-using simdgroup_float8x8 = simdgroup_matrix<float, 8, 8>;
-using simdgroup_half8x8 = simdgroup_matrix<half, 8, 8>;
-using simdgroup_bfloat8x8 = simdgroup_matrix<bfloat, 8, 8>;
+// An operator takes no call site: lanes at different products written so are not told apart.
+template <class T>
+METTLE_INLINE simdgroup_matrix<T, 8, 8> operator*(const simdgroup_matrix<T, 8, 8>& a,
+                                                  const simdgroup_matrix<T, 8, 8>& b) {
+  simdgroup_matrix<T, 8, 8> product;
+  simdgroup_multiply(product, a, b);
+  return product;
+}
 
 }  // namespace metal

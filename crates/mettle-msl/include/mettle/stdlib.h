@@ -21,6 +21,7 @@
 #include "math_parts.h"
 #include "matrix.h"
 #include "names.h"
+#include "operations.h"
 #include "pack.h"
 #include "packed.h"
 #include "relational.h"

@@ -18,11 +18,11 @@ enum class mem_flags : uint {
 METTLE_INLINE constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(uint(a) | uint(b)); }
 METTLE_INLINE constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(uint(a) & uint(b)); }
 
-METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = METTLE_SITE) {
+METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = mettle::call_site()) {
   mettle_hooks->barrier(site, uint(flags));
 }
 
-METTLE_INLINE void simdgroup_barrier(mem_flags, ulong site = METTLE_SITE) {
+METTLE_INLINE void simdgroup_barrier(mem_flags, ulong site = mettle::call_site()) {
   mettle_hooks->collective(site, nullptr, nullptr, nullptr);
 }
 
