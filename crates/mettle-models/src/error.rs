@@ -92,7 +92,7 @@ pub enum Error {
         /// The tensor.
         name: String,
         /// What it may be stored as.
-        expected: &'static str,
+        expected: String,
         /// How it is stored.
         found: &'static str,
     },
@@ -160,7 +160,30 @@ pub enum Error {
         /// Bytes it has available.
         available: u64,
     },
+    /// The logits are not numbers, so no token can be drawn from them: damaged weights.
+    #[error(
+        "the model's output at position {position} is not a number; its weights may be damaged"
+    )]
+    Logits {
+        /// Tokens read until then.
+        position: usize,
+    },
     /// The device refused or failed.
     #[error(transparent)]
-    Gpu(#[from] mettle_gpu::Error),
+    Gpu(Box<mettle_gpu::Error>),
+    /// An op refused its arguments.
+    #[error(transparent)]
+    Op(Box<mettle_kernels::Error>),
+}
+
+impl From<mettle_gpu::Error> for Error {
+    fn from(error: mettle_gpu::Error) -> Self {
+        Self::Gpu(Box::new(error))
+    }
+}
+
+impl From<mettle_kernels::Error> for Error {
+    fn from(error: mettle_kernels::Error) -> Self {
+        Self::Op(Box::new(error))
+    }
 }

@@ -2,13 +2,54 @@
 //!
 //! Owns: GGUF files, tokenizers, chat templates, KV caches, forward passes and the generation loop.
 //! May not know: backends or kernel bindings; it calls ops only.
+//!
+//! The way from a file to text: [`gguf::File`] -> [`Model`] and [`Tokenizer`] -> [`Session`] -> [`generate()`].
+//!
+//! ```no_run
+//! use mettle_gpu::{Device, Preference};
+//! use mettle_models::{GenerateOptions, LoadOptions, Model, Sampling, Tokenizer, generate, gguf::File};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! let device = Device::open(Preference::Auto)?;
+//! let file = File::open("model.gguf")?;
+//! let tokenizer = Tokenizer::from_gguf(file.metadata())?;
+//! let model = Model::load(&device, &file, &LoadOptions::default())?;
+//!
+//! let prompt = tokenizer.encode("In the beginning", true)?;
+//! let options = GenerateOptions {
+//!     max_tokens: 64,
+//!     sampling: Sampling::Greedy,
+//!     ignore_end: false,
+//! };
+//! let stop = false.into();
+//! let out = generate(&mut model.session()?, &tokenizer, &prompt, &options, &stop, |token| {
+//!     print!("{}", token.text);
+//! })?;
+//! println!("\n{:.1} tokens a second", out.stats.decode_rate());
+//! # Ok(())
+//! # }
+//! ```
 
 pub mod chat;
 mod config;
 mod error;
+mod generate;
 pub mod gguf;
+mod kv_cache;
+mod memory;
+mod model;
+mod score;
+mod scratch;
+mod session;
 mod tokenizer;
+mod weights;
 
 pub use config::{Architecture, Config, RopeScaling};
 pub use error::{Error, Result};
+pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};
+pub use kv_cache::KvFormat;
+pub use memory::MemoryEstimate;
+pub use model::{LoadOptions, Model};
+pub use score::{Score, score};
+pub use session::Session;
 pub use tokenizer::{TokenStream, Tokenizer};

@@ -1,25 +1,32 @@
 //! Mutated files: whatever the bytes, reading them ends in a value or an error, quickly and without a panic.
 //!
-//! `METTLE_FUZZ_SECONDS=600 cargo test -p mettle-models fuzz` runs longer; `METTLE_FUZZ_SEED=N` replays a run. The
-//! seed is printed.
+//! `METTLE_FUZZ_SECONDS=600 cargo test -p mettle-models --test models fuzz_files -- --nocapture` runs longer. Each file
+//! has a seed of its own; the first is printed, and of a failure the one that replays it.
 
 use std::{
     env, fs,
+    path::Path,
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
+use mettle_gpu::{Device, Preference};
 use mettle_models::{
-    Config, Tokenizer,
+    Config, LoadOptions, Model, Tokenizer,
     chat::{ChatOptions, ChatTemplate, Message},
-    gguf::Header,
+    gguf::{File, Header},
 };
 
-use crate::support::{fixture, small_llama};
+use crate::support::{fixture, temporary, tiny_model};
 
 /// xorshift64*: enough to choose what to break.
 struct Random(u64);
 
 impl Random {
+    fn new(seed: u64) -> Self {
+        // Neighbouring seeds must not start alike.
+        Self(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1)
+    }
+
     fn next(&mut self) -> u64 {
         self.0 ^= self.0 >> 12;
         self.0 ^= self.0 << 25;
@@ -83,6 +90,12 @@ fn mutate(bytes: &mut Vec<u8>, random: &mut Random) {
     }
 }
 
+/// A file to break, and how much of it is worth breaking: weights are only numbers.
+struct Victim {
+    bytes: Vec<u8>,
+    header: usize,
+}
+
 /// Everything that is read from metadata, as far as it gets.
 fn read_all(bytes: &[u8]) -> bool {
     let Ok(header) = Header::parse(bytes) else {
@@ -100,41 +113,84 @@ fn read_all(bytes: &[u8]) -> bool {
     true
 }
 
+/// Loads a file as a model and runs it; whether it could be run.
+fn run(device: &Device, path: &Path) -> bool {
+    let forward = || -> mettle_models::Result<()> {
+        let file = File::open(path)?;
+        let mut session = Model::load(device, &file, &LoadOptions::default())?.session()?;
+        session.forward(&[1, 2, 3])?;
+        session.forward(&[4])?;
+        Ok(())
+    };
+    forward().is_ok()
+}
+
+/// Says how to run a single failure again.
+struct Replay(u64);
+
+impl Drop for Replay {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            println!(
+                "replay with METTLE_FUZZ_SECONDS=0 METTLE_FUZZ_SEED={}",
+                self.0
+            );
+        }
+    }
+}
+
 #[test]
-fn fuzz_headers() {
-    let seconds = number("METTLE_FUZZ_SECONDS").unwrap_or(4.0);
-    let seed = number("METTLE_FUZZ_SEED").unwrap_or_else(|| {
+fn fuzz_files() {
+    let seconds = number("METTLE_FUZZ_SECONDS").unwrap_or(5.0);
+    let now = || {
         SystemTime::now()
             .duration_since(UNIX_EPOCH)
             .unwrap()
             .as_nanos() as u64
-    });
+    };
+    let seed = number("METTLE_FUZZ_SEED").unwrap_or_else(now);
     println!("METTLE_FUZZ_SEED={seed}");
     let template = "{% for m in messages %}{{ m.content | tojson }}{% endfor %}";
-    let mut files = vec![
-        small_llama()
-            .pair("tokenizer.chat_template", template)
-            .tensor_f32("a", &[2, 2], &[0.0; 4])
-            .build(),
-    ];
+    let tiny = tiny_model().pair("tokenizer.chat_template", template);
+    let mut victims = vec![Victim {
+        bytes: tiny.build(),
+        header: tiny.header().len(),
+    }];
     for name in ["tokenizer-spm.gguf", "tokenizer-qwen2.gguf"] {
-        files.push(fs::read(fixture(name)).unwrap());
+        let bytes = fs::read(fixture(name)).unwrap();
+        let header = bytes.len();
+        victims.push(Victim { bytes, header });
     }
-    let mut random = Random(seed | 1);
+    let device = Device::open(Preference::Cpu).unwrap();
+    let (_folder, path) = temporary("mutated.gguf", &[]);
     let start = Instant::now();
-    let (mut runs, mut read) = (0u64, 0u64);
-    while start.elapsed() < Duration::from_secs_f64(seconds) {
-        let mut bytes = files[random.below(files.len())].clone();
-        mutate(&mut bytes, &mut random);
+    let (mut runs, mut read, mut loaded) = (0u64, 0u64, 0u64);
+    while runs == 0 || start.elapsed() < Duration::from_secs_f64(seconds) {
+        let seed = seed.wrapping_add(runs);
+        let _replay = Replay(seed);
+        let mut random = Random::new(seed);
+        let which = random.below(victims.len());
+        let victim = &victims[which];
+        let mut header = victim.bytes[..victim.header].to_vec();
+        mutate(&mut header, &mut random);
+        header.extend_from_slice(&victim.bytes[victim.header..]);
         let one = Instant::now();
-        read += u64::from(read_all(&bytes));
+        if read_all(&header) {
+            read += 1;
+            if which == 0 {
+                fs::write(&path, &header).unwrap();
+                loaded += u64::from(run(&device, &path));
+            }
+        }
         runs += 1;
         assert!(
-            one.elapsed() < Duration::from_secs(5),
-            "run {runs} took {:?}",
+            one.elapsed() < Duration::from_secs(10),
+            "a file took {:?}",
             one.elapsed()
         );
     }
-    println!("{runs} mutated files, {read} of them with a readable header");
-    assert!(runs > 50 && read > 0);
+    println!(
+        "{runs} mutated files, {read} with a readable header, {loaded} of them models that ran"
+    );
+    assert!(seconds < 1.0 || (runs > 50 && read > 0));
 }

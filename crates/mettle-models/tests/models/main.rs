@@ -1,9 +1,13 @@
 //! Tests of the crate from outside, in one binary so that it is linked once.
 
 mod bad_input;
+mod bundled;
 mod chat;
 mod config;
 mod fuzz;
+mod generate;
 mod gguf;
+mod loading;
+mod logits;
 mod support;
 mod tokenizer;

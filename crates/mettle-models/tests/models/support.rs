@@ -243,3 +243,59 @@ pub fn small_llama() -> Builder {
         )
         .pair("tokenizer.ggml.eos_token_id", 259u32)
 }
+
+/// [`small_llama`] with random weights.
+pub fn tiny_model() -> Builder {
+    let (hidden, key, feed_forward, vocabulary) = (64, 32, 96, 261);
+    let mut state = 1u64;
+    let mut matrix = |builder: Builder, name: &str, rows: usize, columns: usize| {
+        let values: Vec<f32> = (0..rows * columns)
+            .map(|_| {
+                // A linear congruential generator (Knuth's MMIX constants); the upper bits are random enough.
+                state = state
+                    .wrapping_mul(6_364_136_223_846_793_005)
+                    .wrapping_add(1_442_695_040_888_963_407);
+                ((state >> 40) as f32 / (1 << 23) as f32 - 1.0) * 3.0 / (columns as f32).sqrt()
+            })
+            .collect();
+        builder.tensor_f32(name, &[rows, columns], &values)
+    };
+    let mut b = small_llama();
+    b = matrix(b, "token_embd.weight", vocabulary, hidden);
+    b = matrix(b, "blk.0.attn_q.weight", hidden, hidden);
+    b = matrix(b, "blk.0.attn_k.weight", key, hidden);
+    b = matrix(b, "blk.0.attn_v.weight", key, hidden);
+    b = matrix(b, "blk.0.attn_output.weight", hidden, hidden);
+    b = matrix(b, "blk.0.ffn_gate.weight", feed_forward, hidden);
+    b = matrix(b, "blk.0.ffn_up.weight", feed_forward, hidden);
+    b = matrix(b, "blk.0.ffn_down.weight", hidden, feed_forward);
+    b = matrix(b, "output.weight", vocabulary, hidden);
+    for name in [
+        "blk.0.attn_norm.weight",
+        "blk.0.ffn_norm.weight",
+        "output_norm.weight",
+    ] {
+        b = b.tensor_f32(name, &[hidden], &vec![1.0; hidden]);
+    }
+    b
+}
+
+/// Mean squared error over the mean square of what was expected.
+pub fn nmse(found: &[f32], expected: &[f32]) -> f64 {
+    assert_eq!(found.len(), expected.len());
+    let square = |x: f32| f64::from(x) * f64::from(x);
+    let error: f64 = found
+        .iter()
+        .zip(expected)
+        .map(|(&f, &e)| square(f - e))
+        .sum();
+    error / expected.iter().map(|&e| square(e)).sum::<f64>()
+}
+
+/// Little-endian values out of bytes at any alignment.
+pub fn values_of<T: bytemuck::Pod>(bytes: &[u8]) -> Vec<T> {
+    bytes
+        .chunks_exact(size_of::<T>())
+        .map(bytemuck::pod_read_unaligned)
+        .collect()
+}

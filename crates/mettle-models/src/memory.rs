@@ -1,0 +1,62 @@
+//! How much memory a model will take, before any of it is taken.
+
+use mettle_gpu::Device;
+
+use crate::{Config, Error, LoadOptions, Result, gguf::File, kv_cache::KvCache, scratch::Scratch};
+
+/// Memory of a model with one session, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MemoryEstimate {
+    /// Weights as stored. Devices that can read the mapped file need no copy, but want it in memory all the same.
+    pub weights: u64,
+    /// The key-value cache for the whole context.
+    pub kv_cache: u64,
+    /// Activations and logits.
+    pub scratch: u64,
+}
+
+impl MemoryEstimate {
+    /// What loading `file` with `options` and one session will take.
+    ///
+    /// # Errors
+    /// Those of [`Config::from_metadata`].
+    pub fn new(file: &File, options: &LoadOptions) -> Result<Self> {
+        let config = Config::from_metadata(file.metadata())?;
+        Ok(Self::of(file, &config, options))
+    }
+
+    pub(crate) fn of(file: &File, config: &Config, options: &LoadOptions) -> Self {
+        let context = options.context_for(config);
+        Self {
+            weights: file.tensors().map(|t| t.range.len() as u64).sum(),
+            kv_cache: KvCache::bytes(config, context, options.kv_format),
+            scratch: Scratch::bytes(config, context, options.chunk),
+        }
+    }
+
+    /// All of it.
+    pub fn total(&self) -> u64 {
+        self.weights
+            .saturating_add(self.kv_cache)
+            .saturating_add(self.scratch)
+    }
+
+    /// Fails when the device does not have that much memory available.
+    ///
+    /// # Errors
+    /// [`Error::Memory`], with the numbers.
+    pub fn check(&self, device: &Device) -> Result<()> {
+        let available = device.memory().available;
+        if self.total() <= available {
+            return Ok(());
+        }
+        Err(Error::Memory {
+            needed: self.total(),
+            weights: self.weights,
+            cache: self.kv_cache,
+            scratch: self.scratch,
+            device: device.name().to_owned(),
+            available,
+        })
+    }
+}

@@ -1,0 +1,257 @@
+//! Models: weights on a device, and the forward pass over them.
+
+mod block;
+mod llama;
+mod qwen3;
+
+use std::sync::Arc;
+
+use mettle_gpu::{Device, Pass, Tensor};
+use mettle_kernels::ops::{self, Pairing, Rope, RopeConfig, Yarn};
+
+use crate::{
+    Architecture, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
+    gguf::File,
+    kv_cache::{KvCache, KvFormat},
+    scratch::Activations,
+    weights::Loader,
+};
+use block::{Block, Frame};
+
+/// Contexts are allocated in full, so long ones are taken only when asked for.
+const DEFAULT_CONTEXT: usize = 4096;
+
+/// How a model is loaded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct LoadOptions {
+    /// Positions of a session; what the model was trained for, but at most 4096, when absent.
+    pub context: Option<usize>,
+    /// How keys and values are cached.
+    pub kv_format: KvFormat,
+    /// Tokens of a prompt that go through the model together, at least 1.
+    pub chunk: usize,
+}
+
+impl Default for LoadOptions {
+    fn default() -> Self {
+        Self {
+            context: None,
+            kv_format: KvFormat::default(),
+            chunk: 128,
+        }
+    }
+}
+
+impl LoadOptions {
+    pub(crate) fn context_for(&self, config: &Config) -> usize {
+        self.context.unwrap_or(config.context.min(DEFAULT_CONTEXT))
+    }
+}
+
+/// What tells the transformer of one family from that of another.
+struct Family {
+    /// Which elements of a head rotate together.
+    pairing: Pairing,
+    /// Whether each head of queries and keys is normalised before it is rotated.
+    head_norms: bool,
+}
+
+impl Architecture {
+    fn family(self) -> &'static Family {
+        match self {
+            Self::Llama => &llama::FAMILY,
+            Self::Qwen3 => &qwen3::FAMILY,
+        }
+    }
+}
+
+/// A loaded model. Clones share it.
+#[derive(Clone)]
+pub struct Model {
+    inner: Arc<Inner>,
+}
+
+struct Inner {
+    device: Device,
+    config: Config,
+    options: LoadOptions,
+    memory: MemoryEstimate,
+    rope: Rope,
+    embedding: Tensor,
+    blocks: Vec<Block>,
+    output_norm: Tensor,
+    output: Tensor,
+}
+
+impl Model {
+    /// Loads the weights of a file; they stay in the mapped file where the device can read it.
+    ///
+    /// # Errors
+    /// Those of [`Config::from_metadata`]; [`Error::Memory`] when it cannot fit; [`Error::MissingTensor`],
+    /// [`Error::TensorShape`], [`Error::TensorFormat`] and [`Error::UnexpectedTensor`] when the tensors are not those of
+    /// the architecture.
+    pub fn load(device: &Device, file: &File, options: &LoadOptions) -> Result<Self> {
+        let config = Config::from_metadata(file.metadata())?;
+        let context = options.context_for(&config);
+        if context == 0 || options.chunk == 0 || i32::try_from(context).is_err() {
+            return Err(Error::Request(format!(
+                "a context of {context} positions in chunks of {} is not possible",
+                options.chunk
+            )));
+        }
+        if context > config.context {
+            tracing::warn!(
+                "a context of {context} positions is longer than the {} the model was trained for",
+                config.context
+            );
+        }
+        let memory = MemoryEstimate::of(file, &config, options);
+        memory.check(device)?;
+        let mut loader = Loader::new(device, file);
+        let table = [config.vocabulary, config.hidden];
+        let embedding = loader.matrix("token_embd.weight", table)?;
+        let output_norm = loader.vector("output_norm.weight", config.hidden)?;
+        let output = match loader.has("output.weight") {
+            true => loader.matrix("output.weight", table)?,
+            false => embedding.clone(),
+        };
+        let rope = rope(device, &config, &mut loader)?;
+        let blocks = (0..config.layers)
+            .map(|layer| Block::load(&mut loader, &config, layer))
+            .collect::<Result<_>>()?;
+        loader.finish(config.architecture.name())?;
+        Ok(Self {
+            inner: Arc::new(Inner {
+                device: device.clone(),
+                options: LoadOptions {
+                    context: Some(context),
+                    ..*options
+                },
+                config,
+                memory,
+                rope,
+                embedding,
+                blocks,
+                output_norm,
+                output,
+            }),
+        })
+    }
+
+    /// Shape and constants.
+    pub fn config(&self) -> &Config {
+        &self.inner.config
+    }
+
+    /// Where the model is loaded.
+    pub fn device(&self) -> &Device {
+        &self.inner.device
+    }
+
+    /// Positions of a session.
+    pub fn context(&self) -> usize {
+        self.inner.options.context_for(&self.inner.config)
+    }
+
+    /// How it was loaded, with the context filled in.
+    pub fn options(&self) -> &LoadOptions {
+        &self.inner.options
+    }
+
+    /// Memory of the model with one session.
+    pub fn memory(&self) -> MemoryEstimate {
+        self.inner.memory
+    }
+
+    /// A text in the making: its own cache and scratch memory over the shared weights.
+    ///
+    /// # Errors
+    /// [`Error::Gpu`] when memory runs out.
+    pub fn session(&self) -> Result<Session> {
+        Session::new(self.clone())
+    }
+
+    /// Records the way of `ids` at `positions` through all blocks; the result is `activations.stream`.
+    pub(crate) fn record_blocks(
+        &self,
+        pass: &mut Pass,
+        ids: &Tensor,
+        positions: &Tensor,
+        activations: &mut Activations,
+        cache: &mut KvCache,
+    ) -> Result<()> {
+        let model = &*self.inner;
+        ops::embedding(pass, &model.embedding, ids, &mut activations.stream)?;
+        let frame = Frame {
+            config: &model.config,
+            rope: &model.rope,
+            positions,
+        };
+        for (block, layer) in model.blocks.iter().zip(&mut cache.layers) {
+            block.record(pass, frame, activations, layer)?;
+        }
+        Ok(())
+    }
+
+    /// Records the logits of rows of the stream: `stream` and `normed` are `[n, hidden]`, `logits` is `[n, vocabulary]`.
+    pub(crate) fn record_logits(
+        &self,
+        pass: &mut Pass,
+        stream: &Tensor,
+        normed: &mut Tensor,
+        logits: &mut Tensor,
+    ) -> Result<()> {
+        let model = &*self.inner;
+        ops::rms_norm(
+            pass,
+            stream,
+            &model.output_norm,
+            model.config.norm_eps,
+            normed,
+        )?;
+        ops::mul_mat(pass, &model.output, normed, logits)?;
+        Ok(())
+    }
+}
+
+/// The rotary embedding, with what the metadata or the file say about its frequencies.
+fn rope(device: &Device, config: &Config, loader: &mut Loader<'_>) -> Result<Rope> {
+    const FACTORS: &str = "rope_freqs.weight";
+    let factors = match loader.has(FACTORS) {
+        true => Some(
+            loader
+                .vector(FACTORS, config.head_dim / 2)?
+                .to_vec::<f32>()?,
+        ),
+        false => None,
+    };
+    let mut rope = RopeConfig {
+        freq_factors: factors.as_deref(),
+        ..RopeConfig::new(
+            config.architecture.family().pairing,
+            config.head_dim,
+            config.rope_base.into(),
+        )
+    };
+    match config.rope_scaling {
+        RopeScaling::None => {}
+        RopeScaling::Linear { factor } => rope.scale = 1.0 / f64::from(factor),
+        RopeScaling::Yarn {
+            factor,
+            original_context,
+            attention_factor,
+            beta_fast,
+            beta_slow,
+        } => {
+            rope.scale = 1.0 / f64::from(factor);
+            rope.yarn = Some(Yarn {
+                original_context,
+                beta_fast: beta_fast.into(),
+                beta_slow: beta_slow.into(),
+                extrapolation: 1.0,
+                attention: attention_factor.into(),
+            });
+        }
+    }
+    Ok(Rope::new(device, &rope)?)
+}

@@ -1,0 +1,11 @@
+//! Qwen3 (Yang et al., 2025), dense: Llama with an RMS norm over each head of queries and keys.
+
+use mettle_kernels::ops::Pairing;
+
+use super::Family;
+
+/// Element i of a head rotates with element i + half its width.
+pub(super) const FAMILY: Family = Family {
+    pairing: Pairing::HalfSplit,
+    head_norms: true,
+};

@@ -1,0 +1,159 @@
+//! Activations: memory that every forward pass of a session uses again.
+
+use mettle_gpu::{Device, Tensor};
+
+use crate::{Config, Result};
+
+/// Values of heads, under the shapes that ops want them in; all share memory.
+pub(crate) struct Heads {
+    /// `[tokens, heads * head_dim]`, as matrix products make and take them.
+    pub(crate) rows: Tensor,
+    /// `[tokens, heads, head_dim]`.
+    pub(crate) heads: Tensor,
+    /// `[tokens * heads, head_dim]`, for norms over each head.
+    pub(crate) each: Tensor,
+}
+
+impl Heads {
+    fn new(device: &Device, tokens: usize, heads: usize, head_dim: usize) -> Result<Self> {
+        Self::over(Tensor::empty::<f32>(device, [tokens, heads, head_dim])?)
+    }
+
+    fn over(heads: Tensor) -> Result<Self> {
+        let (tokens, count, head_dim) = (heads.shape()[0], heads.shape()[1], heads.shape()[2]);
+        Ok(Self {
+            rows: heads.reshape([tokens, count * head_dim])?,
+            each: heads.reshape([tokens * count, head_dim])?,
+            heads,
+        })
+    }
+
+    fn first(&self, tokens: usize) -> Result<Self> {
+        Self::over(self.heads.rows_range(0..tokens)?)
+    }
+}
+
+/// What the blocks compute for some tokens, `[tokens, ..]` each.
+pub(crate) struct Activations {
+    /// The residual stream.
+    pub(crate) stream: Tensor,
+    pub(crate) normed: Tensor,
+    /// What is added to the stream.
+    pub(crate) projected: Tensor,
+    /// Queries and keys before a norm over each head.
+    pub(crate) raw_query: Heads,
+    pub(crate) raw_key: Heads,
+    pub(crate) query: Heads,
+    pub(crate) key: Heads,
+    pub(crate) value: Heads,
+    pub(crate) attended: Heads,
+    pub(crate) gate: Tensor,
+    pub(crate) up: Tensor,
+    pub(crate) activated: Tensor,
+}
+
+impl Activations {
+    fn new(device: &Device, config: &Config, tokens: usize) -> Result<Self> {
+        let plain = |columns| Tensor::empty::<f32>(device, [tokens, columns]);
+        let heads = |count| Heads::new(device, tokens, count, config.head_dim);
+        Ok(Self {
+            stream: plain(config.hidden)?,
+            normed: plain(config.hidden)?,
+            projected: plain(config.hidden)?,
+            raw_query: heads(config.heads)?,
+            raw_key: heads(config.kv_heads)?,
+            query: heads(config.heads)?,
+            key: heads(config.kv_heads)?,
+            value: heads(config.kv_heads)?,
+            attended: heads(config.heads)?,
+            gate: plain(config.feed_forward)?,
+            up: plain(config.feed_forward)?,
+            activated: plain(config.feed_forward)?,
+        })
+    }
+
+    /// Values a token.
+    fn values(config: &Config) -> u64 {
+        let query = config.heads as u64 * config.head_dim as u64;
+        let key = config.kv_heads as u64 * config.head_dim as u64;
+        3 * config.hidden as u64 + 3 * query + 3 * key + 3 * config.feed_forward as u64
+    }
+
+    /// The same memory for fewer tokens.
+    fn first(&self, tokens: usize) -> Result<Self> {
+        let plain = |tensor: &Tensor| tensor.rows_range(0..tokens);
+        Ok(Self {
+            stream: plain(&self.stream)?,
+            normed: plain(&self.normed)?,
+            projected: plain(&self.projected)?,
+            raw_query: self.raw_query.first(tokens)?,
+            raw_key: self.raw_key.first(tokens)?,
+            query: self.query.first(tokens)?,
+            key: self.key.first(tokens)?,
+            value: self.value.first(tokens)?,
+            attended: self.attended.first(tokens)?,
+            gate: plain(&self.gate)?,
+            up: plain(&self.up)?,
+            activated: plain(&self.activated)?,
+        })
+    }
+}
+
+/// All memory of a session but the cache.
+pub(crate) struct Scratch {
+    /// For a chunk of a prompt.
+    chunk: Activations,
+    /// For one token: the first of the chunk's, made once because decoding uses it for every token.
+    one: Activations,
+    /// For the number of tokens used last, if it is neither: the end of a prompt.
+    some: Option<(usize, Activations)>,
+    size: usize,
+}
+
+impl Scratch {
+    pub(crate) fn new(
+        device: &Device,
+        config: &Config,
+        context: usize,
+        chunk: usize,
+    ) -> Result<Self> {
+        let size = chunk.min(context);
+        let chunk = Activations::new(device, config, size)?;
+        Ok(Self {
+            one: chunk.first(1)?,
+            chunk,
+            some: None,
+            size,
+        })
+    }
+
+    /// Tokens that fit into a pass.
+    pub(crate) fn size(&self) -> usize {
+        self.size
+    }
+
+    /// Memory for `tokens`, at most [`size`](Self::size) of them.
+    pub(crate) fn activations(&mut self, tokens: usize) -> Result<&mut Activations> {
+        if tokens == self.size {
+            return Ok(&mut self.chunk);
+        }
+        if tokens == 1 {
+            return Ok(&mut self.one);
+        }
+        let activations = match self.some.take() {
+            Some((count, kept)) if count == tokens => kept,
+            _ => self.chunk.first(tokens)?,
+        };
+        Ok(&mut self.some.insert((tokens, activations)).1)
+    }
+
+    /// Bytes of a session's activations, ids, positions, logits, and of the candidates among them that a draw sorts out.
+    pub(crate) fn bytes(config: &Config, context: usize, chunk: usize) -> u64 {
+        let tokens = chunk.min(context) as u64;
+        let values = tokens.saturating_mul(Activations::values(config) + 1);
+        let all = values
+            .saturating_add(3 * config.vocabulary as u64)
+            .saturating_add(context as u64);
+        all.saturating_mul(4)
+    }
+}

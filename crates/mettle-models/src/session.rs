@@ -1,0 +1,268 @@
+//! A text in the making: what has been read so far, and what may come next.
+
+use mettle_gpu::{Buffer, Pass, Tensor};
+use mettle_kernels::ops;
+
+use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, scratch::Scratch};
+
+/// One sequence of tokens on a model: a KV cache and scratch memory.
+///
+/// All memory is allocated when the session is made; a forward pass allocates none. Token ids and positions stay on the
+/// device: when a token is drawn there, only its id is read back.
+pub struct Session {
+    model: Model,
+    cache: KvCache,
+    scratch: Scratch,
+    /// Tokens read so far.
+    position: usize,
+    /// 0, 1, 2, ... to the end of the context; each pass takes a slice.
+    positions: Tensor,
+    /// Ids of a chunk of a prompt.
+    ids: Tensor,
+    /// The id drawn last, which is also the next one read.
+    next: Tensor,
+    next_id: Buffer<u32>,
+    /// `[1, vocabulary]`: what may follow the token read last.
+    logits: Tensor,
+    /// `[vocabulary]`, the same memory.
+    logits_row: Tensor,
+    /// `[chunk, vocabulary]`, made when first asked for.
+    all_logits: Option<Tensor>,
+}
+
+/// What a pass is to compute behind the blocks.
+enum Want<'a> {
+    /// Nothing: more of the prompt follows.
+    Cache,
+    /// The logits of the last token.
+    Last,
+    /// The logits of the last token, and a token drawn from them.
+    Token(&'a Sampling),
+    /// The logits of all tokens.
+    All,
+}
+
+impl Session {
+    pub(crate) fn new(model: Model) -> Result<Self> {
+        let (device, config, options) = (model.device(), model.config(), model.options());
+        let context = model.context();
+        let scratch = Scratch::new(device, config, context, options.chunk)?;
+        // Loading has checked that the context fits i32.
+        let positions: Vec<i32> = (0..context as i32).collect();
+        let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?;
+        let next = Tensor::zeros::<u32>(device, [1])?;
+        Ok(Self {
+            cache: KvCache::new(device, config, context, options.kv_format)?,
+            position: 0,
+            positions: Tensor::from_slice(device, &positions, [context])?,
+            ids: Tensor::zeros::<u32>(device, [scratch.size()])?,
+            next_id: next.buffer()?,
+            next,
+            logits_row: logits.reshape([config.vocabulary])?,
+            logits,
+            all_logits: None,
+            scratch,
+            model,
+        })
+    }
+
+    /// The model it runs on.
+    pub fn model(&self) -> &Model {
+        &self.model
+    }
+
+    /// Tokens read so far.
+    pub fn position(&self) -> usize {
+        self.position
+    }
+
+    /// Tokens that can still be read.
+    pub fn room(&self) -> usize {
+        self.model.context() - self.position
+    }
+
+    /// Forgets all tokens.
+    pub fn clear(&mut self) {
+        self.position = 0;
+    }
+
+    /// Reads tokens and returns the logits of what follows the last one, `[1, vocabulary]`.
+    ///
+    /// The tensor is the session's own: the next pass writes into it.
+    ///
+    /// # Errors
+    /// [`Error::ContextExceeded`], [`Error::TokenId`], [`Error::Request`] without tokens; nothing has been read then.
+    pub fn forward(&mut self, ids: &[u32]) -> Result<Tensor> {
+        self.read(ids, Want::Last, &mut || true)?;
+        Ok(self.logits.clone())
+    }
+
+    /// Reads tokens and hands over the logits of what follows each, with the token's index in `ids`.
+    ///
+    /// # Errors
+    /// As [`forward`](Self::forward).
+    pub fn forward_each(&mut self, ids: &[u32], mut each: impl FnMut(usize, &[f32])) -> Result<()> {
+        self.check(ids)?;
+        let vocabulary = self.model.config().vocabulary;
+        let mut index = 0;
+        for chunk in ids.chunks(self.scratch.size()) {
+            self.pass(Some(chunk), Want::All)?;
+            let rows = self
+                .all_logits()?
+                .rows_range(0..chunk.len())?
+                .to_vec::<f32>()?;
+            for row in rows.chunks_exact(vocabulary) {
+                each(index, row);
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads tokens and draws the one that follows. `None` when `proceed` says no before a chunk.
+    pub(crate) fn start(
+        &mut self,
+        ids: &[u32],
+        sampling: &Sampling,
+        proceed: &mut dyn FnMut() -> bool,
+    ) -> Result<Option<u32>> {
+        match self.read(ids, Want::Token(sampling), proceed)? {
+            true => self.drawn().map(Some),
+            false => Ok(None),
+        }
+    }
+
+    /// Reads the token that was drawn last and draws the one that follows.
+    pub(crate) fn step(&mut self, sampling: &Sampling) -> Result<u32> {
+        self.check_room(1)?;
+        self.pass(None, Want::Token(sampling))?;
+        self.drawn()
+    }
+
+    fn drawn(&self) -> Result<u32> {
+        let mut id = [0];
+        self.next_id.read_into(&mut id)?;
+        let [id] = id;
+        if id as usize >= self.model.config().vocabulary {
+            // Drawing from logits that are no numbers gives an id that no vocabulary has.
+            return Err(Error::Logits {
+                position: self.position,
+            });
+        }
+        Ok(id)
+    }
+
+    /// Reads tokens in chunks; false when `proceed` said no.
+    fn read(
+        &mut self,
+        ids: &[u32],
+        want: Want<'_>,
+        proceed: &mut dyn FnMut() -> bool,
+    ) -> Result<bool> {
+        self.check(ids)?;
+        let chunks = ids.len().div_ceil(self.scratch.size());
+        let mut want = Some(want);
+        for (i, chunk) in ids.chunks(self.scratch.size()).enumerate() {
+            if !proceed() {
+                return Ok(false);
+            }
+            let last = i + 1 == chunks;
+            let want = want.take_if(|_| last).unwrap_or(Want::Cache);
+            self.pass(Some(chunk), want)?;
+        }
+        Ok(true)
+    }
+
+    fn check(&self, ids: &[u32]) -> Result<()> {
+        if ids.is_empty() {
+            return Err(Error::Request("there are no tokens to read".to_owned()));
+        }
+        let vocabulary = self.model.config().vocabulary;
+        if let Some(&id) = ids.iter().find(|&&id| id as usize >= vocabulary) {
+            return Err(Error::TokenId { id, vocabulary });
+        }
+        self.check_room(ids.len())
+    }
+
+    fn check_room(&self, tokens: usize) -> Result<()> {
+        if tokens > self.room() {
+            return Err(Error::ContextExceeded {
+                tokens,
+                used: self.position,
+                context: self.model.context(),
+            });
+        }
+        Ok(())
+    }
+
+    fn all_logits(&mut self) -> Result<Tensor> {
+        if let Some(logits) = &self.all_logits {
+            return Ok(logits.clone());
+        }
+        let shape = [self.scratch.size(), self.model.config().vocabulary];
+        let logits = Tensor::empty::<f32>(self.model.device(), shape)?;
+        Ok(self.all_logits.insert(logits).clone())
+    }
+
+    /// One pass over at most a chunk of ids, or over the token drawn last.
+    fn pass(&mut self, ids: Option<&[u32]>, want: Want<'_>) -> Result<()> {
+        let all_logits = match want {
+            Want::All => Some(self.all_logits()?),
+            _ => None,
+        };
+        let (tokens, input) = match ids {
+            Some(ids) => {
+                let mut input = self.ids.rows_range(0..ids.len())?;
+                input.write(ids)?;
+                (ids.len(), input)
+            }
+            None => (1, self.next.clone()),
+        };
+        let positions = self
+            .positions
+            .rows_range(self.position..self.position + tokens)?;
+        let activations = self.scratch.activations(tokens)?;
+        let mut pass = self.model.device().pass();
+        self.model
+            .record_blocks(&mut pass, &input, &positions, activations, &mut self.cache)?;
+        match (&want, all_logits) {
+            (Want::Cache, _) => {}
+            (Want::All, Some(logits)) => {
+                let mut logits = logits.rows_range(0..tokens)?;
+                let (stream, normed) = (&activations.stream, &mut activations.normed);
+                self.model
+                    .record_logits(&mut pass, stream, normed, &mut logits)?;
+            }
+            _ => {
+                let last = tokens - 1..tokens;
+                let stream = activations.stream.rows_range(last.clone())?;
+                let mut normed = activations.normed.rows_range(last)?;
+                self.model
+                    .record_logits(&mut pass, &stream, &mut normed, &mut self.logits)?;
+            }
+        }
+        let position = self.position + tokens;
+        if let Want::Token(sampling) = want {
+            self.record_draw(&mut pass, sampling, position)?;
+        }
+        pass.submit()?.wait()?;
+        self.position = position;
+        Ok(())
+    }
+
+    fn record_draw(&mut self, pass: &mut Pass, sampling: &Sampling, position: usize) -> Result<()> {
+        match sampling {
+            Sampling::Greedy => ops::argmax(pass, &self.logits, &mut self.next)?,
+            Sampling::Random(sampling) => {
+                ops::sample(
+                    pass,
+                    &self.logits_row,
+                    sampling,
+                    position as u64,
+                    &mut self.next,
+                )?;
+            }
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,159 @@
+//! Models whose tensors are not those of their architecture, and models too large to load.
+
+use mettle_gpu::{Device, Preference};
+use mettle_models::{Error, LoadOptions, MemoryEstimate, Model, gguf::File};
+
+use crate::support::{Builder, fixture, temporary, tiny_model};
+
+fn load(builder: &Builder, options: &LoadOptions) -> mettle_models::Result<Model> {
+    let (_folder, path) = temporary("m.gguf", &builder.build());
+    let device = Device::open(Preference::Cpu).unwrap();
+    Model::load(&device, &File::open(&path)?, options)
+}
+
+fn refused(builder: &Builder) -> String {
+    load(builder, &LoadOptions::default())
+        .err()
+        .expect("the model should be refused")
+        .to_string()
+}
+
+#[test]
+fn each_tensor_is_needed() {
+    load(&tiny_model(), &LoadOptions::default()).unwrap();
+    for i in 0..tiny_model().tensors.len() {
+        let mut builder = tiny_model();
+        let removed = builder.tensors.remove(i);
+        if removed.name == "output.weight" {
+            // Models without one use the embedding.
+            load(&builder, &LoadOptions::default()).unwrap();
+            continue;
+        }
+        let shape: Vec<u64> = removed.shape.iter().rev().copied().collect();
+        assert_eq!(
+            refused(&builder),
+            format!("tensor `{}` of shape {shape:?} is missing", removed.name)
+        );
+    }
+}
+
+#[test]
+fn each_shape_is_checked() {
+    for i in 0..tiny_model().tensors.len() {
+        let mut builder = tiny_model();
+        let tensor = &mut builder.tensors[i];
+        // Half the rows (of a vector: the values), and the data that belong to them.
+        let outer = tensor.shape.len() - 1;
+        tensor.shape[outer] /= 2;
+        let rows = tensor.shape[outer] as usize;
+        tensor
+            .data
+            .truncate(rows * 4 * tensor.shape[..outer].iter().product::<u64>() as usize);
+        let (name, found) = (
+            tensor.name.clone(),
+            tensor.shape.iter().rev().copied().collect::<Vec<_>>(),
+        );
+        let message = refused(&builder);
+        assert!(
+            message.starts_with(&format!(
+                "tensor `{name}` has shape {found:?}, the metadata imply ["
+            )),
+            "{message}"
+        );
+    }
+}
+
+#[test]
+fn norms_must_be_f32_and_nothing_may_be_left() {
+    let mut half = tiny_model();
+    let norm = half
+        .tensors
+        .iter_mut()
+        .find(|t| t.name == "blk.0.ffn_norm.weight")
+        .unwrap();
+    norm.type_id = 1;
+    norm.data.truncate(norm.data.len() / 2);
+    assert_eq!(
+        refused(&half),
+        "tensor `blk.0.ffn_norm.weight` is stored as F16, wanted F32"
+    );
+
+    let extra = tiny_model().tensor_f32("blk.0.attn_q.bias", &[64], &[0.0; 64]);
+    assert_eq!(
+        refused(&extra),
+        "tensor `blk.0.attn_q.bias` is not part of architecture `llama`"
+    );
+
+    let mut wide = tiny_model();
+    wide.set("llama.feed_forward_length", 128u32);
+    assert_eq!(
+        refused(&wide),
+        "tensor `blk.0.ffn_gate.weight` has shape [96, 64], the metadata imply [128, 64]"
+    );
+}
+
+/// Formats that can be read from a file, but that no kernel multiplies with.
+#[test]
+fn formats_without_kernels_are_refused() {
+    let file = File::open(fixture("qwen3-tied-k.gguf")).unwrap();
+    let device = Device::open(Preference::Cpu).unwrap();
+    let error = Model::load(&device, &file, &LoadOptions::default())
+        .err()
+        .unwrap();
+    let message = "tensor `blk.0.attn_k.weight` is stored as Q3_K, wanted F32, F16, BF16, ";
+    assert!(error.to_string().starts_with(message), "{error}");
+}
+
+#[test]
+fn what_cannot_fit_is_refused_with_numbers() {
+    let mut builder = tiny_model();
+    builder.set("llama.context_length", 2_000_000_000u32);
+    let options = LoadOptions {
+        context: Some(2_000_000_000),
+        ..LoadOptions::default()
+    };
+    let error = load(&builder, &options).err().unwrap();
+    let Error::Memory {
+        needed,
+        weights,
+        cache,
+        scratch,
+        available,
+        ..
+    } = &error
+    else {
+        panic!("{error}");
+    };
+    // Keys and values of 2 heads of 16, in half precision.
+    assert_eq!(
+        (*cache, *needed),
+        (2_000_000_000 * 2 * 2 * 16 * 2, weights + cache + scratch)
+    );
+    assert!(needed > available);
+    for number in [needed, weights, cache, scratch, available] {
+        assert!(error.to_string().contains(&number.to_string()), "{error}");
+    }
+
+    let (_folder, path) = temporary("m.gguf", &tiny_model().build());
+    let estimate =
+        MemoryEstimate::new(&File::open(&path).unwrap(), &LoadOptions::default()).unwrap();
+    let bytes: usize = tiny_model().tensors.iter().map(|t| t.data.len()).sum();
+    // The context is the model's own, 64.
+    assert_eq!(
+        (estimate.weights, estimate.kv_cache),
+        (bytes as u64, 64 * 2 * 2 * 16 * 2)
+    );
+}
+
+#[test]
+fn impossible_options() {
+    for (context, chunk) in [(Some(0), 8), (Some(8), 0), (Some(1 << 31), 8)] {
+        let options = LoadOptions {
+            context,
+            chunk,
+            ..LoadOptions::default()
+        };
+        let error = load(&tiny_model(), &options).err().unwrap();
+        assert!(error.to_string().contains("is not possible"), "{error}");
+    }
+}

@@ -1,0 +1,162 @@
+//! Logits of small random models against `transformers`, which computed them in f64 from the same (decoded) weights.
+//!
+//! `tools/fixtures/README.md` says how the fixtures were made.
+
+use mettle_gpu::{Device, Preference};
+use mettle_models::{KvFormat, LoadOptions, Model, gguf::File};
+use safetensors::SafeTensors;
+
+use crate::support::{fixture, nmse, values_of};
+
+/// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
+const FIXTURES: [(&str, f64); 9] = [
+    ("llama-gqa2-f32", 1e-8),
+    ("llama-rope-scaled-f16", 1e-8),
+    ("llama-window-f32", 1e-8),
+    ("qwen3-tied-f32", 1e-8),
+    ("llama-gqa4-q8_0", 1e-6),
+    ("llama-gqa2-k", 1e-6),
+    ("qwen3-untied-q8_0", 1e-6),
+    ("qwen3-tied-q4_0", 1e-6),
+    ("qwen3-tied-mixed", 1e-6),
+];
+
+struct Fixture {
+    model: Model,
+    tokens: Vec<u32>,
+    /// `[tokens, vocabulary]`.
+    logits: Vec<f32>,
+}
+
+impl Fixture {
+    fn load(name: &str, kv_format: KvFormat, chunk: usize) -> Self {
+        let device = Device::open(Preference::Cpu).unwrap();
+        let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let options = LoadOptions {
+            kv_format,
+            chunk,
+            ..LoadOptions::default()
+        };
+        let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
+        let expected = SafeTensors::deserialize(&bytes).unwrap();
+        let tensor = |name: &str| expected.tensor(name).unwrap().data().to_vec();
+        Self {
+            model: Model::load(&device, &file, &options).unwrap(),
+            tokens: values_of(&tensor("tokens")),
+            logits: values_of(&tensor("logits")),
+        }
+    }
+
+    fn all_at_once(&self) -> Vec<f32> {
+        let mut logits = Vec::new();
+        let mut session = self.model.session().unwrap();
+        session
+            .forward_each(&self.tokens, |i, row| {
+                assert_eq!(i * row.len(), logits.len());
+                logits.extend_from_slice(row);
+            })
+            .unwrap();
+        assert_eq!(session.position(), self.tokens.len());
+        logits
+    }
+
+    fn one_by_one(&self) -> Vec<f32> {
+        let mut session = self.model.session().unwrap();
+        let each = self
+            .tokens
+            .iter()
+            .map(|&id| session.forward(&[id]).unwrap().to_vec::<f32>().unwrap());
+        each.flatten().collect()
+    }
+}
+
+/// Where the best two differ clearly, both sides must agree on the best.
+fn same_best(found: &[f32], expected: &[f32], vocabulary: usize) {
+    for (f, e) in found.chunks(vocabulary).zip(expected.chunks(vocabulary)) {
+        let best = |row: &[f32]| {
+            (0..row.len())
+                .max_by(|&a, &b| row[a].total_cmp(&row[b]))
+                .unwrap()
+        };
+        let (top, mut sorted) = (best(e), e.to_vec());
+        sorted.sort_by(|a, b| b.total_cmp(a));
+        if sorted[0] - sorted[1] > 1e-3 {
+            assert_eq!(best(f), top);
+        }
+    }
+}
+
+#[test]
+fn transformers_agrees() {
+    for (name, allowed) in FIXTURES {
+        let fixture = Fixture::load(name, KvFormat::F32, 128);
+        let together = fixture.all_at_once();
+        let (prefill, decode) = (
+            nmse(&together, &fixture.logits),
+            nmse(&fixture.one_by_one(), &fixture.logits),
+        );
+        println!("{name}: NMSE {prefill:.2e} in one chunk, {decode:.2e} token by token");
+        assert!(
+            prefill <= allowed && decode <= allowed,
+            "{name}: {prefill:e}, {decode:e}, allowed {allowed:e}"
+        );
+        same_best(
+            &together,
+            &fixture.logits,
+            fixture.model.config().vocabulary,
+        );
+    }
+}
+
+#[test]
+fn chunks_of_any_size_agree() {
+    for name in ["llama-window-f32", "qwen3-untied-q8_0"] {
+        let whole = Fixture::load(name, KvFormat::F32, 128).all_at_once();
+        for chunk in [1, 2, 3, 5, 8, 31] {
+            let fixture = Fixture::load(name, KvFormat::F32, chunk);
+            let error = nmse(&fixture.all_at_once(), &whole);
+            assert!(error <= 1e-11, "{name} in chunks of {chunk}: {error:e}");
+            let last = fixture
+                .model
+                .session()
+                .unwrap()
+                .forward(&fixture.tokens)
+                .unwrap()
+                .to_vec::<f32>()
+                .unwrap();
+            let error = nmse(&last, &whole[whole.len() - last.len()..]);
+            assert!(
+                error <= 1e-11,
+                "last of {name} in chunks of {chunk}: {error:e}"
+            );
+        }
+    }
+}
+
+#[test]
+fn a_cache_in_half_precision_is_close() {
+    for name in ["llama-gqa2-f32", "qwen3-tied-f32"] {
+        let fixture = Fixture::load(name, KvFormat::F16, 128);
+        let error = nmse(&fixture.all_at_once(), &fixture.logits);
+        println!("{name}: NMSE {error:.2e} with an F16 cache");
+        assert!((1e-12..1e-5).contains(&error), "{name}: {error:e}");
+    }
+}
+
+#[test]
+fn sessions_are_independent_and_can_start_again() {
+    let fixture = Fixture::load("llama-gqa2-f32", KvFormat::F32, 16);
+    let (mut a, mut b) = (
+        fixture.model.session().unwrap(),
+        fixture.model.session().unwrap(),
+    );
+    let read = |session: &mut mettle_models::Session, ids: &[u32]| {
+        session.forward(ids).unwrap().to_vec::<f32>().unwrap()
+    };
+    let first = read(&mut a, &fixture.tokens[..10]);
+    read(&mut b, &fixture.tokens[10..20]);
+    let second = read(&mut a, &fixture.tokens[10..20]);
+    a.clear();
+    assert_eq!(read(&mut a, &fixture.tokens[..10]), first);
+    assert_eq!(read(&mut a, &fixture.tokens[10..20]), second);
+}
