@@ -1,7 +1,8 @@
-//! Runs threadgroups on one thread of the system: plain loops for kernels that do not synchronise, fibers for those that do.
+//! Runs threadgroups of kernels that synchronise, on one thread of the system.
 //!
 //! A thread of the kernel is *fresh*, *ready*, *waiting at a collective*, *waiting at a barrier* or finished. SIMD groups run one after the
-//! other, each until all its lanes wait at a barrier or have finished; lanes run until they wait.
+//! other, each until all its lanes wait at a barrier or have finished. A lane runs until it waits, and then switches to the next lane of its
+//! SIMD group; one stack runs fresh lanes until one of them waits, so kernels that seldom wait seldom switch.
 //!
 //! When no lane of a SIMD group can run, a collective is resolved: of the places in the source at which lanes wait, the first in text
 //! order, for all lanes that wait there. Taking the first makes lanes that left a loop early wait for those still inside, and
@@ -11,16 +12,18 @@ use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
 
-use super::fiber::{Fiber, Stop, Switch};
-use super::order::Random;
-use crate::error::{Fault, Site};
-use mettle_msl::abi::{Combine, Hooks, Launch, SIMD_WIDTH, ThreadEntry};
+use mettle_msl::abi::{Combine, Hooks, Launch, ThreadEntry};
 
-/// Lanes of a SIMD group.
-const LANES: usize = SIMD_WIDTH as usize;
+use super::fiber::{Fiber, Suspended, switch};
+use super::order::Random;
+use super::simd_group::{LANES, SimdGroup, lanes};
+use crate::error::{Fault, Site};
 
 /// Threads of a threadgroup at most.
-pub(super) const MAX_THREADS: usize = 1024;
+const MAX_THREADS: usize = 1024;
+
+/// SIMD groups of a threadgroup at most.
+const MAX_GROUPS: usize = MAX_THREADS / LANES;
 
 thread_local! {
     /// The executor whose kernel runs on this thread of the system.
@@ -34,113 +37,16 @@ pub(super) static HOOKS: Hooks = Hooks {
     thread_index,
 };
 
-/// The lanes of one SIMD group. The masks are disjoint; lanes in none of them run, have finished or do not exist.
-struct SimdGroup {
-    fresh: u32,
-    ready: u32,
-    collective: u32,
-    barrier: u32,
-    /// Whether the lanes at collectives wait at more than one.
-    mixed: bool,
-    /// Where each waiting lane waits.
-    site: [u64; LANES],
-    combine: [Option<Combine>; LANES],
-    input: [*const c_void; LANES],
-    output: [*mut c_void; LANES],
-    /// The fiber of each lane that has started.
-    fiber: [u32; LANES],
-}
-
-impl SimdGroup {
-    const EMPTY: SimdGroup = SimdGroup {
-        fresh: 0,
-        ready: 0,
-        collective: 0,
-        barrier: 0,
-        mixed: false,
-        site: [0; LANES],
-        combine: [None; LANES],
-        input: [ptr::null(); LANES],
-        output: [ptr::null_mut(); LANES],
-        fiber: [0; LANES],
-    };
-
-    /// Whether something can be done before a barrier must complete.
-    fn is_runnable(&self) -> bool {
-        self.fresh | self.ready | self.collective != 0
-    }
-
-    /// The lanes that wait at the same collective as `lane`.
-    fn lanes_with(&self, lane: usize) -> u32 {
-        if !self.mixed {
-            return self.collective;
-        }
-        lanes(self.collective)
-            .filter(|&other| {
-                self.site[other] == self.site[lane] && same(self.combine[other], self.combine[lane])
-            })
-            .fold(0, |mask, other| mask | 1 << other)
-    }
-
-    /// Resolves a collective for the lanes that wait at it; they are ready afterwards.
-    ///
-    /// # Safety
-    /// All lanes in `active` wait at the same collective.
-    unsafe fn resolve(&mut self, active: u32) {
-        let combine = self.combine[active.trailing_zeros() as usize & (LANES - 1)];
-        if let Some(combine) = combine {
-            if active == u32::MAX {
-                // SAFETY: the operands and results lie on the stacks of the lanes, which all wait.
-                unsafe { combine(self.input.as_ptr(), self.output.as_ptr(), active) };
-            } else {
-                let mut input = [ptr::null(); LANES];
-                let mut output = [ptr::null_mut(); LANES];
-                for lane in lanes(active) {
-                    input[lane] = self.input[lane];
-                    output[lane] = self.output[lane];
-                }
-                // SAFETY: as above, for the lanes in `active`.
-                unsafe { combine(input.as_ptr(), output.as_ptr(), active) };
-            }
-        }
-        self.collective &= !active;
-        self.ready |= active;
-        // Whether those left still wait at several places is found out when it matters; claiming so is always correct.
-        self.mixed &= self.collective != 0;
-    }
-}
-
-/// Whether two lanes ask for the same operation. One call in a template may stand for operations on several types.
-fn same(a: Option<Combine>, b: Option<Combine>) -> bool {
-    match (a, b) {
-        (Some(a), Some(b)) => ptr::fn_addr_eq(a, b),
-        (None, None) => true,
-        _ => false,
-    }
-}
-
-/// The lanes in a mask, lowest first.
-fn lanes(mut mask: u32) -> impl Iterator<Item = usize> {
-    std::iter::from_fn(move || {
-        let lane = mask.trailing_zeros() as usize;
-        if lane == LANES {
-            return None;
-        }
-        mask &= mask - 1;
-        Some(lane)
-    })
-}
-
 /// The order of threads in a threadgroup.
 struct Order {
     lanes: [u8; LANES],
-    simd_groups: [u8; MAX_THREADS / LANES],
+    simd_groups: [u8; MAX_GROUPS],
 }
 
 /// The state of one threadgroup at a time. One thread of the system uses it at a time, through a raw pointer: kernels call back into it
 /// from their fibers.
 pub(super) struct Executor {
-    groups: [SimdGroup; MAX_THREADS / LANES],
+    groups: [SimdGroup; MAX_GROUPS],
     entry: Option<ThreadEntry>,
     launch: *const Launch,
     threads: u32,
@@ -153,24 +59,26 @@ pub(super) struct Executor {
     /// The thread that runs and its fiber.
     thread: u32,
     fiber: u32,
-    switch: *const Switch,
+    /// Where `run_simd_group` goes on.
+    main: Suspended,
     order: Option<Order>,
     fibers: Vec<Fiber>,
-    /// The switch of each fiber that has started.
-    switches: Vec<*const Switch>,
-    /// Indices of idle fibers.
+    /// Where each fiber that does not run goes on.
+    suspended: Vec<Suspended>,
+    /// Fibers without a thread.
     idle: Vec<u32>,
-    /// A hook called by a kernel that was said not to synchronise.
-    unexpected: Option<Site>,
+    /// What keeps the threadgroup from going on.
+    failure: Option<Fault>,
 }
 
-// SAFETY: the pointers are only used while a threadgroup runs, which begins and ends on one thread of the system.
+// SAFETY: the pointers are only used while a threadgroup runs, which begins and ends on one thread of the system. An idle fiber keeps nothing
+// but the executor's address on its stack.
 unsafe impl Send for Executor {}
 
 impl Executor {
     pub fn new() -> Box<Self> {
         Box::new(Executor {
-            groups: [SimdGroup::EMPTY; MAX_THREADS / LANES],
+            groups: [SimdGroup::EMPTY; MAX_GROUPS],
             entry: None,
             launch: ptr::null(),
             threads: 0,
@@ -180,12 +88,12 @@ impl Executor {
             finished: 0,
             thread: 0,
             fiber: 0,
-            switch: ptr::null(),
+            main: ptr::null_mut(),
             order: None,
             fibers: Vec::new(),
-            switches: Vec::new(),
+            suspended: Vec::new(),
             idle: Vec::new(),
-            unexpected: None,
+            failure: None,
         })
     }
 
@@ -210,8 +118,8 @@ impl Executor {
     /// `executor` is valid and no kernel runs on it.
     pub unsafe fn take_unexpected(executor: *mut Executor) -> Result<(), Fault> {
         // SAFETY: the caller's promise.
-        match unsafe { (*executor).unexpected.take() } {
-            Some(site) => Err(Fault::UnexpectedSynchronisation { site }),
+        match unsafe { (*executor).failure.take() } {
+            Some(fault) => Err(fault),
             None => Ok(()),
         }
     }
@@ -254,12 +162,7 @@ impl Executor {
         self.at_barrier = 0;
         self.finished = 0;
         for (index, group) in self.simd_groups().iter_mut().enumerate() {
-            let lanes = (threads - (index * LANES) as u32).min(LANES as u32);
-            group.fresh = u32::MAX >> (LANES as u32 - lanes);
-            group.ready = 0;
-            group.collective = 0;
-            group.barrier = 0;
-            group.mixed = false;
+            group.begin((threads - (index * LANES) as u32).min(LANES as u32));
         }
         self.order = seed.map(|seed| {
             let mut random = Random::new(seed);
@@ -308,39 +211,53 @@ impl Executor {
 
     /// Runs the lanes of a SIMD group until each waits at a barrier or has finished.
     unsafe fn run_simd_group(executor: *mut Executor, index: usize) -> Result<(), Fault> {
-        // SAFETY: as in `run_group`.
+        // SAFETY: as in `run_group`; `next` leads to a fiber, which switches back to `main`.
         unsafe {
             let group = &raw mut (*executor).groups[index];
             loop {
-                loop {
-                    let runnable = (*group).fresh | (*group).ready;
-                    if runnable == 0 {
-                        break;
-                    }
-                    let lane = (*executor).pick(runnable);
-                    (*executor).thread = (index * LANES + lane) as u32;
-                    let fiber = if (*group).fresh & (1 << lane) != 0 {
-                        (*group).fresh &= !(1 << lane);
-                        (*executor).idle_fiber()?
-                    } else {
-                        (*group).ready &= !(1 << lane);
-                        (&(*group).fiber)[lane]
-                    };
-                    Executor::resume(executor, fiber);
+                while let Some(fiber) = Executor::next(executor, index) {
+                    switch(&raw mut (*executor).main, fiber);
+                }
+                if let Some(failure) = (*executor).failure.take() {
+                    return Err(failure);
                 }
                 if (*group).collective == 0 {
                     return Ok(());
                 }
-                let first = lanes((*group).collective).min_by_key(|&lane| (&(*group).site)[lane]);
-                if let Some(first) = first {
-                    let active = (*group).lanes_with(first);
-                    (*group).resolve(active);
-                }
+                let active = (*group).first_collective();
+                (*group).resolve(active);
             }
         }
     }
 
+    /// Chooses the lane of a SIMD group that runs next, and says where its fiber goes on. `None`: no lane can run.
+    #[inline]
+    unsafe fn next(executor: *mut Executor, index: usize) -> Option<Suspended> {
+        // SAFETY: as in `run_group`.
+        unsafe {
+            let group = &raw mut (*executor).groups[index];
+            let runnable = (*group).fresh | (*group).ready;
+            if runnable == 0 {
+                return None;
+            }
+            let lane = (*executor).pick(runnable);
+            let bit = 1 << lane;
+            let fiber = if (*group).ready & bit != 0 {
+                (*group).ready &= !bit;
+                (*group).fiber[lane]
+            } else {
+                let fiber = Executor::idle_fiber(executor)?;
+                (*group).fresh &= !bit;
+                fiber
+            };
+            (*executor).thread = (index * LANES + lane) as u32;
+            (*executor).fiber = fiber;
+            (&(*executor).suspended).get(fiber as usize).copied()
+        }
+    }
+
     /// The lane of a mask, not empty, that comes first.
+    #[inline]
     fn pick(&self, mask: u32) -> usize {
         let natural = mask.trailing_zeros() as usize & (LANES - 1);
         match &self.order {
@@ -354,57 +271,43 @@ impl Executor {
         }
     }
 
-    fn idle_fiber(&mut self) -> Result<u32, Fault> {
-        if let Some(fiber) = self.idle.pop() {
-            return Ok(fiber);
+    /// A fiber without a thread; `None` after a failure that it records.
+    unsafe fn idle_fiber(executor: *mut Executor) -> Option<u32> {
+        // SAFETY: as in `run_group`.
+        let this = unsafe { &mut *executor };
+        if let Some(fiber) = this.idle.pop() {
+            return Some(fiber);
         }
-        let index = self.fibers.len();
-        let fiber = Fiber::new(index).map_err(|error| Fault::Host {
-            reason: format!("no stack for a thread beside {index} others: {error}"),
-        })?;
-        self.fibers.push(fiber);
-        self.switches.push(ptr::null());
-        Ok(index as u32)
-    }
-
-    /// Runs a fiber until its thread waits or it is idle.
-    unsafe fn resume(executor: *mut Executor, index: u32) {
-        // SAFETY: as in `run_group`; fibers are only added between resumes, so the pointer stays valid.
-        unsafe {
-            let fiber = &raw mut (&mut (*executor).fibers)[index as usize];
-            (*executor).fiber = index;
-            (*executor).switch = (&(*executor).switches)[index as usize];
-            if Fiber::resume(fiber, executor) == Stop::Idle {
-                (*executor).idle.push(index);
+        if this.failure.is_some() {
+            return None;
+        }
+        let index = this.fibers.len();
+        match Fiber::new(index) {
+            Ok(mut fiber) => {
+                // SAFETY: the fiber is new.
+                this.suspended
+                    .push(unsafe { fiber.prepare(run_threads, executor.cast()) });
+                this.fibers.push(fiber);
+                Some(index as u32)
+            }
+            Err(error) => {
+                this.failure = Some(Fault::Host {
+                    reason: format!("no stack for a thread beside {index} others: {error}"),
+                });
+                None
             }
         }
     }
 
-    /// Runs the thread that was chosen, and after it the fresh lanes of its SIMD group: the body of an idle fiber.
-    ///
-    /// # Safety
-    /// Called from a fiber that `resume` has started; `executor` is what it was resumed with.
-    pub unsafe fn run_fresh_threads(executor: *mut Executor, switch: &Switch) {
-        // SAFETY: as in `run_group`. The kernel may switch away and come back; only raw pointers live across the call.
+    /// Suspends the running fiber and goes on with the next lane of the SIMD group, or with the main loop.
+    #[inline]
+    unsafe fn leave(executor: *mut Executor, index: usize) {
+        // SAFETY: as in `run_group`. `next` may add fibers, so the place to store to is looked up after it.
         unsafe {
             let fiber = (*executor).fiber as usize;
-            (&mut (*executor).switches)[fiber] = switch;
-            (*executor).switch = switch;
-            let Some(entry) = (*executor).entry else {
-                return;
-            };
-            let index = (*executor).thread as usize / LANES;
-            let group = &raw mut (*executor).groups[index];
-            loop {
-                entry((*executor).launch, (*executor).thread);
-                (*executor).finished += 1;
-                if (*group).fresh == 0 {
-                    return;
-                }
-                let lane = (*executor).pick((*group).fresh);
-                (*group).fresh &= !(1 << lane);
-                (*executor).thread = (index * LANES + lane) as u32;
-            }
+            let next = Executor::next(executor, index).unwrap_or((*executor).main);
+            let store = (&mut (*executor).suspended).as_mut_ptr().add(fiber);
+            switch(store, next);
         }
     }
 
@@ -447,10 +350,37 @@ impl Executor {
     fn abandon_fibers(&mut self) {
         self.entry = None;
         self.idle.clear();
+        let executor: *mut Executor = self;
         for (index, fiber) in self.fibers.iter_mut().enumerate() {
-            // SAFETY: kernels are C++ without destructors; the frames of hooks hold plain values.
-            unsafe { fiber.abandon() };
+            // SAFETY: no fiber runs. Kernels are C++ without destructors; the frames of hooks hold plain values.
+            self.suspended[index] = unsafe { fiber.prepare(run_threads, executor.cast()) };
             self.idle.push(index as u32);
+        }
+    }
+}
+
+/// The body of a fiber: runs the thread that was chosen, then fresh lanes of its SIMD group, then waits for another.
+extern "C" fn run_threads(context: *mut ()) -> ! {
+    let executor: *mut Executor = context.cast();
+    // SAFETY: whoever switches to an idle fiber has chosen a thread. The kernel may switch away and come back; only raw pointers live
+    // across that.
+    unsafe {
+        loop {
+            let fiber = (*executor).fiber;
+            let index = (*executor).thread as usize / LANES % MAX_GROUPS;
+            let group = &raw mut (*executor).groups[index];
+            while let Some(entry) = (*executor).entry {
+                entry((*executor).launch, (*executor).thread);
+                (*executor).finished += 1;
+                if (*group).fresh == 0 {
+                    break;
+                }
+                let lane = (*executor).pick((*group).fresh);
+                (*group).fresh &= !(1 << lane);
+                (*executor).thread = (index * LANES + lane) as u32;
+            }
+            (*executor).idle.push(fiber);
+            Executor::leave(executor, index);
         }
     }
 }
@@ -469,25 +399,16 @@ unsafe extern "C" fn collective(
             return alone(executor, site, combine, input, output);
         }
         let thread = (*executor).thread as usize;
-        let lane = thread % LANES;
-        let group = &raw mut (*executor).groups[thread / LANES % (MAX_THREADS / LANES)];
-        if (*group).collective != 0 && !(*group).mixed {
-            let other = (*group).collective.trailing_zeros() as usize & (LANES - 1);
-            let same = (&(*group).site)[other] == site && same((&(*group).combine)[other], combine);
-            (*group).mixed = !same;
-        }
-        (*group).collective |= 1 << lane;
-        (*group).site[lane] = site;
-        (*group).combine[lane] = combine;
-        (*group).input[lane] = input;
-        (*group).output[lane] = output;
-        if (*group).fresh | (*group).ready == 0 && !(*group).mixed {
+        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
+        let group = &raw mut (*executor).groups[index];
+        if (*group).arrive(lane, site, combine, input, output) {
             // The last lane to arrive goes on at once, which saves a switch.
             (*group).resolve((*group).collective);
             (*group).ready &= !(1 << lane);
             return;
         }
-        wait(executor, group, lane);
+        (*group).fiber[lane] = (*executor).fiber;
+        Executor::leave(executor, index);
     }
 }
 
@@ -500,8 +421,8 @@ unsafe extern "C" fn barrier(site: u64, _memory_flags: u32) {
             return alone(executor, site, None, ptr::null(), ptr::null_mut());
         }
         let thread = (*executor).thread as usize;
-        let lane = thread % LANES;
-        let group = &raw mut (*executor).groups[thread / LANES % (MAX_THREADS / LANES)];
+        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
+        let group = &raw mut (*executor).groups[index];
         (*group).barrier |= 1 << lane;
         (*group).site[lane] = site;
         if (*executor).at_barrier == 0 {
@@ -516,7 +437,8 @@ unsafe extern "C" fn barrier(site: u64, _memory_flags: u32) {
             (*group).ready &= !(1 << lane);
             return;
         }
-        wait(executor, group, lane);
+        (*group).fiber[lane] = (*executor).fiber;
+        Executor::leave(executor, index);
     }
 }
 
@@ -528,15 +450,6 @@ unsafe extern "C" fn thread_index() -> u32 {
     }
     // SAFETY: as in `collective`.
     unsafe { (*executor).thread }
-}
-
-/// Switches away from the running fiber until its lane is resumed.
-unsafe fn wait(executor: *mut Executor, group: *mut SimdGroup, lane: usize) {
-    // SAFETY: both are valid; `switch` is that of the running fiber.
-    unsafe {
-        (*group).fiber[lane] = (*executor).fiber;
-        (*(*executor).switch).suspend(Stop::Blocked);
-    }
 }
 
 /// A hook called without fibers: the thread is alone in its SIMD group, and the launch fails.
@@ -558,6 +471,12 @@ unsafe fn alone(
     }
     if !executor.is_null() {
         // SAFETY: as in `collective`.
-        unsafe { (*executor).unexpected.get_or_insert(Site::new(site)) };
+        unsafe {
+            (*executor)
+                .failure
+                .get_or_insert(Fault::UnexpectedSynchronisation {
+                    site: Site::new(site),
+                });
+        }
     }
 }

@@ -1,13 +1,12 @@
-//! Fibers: stacks on which threads of a kernel can wait for each other.
+//! Fibers: stacks on which threads of a kernel can wait for each other, and the switch between them.
+//!
+//! The switch is symmetric and our own: from one waiting lane straight to the next. All lanes of a SIMD group wait at the same call, so
+//! the processor's return predictor, which remembers where the last lane was called from, is right about the next lane too. Coroutines
+//! that return to a scheduler between lanes mispredict twice a lane: a barrier cost 26 ns a thread with them and costs 8.5 (AMD EPYC 9004,
+//! November 2026, `benches/launch.rs`).
 
-use std::io;
-use std::num::NonZeroUsize;
-use std::ptr;
-
-use corosensei::stack::{Stack, StackPointer};
-use corosensei::{Coroutine, CoroutineResult, Yielder};
-
-use super::executor::Executor;
+use std::arch::naked_asm;
+use std::{io, ptr};
 
 /// Bytes of a stack without its guard page. Only touched pages take memory.
 const STACK_BYTES: usize = 256 << 10;
@@ -19,16 +18,22 @@ const STAGGER: usize = 21 * 64;
 /// The stagger starts over after this many bytes, a multiple of the pages of all systems.
 const STAGGER_RANGE: usize = 16 << 10;
 
+/// Where a fiber that does not run goes on: its stack pointer, with the registers to restore above it.
+pub(super) type Suspended = *mut usize;
+
+/// What runs on a fiber. It is given the pointer that the fiber was made with and never returns.
+pub(super) type Body = extern "C" fn(context: *mut ()) -> !;
+
 /// A mapped stack with a guard page below.
-pub(super) struct FiberStack {
+pub(super) struct Fiber {
     mapping: *mut libc::c_void,
     bytes: usize,
-    base: StackPointer,
+    top: *mut usize,
 }
 
-impl FiberStack {
-    /// The stack of the fiber with this index.
-    fn new(index: usize) -> io::Result<Self> {
+impl Fiber {
+    /// The fiber with this index among those of its owner.
+    pub fn new(index: usize) -> io::Result<Self> {
         // SAFETY: `sysconf` reads no memory of ours.
         let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
         let page = usize::try_from(page).unwrap_or(4096);
@@ -48,115 +53,212 @@ impl FiberStack {
         if mapping == libc::MAP_FAILED {
             return Err(io::Error::last_os_error());
         }
-        let top = mapping as usize + bytes - index * STAGGER % STAGGER_RANGE;
-        let stack = FiberStack {
+        let fiber = Fiber {
             mapping,
             bytes,
-            base: NonZeroUsize::new(top & !63).unwrap_or(NonZeroUsize::MIN),
+            top: mapping
+                .wrapping_byte_add(bytes - index * STAGGER % STAGGER_RANGE)
+                .cast(),
         };
         // SAFETY: the first page of the new mapping; nobody uses it yet.
         if unsafe { libc::mprotect(mapping, page, libc::PROT_NONE) } != 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok(stack)
-    }
-}
-
-impl Drop for FiberStack {
-    fn drop(&mut self) {
-        // SAFETY: mapped by `new` with this size; the coroutine that ran on it is finished.
-        unsafe { libc::munmap(self.mapping, self.bytes) };
-    }
-}
-
-// SAFETY: the first page is a guard page and far more than the minimum lies above it; the base is aligned to 64.
-unsafe impl Stack for FiberStack {
-    fn base(&self) -> StackPointer {
-        self.base
+        Ok(fiber)
     }
 
-    fn limit(&self) -> StackPointer {
-        NonZeroUsize::new(self.mapping as usize).unwrap_or(NonZeroUsize::MIN)
-    }
-}
-
-/// Why a fiber gave control back.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Stop {
-    /// Its thread waits for others.
-    Blocked,
-    /// Its thread has returned and there is none left to start.
-    Idle,
-}
-
-/// What a fiber is resumed with: the executor it runs a thread of, or null to end.
-type Input = *mut Executor;
-
-/// The fiber's side of the switch.
-pub(super) type Switch = Yielder<Input, Stop>;
-
-/// A stack with a loop on it that runs threads. Between threads it is idle and can serve any executor on any thread of the system.
-pub(super) struct Fiber {
-    coroutine: Option<Coroutine<Input, Stop, (), FiberStack>>,
-}
-
-impl Fiber {
-    pub fn new(index: usize) -> io::Result<Self> {
-        Ok(Fiber::on(FiberStack::new(index)?))
-    }
-
-    fn on(stack: FiberStack) -> Self {
-        let coroutine = Coroutine::with_stack(stack, |switch: &Switch, first: Input| {
-            let mut executor = first;
-            while !executor.is_null() {
-                // SAFETY: whoever resumes an idle fiber passes an executor that has a fresh thread.
-                unsafe { Executor::run_fresh_threads(executor, switch) };
-                executor = switch.suspend(Stop::Idle);
-            }
-        });
-        Fiber {
-            coroutine: Some(coroutine),
-        }
-    }
-
-    /// Runs the fiber until its thread waits or there is none left.
+    /// Makes the fiber begin with `body` when it is switched to, whatever it did before.
     ///
     /// # Safety
-    /// `executor` is valid, no reference to it is alive, and it expects this fiber.
-    pub unsafe fn resume(fiber: *mut Fiber, executor: Input) -> Stop {
-        // SAFETY: the caller's promise; the coroutine is touched by nobody else while it runs.
-        let coroutine = unsafe { (*fiber).coroutine.as_mut() };
-        match coroutine.map(|coroutine| coroutine.resume(executor)) {
-            Some(CoroutineResult::Yield(stop)) => stop,
-            Some(CoroutineResult::Return(())) | None => Stop::Idle,
-        }
-    }
-
-    /// Abandons the thread on it; the fiber is idle afterwards.
-    ///
-    /// # Safety
-    /// Nothing on its stack needs to be dropped: kernels are C++ without destructors, and our own frames hold plain values.
-    pub unsafe fn abandon(&mut self) {
-        if let Some(mut coroutine) = self.coroutine.take() {
-            // SAFETY: the caller's promise.
-            unsafe { coroutine.force_reset() };
-            *self = Fiber::on(coroutine.into_stack());
-        }
+    /// The fiber does not run, and nothing on its stack needs to be dropped.
+    pub unsafe fn prepare(&mut self, body: Body, context: *mut ()) -> Suspended {
+        // SAFETY: the frame lies at the top of the mapped stack.
+        unsafe { frame::first(self.top, body, context) }
     }
 }
 
 impl Drop for Fiber {
     fn drop(&mut self) {
-        if let Some(coroutine) = &mut self.coroutine
-            && coroutine.started()
-            && !coroutine.done()
-        {
-            // An idle fiber leaves its loop; one in the middle of a thread was abandoned before.
-            let _ = coroutine.resume(ptr::null_mut());
+        // SAFETY: mapped by `new` with this size; a fiber that is dropped runs no more.
+        unsafe { libc::munmap(self.mapping, self.bytes) };
+    }
+}
+
+// SAFETY: the pointers lead into the fiber's own mapping.
+unsafe impl Send for Fiber {}
+
+pub(super) use frame::switch;
+
+#[cfg(target_arch = "x86_64")]
+mod frame {
+    use super::{Body, Suspended, naked_asm};
+
+    /// Suspends the running fiber, storing where it goes on, and goes on with another. Returns when something switches back.
+    ///
+    /// # Safety
+    /// `to` was stored by a `switch` or made by `prepare`, and is used once.
+    #[unsafe(naked)]
+    pub unsafe extern "C" fn switch(store: *mut Suspended, to: Suspended) {
+        // The registers that a called function must preserve. The control words for floating point are left alone: nobody changes them.
+        naked_asm!(
+            "push rbp",
+            "push rbx",
+            "push r12",
+            "push r13",
+            "push r14",
+            "push r15",
+            "mov [rdi], rsp",
+            "mov rsp, rsi",
+            "pop r15",
+            "pop r14",
+            "pop r13",
+            "pop r12",
+            "pop rbx",
+            "pop rbp",
+            "ret",
+        )
+    }
+
+    /// Where a new fiber begins: its registers hold what `first` put there.
+    #[unsafe(naked)]
+    unsafe extern "C" fn begin() {
+        naked_asm!("mov rdi, rbx", "call r12", "ud2")
+    }
+
+    /// The frame of a fiber that has not begun.
+    ///
+    /// # Safety
+    /// `top` is the top of a stack, aligned to 64 bytes.
+    pub unsafe fn first(top: *mut usize, body: Body, context: *mut ()) -> Suspended {
+        // As `switch` pops them: r15, r14, r13, r12, rbx, rbp, return address. `begin` finds the stack aligned to 16.
+        let registers = [
+            0,
+            0,
+            0,
+            body as usize,
+            context as usize,
+            0,
+            begin as *const () as usize,
+        ];
+        // SAFETY: the caller's promise.
+        unsafe {
+            let frame = top.sub(registers.len() + 2);
+            frame.cast::<[usize; 7]>().write(registers);
+            frame
         }
     }
 }
 
-// SAFETY: an idle fiber holds nothing that belongs to a thread of the system: its loop keeps one pointer, replaced at each resume. Fibers move
-// between threads of the system only while they are idle.
-unsafe impl Send for Fiber {}
+#[cfg(target_arch = "aarch64")]
+mod frame {
+    use super::{Body, Suspended, naked_asm};
+
+    /// Suspends the running fiber, storing where it goes on, and goes on with another. Returns when something switches back.
+    ///
+    /// # Safety
+    /// `to` was stored by a `switch` or made by `prepare`, and is used once.
+    #[unsafe(naked)]
+    pub unsafe extern "C" fn switch(store: *mut Suspended, to: Suspended) {
+        // The registers that a called function must preserve.
+        naked_asm!(
+            "sub sp, sp, #160",
+            "stp x19, x20, [sp, #0]",
+            "stp x21, x22, [sp, #16]",
+            "stp x23, x24, [sp, #32]",
+            "stp x25, x26, [sp, #48]",
+            "stp x27, x28, [sp, #64]",
+            "stp x29, x30, [sp, #80]",
+            "stp d8, d9, [sp, #96]",
+            "stp d10, d11, [sp, #112]",
+            "stp d12, d13, [sp, #128]",
+            "stp d14, d15, [sp, #144]",
+            "mov x9, sp",
+            "str x9, [x0]",
+            "mov sp, x1",
+            "ldp x19, x20, [sp, #0]",
+            "ldp x21, x22, [sp, #16]",
+            "ldp x23, x24, [sp, #32]",
+            "ldp x25, x26, [sp, #48]",
+            "ldp x27, x28, [sp, #64]",
+            "ldp x29, x30, [sp, #80]",
+            "ldp d8, d9, [sp, #96]",
+            "ldp d10, d11, [sp, #112]",
+            "ldp d12, d13, [sp, #128]",
+            "ldp d14, d15, [sp, #144]",
+            "add sp, sp, #160",
+            "ret",
+        )
+    }
+
+    /// Where a new fiber begins: its registers hold what `first` put there.
+    #[unsafe(naked)]
+    unsafe extern "C" fn begin() {
+        naked_asm!("mov x0, x19", "blr x20", "brk #1")
+    }
+
+    /// The frame of a fiber that has not begun.
+    ///
+    /// # Safety
+    /// `top` is the top of a stack, aligned to 64 bytes.
+    pub unsafe fn first(top: *mut usize, body: Body, context: *mut ()) -> Suspended {
+        // As `switch` loads them: x19 to x30, then d8 to d15.
+        let mut registers = [0; 20];
+        registers[0] = context as usize;
+        registers[1] = body as usize;
+        registers[11] = begin as *const () as usize;
+        // SAFETY: the caller's promise.
+        unsafe {
+            let frame = top.sub(registers.len());
+            frame.cast::<[usize; 20]>().write(registers);
+            frame
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    struct Ping {
+        main: Suspended,
+        fiber: Suspended,
+        count: u64,
+    }
+
+    extern "C" fn count_up(context: *mut ()) -> ! {
+        let ping: *mut Ping = context.cast();
+        let mut step = 1.0;
+        loop {
+            // SAFETY: the test made the context, and waits in a switch of its own.
+            unsafe {
+                (*ping).count += step as u64;
+                switch(&raw mut (*ping).fiber, (*ping).main);
+            }
+            step += 1.0;
+        }
+    }
+
+    #[test]
+    fn switches_there_and_back() {
+        let mut fiber = Fiber::new(5).unwrap();
+        let mut ping = Ping {
+            main: ptr::null_mut(),
+            fiber: ptr::null_mut(),
+            count: 0,
+        };
+        let context = &raw mut ping;
+        for _ in 0..2 {
+            // SAFETY: the fiber is not running, now or when it is prepared a second time, and holds plain numbers.
+            unsafe {
+                (*context).count = 0;
+                (*context).fiber = fiber.prepare(count_up, context.cast());
+                let before = std::hint::black_box(0.25f64);
+                for _ in 0..100 {
+                    switch(&raw mut (*context).main, (*context).fiber);
+                }
+                assert_eq!((*context).count, 5050);
+                assert_eq!(before, 0.25);
+            }
+        }
+    }
+}

@@ -8,6 +8,7 @@ mod level;
 mod memory;
 mod order;
 mod prepare;
+mod simd_group;
 mod worker;
 
 use std::ptr::NonNull;
