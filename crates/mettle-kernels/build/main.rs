@@ -8,6 +8,7 @@ mod jobs;
 use cache::Cache;
 use mettle_msl::{Options, Unit};
 use rayon::prelude::*;
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
@@ -17,13 +18,7 @@ fn main() -> ExitCode {
     match build() {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            let reasons = std::iter::successors(error.source(), |error| error.source());
-            eprintln!(
-                "\n{error}{}",
-                reasons
-                    .map(|reason| format!(": {reason}"))
-                    .collect::<String>()
-            );
+            eprintln!("\n{error}");
             ExitCode::FAILURE
         }
     }
@@ -47,22 +42,43 @@ fn build() -> Result<()> {
         include_dirs: vec![metal.join("include")],
         ..Options::default()
     };
-    let units: Vec<Unit> = sources(&metal)?
-        .par_iter()
-        .map(|path| Unit::from_file(path, &options))
-        .collect::<std::result::Result<_, _>>()?;
-    for dependency in units.iter().flat_map(Unit::dependencies) {
+    let sources = sources(&metal)?;
+    let read = |path: &PathBuf| Ok(Unit::from_file(path, &options)?);
+    let units = all(sources.par_iter().map(read).collect())?;
+    let outside = |path: &&PathBuf| !path.starts_with(&metal);
+    for dependency in units.iter().flat_map(Unit::dependencies).filter(outside) {
         println!("cargo::rerun-if-changed={}", dependency.display());
     }
 
     let cache = Cache::open(&out)?;
     let jobs = jobs::list(&units, &targets)?;
-    let artefacts = jobs
+    let artefacts = all(jobs
         .par_iter()
         .map(|job| cache.get_or_compile(job))
-        .collect::<Result<Vec<_>>>()?;
+        .collect())?;
     cache.trim()?;
     embed::write(&out, &units, &jobs, &artefacts)
+}
+
+/// Every result, or every distinct error: a mistake shows once, not once for each target and variant, and mistakes of
+/// different files show together.
+fn all<T>(results: Vec<Result<T>>) -> Result<Vec<T>> {
+    let mut errors = BTreeSet::new();
+    let mut values = Vec::new();
+    for result in results {
+        match result {
+            Ok(value) => values.push(value),
+            Err(error) => {
+                let reasons = std::iter::successors(error.source(), |error| error.source());
+                let reasons: String = reasons.map(|reason| format!(": {reason}")).collect();
+                errors.insert(format!("{error}{reasons}"));
+            }
+        }
+    }
+    if errors.is_empty() {
+        return Ok(values);
+    }
+    Err(errors.into_iter().collect::<Vec<_>>().join("\n").into())
 }
 
 /// The `.metal` files, by name.
