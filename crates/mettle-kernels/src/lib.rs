@@ -9,6 +9,27 @@
 //! - [`catalogue`]: what there is.
 //! - [`formats`]: decoding and encoding of quantised weights on the host.
 //! - [`cases`]: inputs, references and bounds that prove each kernel on a device.
+//!
+//! ```
+//! use mettle_gpu::{Device, Grid, Preference, Tensor};
+//! use mettle_kernels::{bindings, ops};
+//!
+//! let device = Device::open(Preference::Auto)?;
+//! let x = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0], [3])?;
+//! let y = Tensor::from_slice(&device, &[10.0f32, 20.0, 30.0], [3])?;
+//! let mut sum = Tensor::zeros::<f32>(&device, [3])?;
+//! let mut twice = device.zeros::<f32>(3)?;
+//!
+//! let mut pass = device.pass();
+//! ops::add(&mut pass, &x, &y, &mut sum)?;
+//! let (a, b) = (&sum.buffer()?, &sum.buffer()?);
+//! pass.dispatch(bindings::add::F32 { a, b, out: &mut twice }, Grid::elements(3).threads(32))?;
+//! pass.submit()?.wait()?;
+//!
+//! assert_eq!(sum.to_vec::<f32>()?, [11.0, 22.0, 33.0]);
+//! assert_eq!(twice.read()?, [22.0, 44.0, 66.0]);
+//! # Ok::<(), mettle_kernels::Error>(())
+//! ```
 
 pub mod bindings;
 pub mod cases;

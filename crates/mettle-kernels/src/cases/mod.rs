@@ -1,23 +1,35 @@
 //! Cases: inputs from a seed, a host reference, and bounds that the device's result must meet.
 //!
 //! Every family of kernels has a list of cases beside its ops: `ops/<family>.rs` exports `family()`, and the generated
-//! `ops::families` collects them. A case generates its data, launches through the op (so shape checks and the choice
-//! of kernel are tested too), and hands the outputs and the reference's values to [`Run::check`]:
+//! [`ops::families`](crate::ops::families) collects them. A case generates its data, launches through the op (so shape
+//! checks and the choice of kernel are tested too), and hands the outputs and the reference's values to [`Run::check`]:
 //!
-//! ```ignore
-//! pub(crate) fn family() -> Family {
-//!     Family::new("add", Tolerance::ELEMENTWISE, |cases| {
-//!         for n in [1, 31, 1000] {
-//!             cases.add("add_f32", format!("n{n}"), move |run| {
-//!                 let (a, b) = (run.rng().normal(n), run.rng().normal(n));
-//!                 let (x, y) = (run.input(&a, [n])?, run.input(&b, [n])?);
-//!                 let mut out = run.output(Format::F32, [n])?;
-//!                 run.pass(|pass| add(pass, &x, &y, &mut out))?;
-//!                 run.check(&out, || reference(&a, &b))
-//!             });
-//!         }
-//!     })
+//! ```
+//! use mettle_gpu::{Device, Format, Preference};
+//! use mettle_kernels::cases::{Expected, Family, Tolerance};
+//! use mettle_kernels::ops;
+//!
+//! let family = Family::new("add", Tolerance::ELEMENTWISE, |cases| {
+//!     for n in [1, 31, 1000] {
+//!         cases.add("add_f32", format!("n{n}"), move |run| {
+//!             let (a, b) = (run.rng().normal(n), run.rng().normal(n));
+//!             let (x, y) = (run.input(&a, [n])?, run.input(&b, [n])?);
+//!             let mut out = run.output(Format::F32, [n])?;
+//!             run.pass(|pass| ops::add(pass, &x, &y, &mut out))?;
+//!             run.check(&out, || {
+//!                 let pairs = a.iter().zip(&b).map(|(&a, &b)| (f64::from(a), f64::from(b)));
+//!                 pairs.map(|(a, b)| Expected::near(a + b, a.abs() + b.abs())).collect()
+//!             })
+//!         });
+//!     }
+//! });
+//!
+//! let device = Device::open(Preference::Cpu)?;
+//! for case in family.cases(42) {
+//!     let outcome = case.run(&device, 2)?;
+//!     assert!(outcome.passed, "{}: {outcome:?}", case.replay());
 //! }
+//! # Ok::<(), mettle_kernels::Error>(())
 //! ```
 //!
 //! A case is replayed by its kernel, its name and the seed ([`Case::replay`]); its data do not depend on which other
