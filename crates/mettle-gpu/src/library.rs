@@ -176,6 +176,14 @@ impl Unit {
             return Err(self.unknown_kernel(kernel, artefact));
         };
         let generic = self.slots[slot].constants.is_none();
+        if generic && self.slots.iter().any(|slot| slot.constants.is_some()) {
+            tracing::info!(
+                unit = self.name,
+                kernel = kernel.name,
+                ?constants,
+                "no artefact was compiled with these constants; taking the generic one"
+            );
+        }
         let at_load = if generic {
             *constants
         } else {

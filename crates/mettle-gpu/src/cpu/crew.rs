@@ -15,6 +15,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use super::prepare::{Phase, Plan};
+use super::ticket::Ticket;
 use super::worker::{Failure, Worker};
 use crate::backend::{Completion, RawFault};
 use crate::error::Fault;
@@ -28,8 +29,10 @@ const SPINS_PER_LOOK: u32 = 64;
 /// Work expected to take less than this is not worth waking a helper for, in nanoseconds.
 const WAKE_TIME: u64 = 20_000;
 
-/// One in this many solo launches is timed.
-const TIMED_SOLO: usize = 8;
+/// Of solo phases expected to take less than this, in nanoseconds, only one in so many is timed: reading the clock twice takes about as long
+/// as launching.
+const SHORT_SOLO: u64 = 500;
+const SHORT_SOLO_TIMED: u32 = 8;
 
 /// The threads of a device.
 pub(super) struct Crew {
@@ -43,7 +46,8 @@ pub(super) struct Crew {
 struct Submitter {
     worker: Option<Worker>,
     plan: Plan,
-    launches_run: usize,
+    /// Counts short solo phases.
+    short_solos: u32,
 }
 
 /// On a line of the cache by itself, with its neighbour that processors fetch together.
@@ -68,35 +72,6 @@ struct Job<'a> {
     seed: Option<u64>,
     failed: AtomicBool,
     failure: Mutex<Option<(usize, Failure)>>,
-}
-
-/// The number of a phase, its chunks and the next chunk, in one word.
-#[derive(Clone, Copy)]
-struct Ticket(u64);
-
-impl Ticket {
-    const BITS: u32 = 20;
-    const MASK: u64 = (1 << Self::BITS) - 1;
-
-    fn new(phase: usize, chunks: u32) -> Self {
-        Ticket((phase as u64) << (2 * Self::BITS) | u64::from(chunks) << Self::BITS)
-    }
-
-    fn phase(self) -> usize {
-        (self.0 >> (2 * Self::BITS)) as usize
-    }
-
-    fn chunks(self) -> u32 {
-        ((self.0 >> Self::BITS) & Self::MASK) as u32
-    }
-
-    fn next(self) -> u32 {
-        (self.0 & Self::MASK) as u32
-    }
-
-    fn has_chunk(self) -> bool {
-        self.next() < self.chunks()
-    }
 }
 
 impl Crew {
@@ -146,7 +121,7 @@ impl Crew {
         let Submitter {
             worker,
             plan: planned,
-            launches_run,
+            short_solos,
         } = &mut *submitter;
         let worker = worker.get_or_insert_with(Worker::new);
         plan(planned, self.helpers.len() as u64 + 1);
@@ -170,8 +145,10 @@ impl Crew {
         for (index, phase) in job.plan.phases.iter().enumerate() {
             let started = profile.then(Instant::now);
             if phase.solo {
-                *launches_run += phase.launches.len();
-                job.run_alone(phase, worker, launches_run.is_multiple_of(TIMED_SOLO));
+                *short_solos = short_solos.wrapping_add(1);
+                let timed =
+                    phase.time >= SHORT_SOLO || short_solos.is_multiple_of(SHORT_SOLO_TIMED);
+                job.run_alone(phase, worker, timed);
             } else {
                 self.shared.run_phase(&job, index, phase, worker);
             }
@@ -370,18 +347,127 @@ impl Job<'_> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
+    use std::ffi::c_void;
 
+    use mettle_msl::abi::Launch;
+
+    use super::*;
+    use crate::backend::{Commands, RawArgument, RawLaunch, RawPipeline};
+    use crate::cpu::code::{Entry, Kernel};
+    use crate::grid::GridSize;
+
+    /// Threadgroup `i` of launch `n` turns its number in one array from `n - 2` to `n`, and finds that launch `n - 1` is done with its
+    /// neighbour's number in the other. Anything else is counted as a mistake.
+    unsafe extern "C" fn step(launch: *const Launch) {
+        // SAFETY: the test below passes two arrays as long as the grid, a counter of mistakes and a number.
+        unsafe {
+            let launch = &*launch;
+            let buffer = |index: usize| (*launch.buffers.add(index)).cast::<AtomicU32>();
+            let number = (*launch.buffers.add(3)).cast::<u32>().read();
+            let (at, count) = (
+                launch.threadgroup_position[0],
+                launch.threadgroups_per_grid[0],
+            );
+            let neighbour = (*buffer(0).add(((at + 1) % count) as usize)).load(Ordering::Relaxed);
+            let own = (*buffer(1).add(at as usize)).swap(number, Ordering::Relaxed);
+            if neighbour != number - 1 || own != number - 2 {
+                (*buffer(2)).fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// More workers than there are cores, phases of all lengths, sleeps in between: each threadgroup runs once, each phase after the one
+    /// before.
     #[test]
-    fn tickets() {
-        let ticket = Ticket::new(77, 5);
-        assert_eq!((ticket.phase(), ticket.chunks(), ticket.next()), (77, 5, 0));
-        assert!(ticket.has_chunk());
-        let exhausted = Ticket(ticket.0 + 9);
-        assert_eq!(
-            (exhausted.phase(), exhausted.chunks(), exhausted.next()),
-            (77, 5, 9)
-        );
-        assert!(!exhausted.has_chunk());
+    fn everything_runs_once_and_in_order() {
+        const LONGEST: usize = 5000;
+        let crew = Crew::new(6);
+        let kernel = Kernel {
+            entry: Entry::Group(step),
+            cost: AtomicU32::new(0),
+        };
+        let arrays: [Vec<AtomicU32>; 2] =
+            std::array::from_fn(|_| (0..LONGEST).map(|_| AtomicU32::new(0)).collect());
+        let mistakes = AtomicU32::new(0);
+        let handle =
+            |pointer: *const AtomicU32| pointer.cast::<c_void>().expose_provenance() as u64;
+        for round in 0..400 {
+            let groups = [1, 3, 40, LONGEST as u32][round % 4];
+            let launches = 1 + round as u32 % 5;
+            arrays[0]
+                .iter()
+                .for_each(|number| number.store(0, Ordering::Relaxed));
+            arrays[1]
+                .iter()
+                .for_each(|number| number.store(1, Ordering::Relaxed));
+            let mut values = vec![0u8; 16 * launches as usize];
+            let mut arguments = Vec::new();
+            let mut commands = Vec::new();
+            for launch in 0..launches {
+                let [even, odd] = &arrays;
+                let (last, next) = if launch % 2 == 0 {
+                    (odd, even)
+                } else {
+                    (even, odd)
+                };
+                let buffers = [last.as_ptr(), next.as_ptr(), &raw const mistakes];
+                let value = 16 * launch as usize;
+                values[value..][..4].copy_from_slice(&(launch + 2).to_ne_bytes());
+                let start = arguments.len() as u32;
+                arguments.extend(
+                    (0..)
+                        .zip(buffers)
+                        .map(|(index, buffer)| RawArgument::Buffer {
+                            index,
+                            buffer: handle(buffer),
+                            offset: 0,
+                        }),
+                );
+                arguments.push(RawArgument::Value {
+                    index: 3,
+                    offset: value,
+                });
+                commands.push(RawLaunch {
+                    pipeline: RawPipeline((&raw const kernel).expose_provenance() as u64),
+                    grid: GridSize {
+                        threads: [groups, 1, 1],
+                        threadgroups: [groups, 1, 1],
+                        threads_per_threadgroup: [1, 1, 1],
+                    },
+                    arguments: start..arguments.len() as u32,
+                    barrier_before: true,
+                });
+            }
+            let commands = Commands {
+                launches: &commands,
+                arguments: &arguments,
+                values: &values,
+                profile: round % 7 == 0,
+            };
+            // Cheap to the planner, so that phases run on one thread, or expensive, so that they are shared.
+            kernel
+                .cost
+                .store([16, 100_000][round / 4 % 2], Ordering::Relaxed);
+            let seed = (round % 3 == 0).then_some(round as u64);
+            // SAFETY: the commands are valid until `run` returns.
+            let completion = unsafe {
+                crew.run(
+                    |plan, workers| plan.make(&commands, workers),
+                    seed,
+                    commands.profile,
+                )
+            };
+            assert!(completion.fault.is_none());
+            assert_eq!(mistakes.load(Ordering::Relaxed), 0, "round {round}");
+            let last = &arrays[(launches as usize - 1) % 2][..groups as usize];
+            assert!(
+                last.iter()
+                    .all(|number| number.load(Ordering::Relaxed) == launches + 1),
+                "round {round}"
+            );
+            if round % 50 == 0 {
+                std::thread::sleep(Duration::from_millis(2));
+            }
+        }
     }
 }

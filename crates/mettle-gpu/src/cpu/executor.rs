@@ -252,7 +252,8 @@ impl Executor {
             };
             (*executor).thread = (index * LANES + lane) as u32;
             (*executor).fiber = fiber;
-            (&(*executor).suspended).get(fiber as usize).copied()
+            let suspended = &(*executor).suspended;
+            suspended.get(fiber as usize).copied()
         }
     }
 
@@ -306,7 +307,8 @@ impl Executor {
         unsafe {
             let fiber = (*executor).fiber as usize;
             let next = Executor::next(executor, index).unwrap_or((*executor).main);
-            let store = (&mut (*executor).suspended).as_mut_ptr().add(fiber);
+            let suspended = &mut (*executor).suspended;
+            let store = suspended.as_mut_ptr().add(fiber);
             switch(store, next);
         }
     }

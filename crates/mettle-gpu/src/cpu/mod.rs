@@ -9,6 +9,7 @@ mod memory;
 mod order;
 mod prepare;
 mod simd_group;
+mod ticket;
 mod worker;
 
 use std::ptr::NonNull;

@@ -174,16 +174,15 @@ fn advance(position: &mut [u32; 3], extent: [u32; 3]) {
 }
 
 impl Kernel {
-    /// Moves the running mean of the cost of a threadgroup, in sixteenths of a nanosecond. Moves up slowly and by a bounded step: a
-    /// thread that the system interrupts must not make a kernel look long.
+    /// Moves the running mean of the cost of a threadgroup, in sixteenths of a nanosecond. Moves up fast, since the work of a kernel may grow a
+    /// hundredfold from one launch to the next and then must not stay on one core, and down in smaller steps.
     fn observe(&self, measured: u64) {
-        let old = u64::from(self.cost.load(Ordering::Relaxed));
-        let new = match (old, measured.max(1)) {
-            (0, measured) => measured,
-            (old, measured) if measured > old => old + (measured.min(old * 4) - old).div_ceil(8),
-            (old, measured) => old - (old - measured) / 4,
+        let measured = measured.clamp(1, u64::from(u32::MAX));
+        let new = match u64::from(self.cost.load(Ordering::Relaxed)) {
+            0 => measured,
+            old if measured > old => (old + measured).div_ceil(2),
+            old => old - (old - measured) / 4,
         };
-        self.cost
-            .store(new.min(u64::from(u32::MAX)) as u32, Ordering::Relaxed);
+        self.cost.store(new as u32, Ordering::Relaxed);
     }
 }
