@@ -28,6 +28,8 @@ mod reflect;
 mod rewrite;
 mod source;
 mod target;
+#[cfg(test)]
+mod tests;
 mod token;
 mod tool;
 mod unit;

@@ -83,6 +83,16 @@ impl Unit {
         let span = tracing::debug_span!("preprocess", unit = %name);
         let _entered = span.enter();
         let source = preprocess::preprocess(path, text, options)?;
+        let dependencies = source.dependencies(headers::folder()?);
+        Ok(Self {
+            dependencies,
+            timeout: options.timeout,
+            ..Self::from_preprocessed(name, source)?
+        })
+    }
+
+    /// Understands a text that needs no preprocessor.
+    pub(crate) fn from_preprocessed(name: String, source: Source) -> Result<Self> {
         let tokens = parse::tokens(&source)?;
         let items = parse::item::items(&tokens);
         let Parsed {
@@ -93,8 +103,6 @@ impl Unit {
             places,
         } = parse::parse(&source, &tokens, &items)?;
         let digest = blake3::hash(source.text.as_bytes());
-        let dependencies = source.dependencies(headers::folder()?);
-        let timeout = options.timeout;
         Ok(Self {
             name,
             kernels,
@@ -103,9 +111,9 @@ impl Unit {
             variants,
             source,
             places,
-            timeout,
+            timeout: Options::default().timeout,
             digest,
-            dependencies,
+            dependencies: Vec::new(),
         })
     }
 

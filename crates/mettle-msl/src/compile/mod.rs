@@ -19,7 +19,7 @@ use std::process::Command;
 /// How C++ is compiled, apart from the target.
 ///
 /// Math is safe: infinities and NaN hold, and only multiply-add pairs are contracted, as Metal does.
-const FLAGS: [&str; 20] = [
+const FLAGS: [&str; 21] = [
     "-std=c++17",
     "-O3",
     "-nostdinc",
@@ -34,6 +34,7 @@ const FLAGS: [&str; 20] = [
     "-fno-asynchronous-unwind-tables",
     "-fno-strict-aliasing",
     "-fno-math-errno",
+    "-Xclang",
     "-ffp-contract=fast-honor-pragmas",
     "-fsigned-char",
     "-fdeclspec",

@@ -14,37 +14,73 @@ const AGREE: usize = 3;
 /// Most tokens of the written line that a difference may span; macro uses are short.
 const FARTHEST: usize = 200;
 
-/// Byte offset in `written` of the byte at `offset` of `preprocessed`. A byte of a macro's expansion comes from the macro's argument
-/// if the token stands there once, else from the macro's name.
-pub(super) fn column(preprocessed: &str, written: &str, offset: usize) -> usize {
-    let lines = Lines {
-        left: lex::tokens(preprocessed),
-        right: lex::tokens(written),
-        preprocessed,
-        written,
-    };
-    let Some(target) = lines.left.iter().rposition(|t| t.span.start <= offset) else {
-        return 0;
-    };
-    let (mut i, mut j) = (0, 0);
-    while i < lines.left.len() && j < lines.right.len() {
-        if lines.same(i, j) {
-            if i == target {
-                let inside = offset - lines.left[i].span.start;
-                let last = lines.right[j].span.len().saturating_sub(1);
-                return lines.right[j].span.start + inside.min(last);
+/// Where each token of a preprocessed line comes from.
+#[derive(Debug)]
+pub(super) struct Columns {
+    /// By ascending offset in the preprocessed line.
+    tokens: Vec<Pair>,
+}
+
+#[derive(Debug)]
+struct Pair {
+    /// Offset in the preprocessed line.
+    preprocessed: usize,
+    /// Offset in the written line.
+    written: usize,
+    /// Bytes of it that stand there; 1 when only the place is known.
+    length: usize,
+}
+
+impl Columns {
+    /// Pairs the tokens of a preprocessed line with those of the written one. A token of a macro's expansion comes from the macro's
+    /// argument if it stands there once, else from the macro's name.
+    pub fn new(preprocessed: &str, written: &str) -> Self {
+        let lines = Lines {
+            left: lex::tokens(preprocessed),
+            right: lex::tokens(written),
+            preprocessed,
+            written,
+        };
+        let mut tokens = Vec::with_capacity(lines.left.len());
+        let mut pair = |i: usize, written, length| {
+            let preprocessed = lines.left[i].span.start;
+            tokens.push(Pair {
+                preprocessed,
+                written,
+                length,
+            });
+        };
+        let (mut i, mut j) = (0, 0);
+        while i < lines.left.len() && j < lines.right.len() {
+            if lines.same(i, j) {
+                pair(i, lines.right[j].span.start, lines.right[j].span.len());
+                (i, j) = (i + 1, j + 1);
+                continue;
             }
-            (i, j) = (i + 1, j + 1);
-            continue;
+            let (next_i, next_j) = lines.resync(i, j);
+            for k in i..next_i {
+                pair(k, lines.inside(k, j..next_j), 1);
+            }
+            (i, j) = (next_i, next_j);
         }
-        let (next_i, next_j) = lines.resync(i, j);
-        if target < next_i {
-            return lines.inside(target, j..next_j);
+        // The written line is used up: a macro's use that goes on over the following lines.
+        let last = lines.right.last().map_or(0, |t| t.span.start);
+        for k in i..lines.left.len() {
+            pair(k, last, 1);
         }
-        (i, j) = (next_i, next_j);
+        Self { tokens }
     }
-    // The written line is used up: a macro's use that goes on over the following lines.
-    lines.right.last().map_or(0, |t| t.span.start)
+
+    /// Byte offset in the written line of a byte of the preprocessed one.
+    pub fn written(&self, offset: usize) -> usize {
+        let index = self.tokens.partition_point(|t| t.preprocessed <= offset);
+        match index.checked_sub(1).map(|i| &self.tokens[i]) {
+            Some(token) => {
+                token.written + (offset - token.preprocessed).min(token.length.saturating_sub(1))
+            }
+            None => 0,
+        }
+    }
 }
 
 /// The tokens of both lines.

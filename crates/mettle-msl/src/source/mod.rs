@@ -7,8 +7,10 @@ mod align;
 pub(crate) mod edit;
 
 use crate::diagnostic::{Diagnostic, Location, Severity};
+use align::Columns;
 use std::borrow::Cow;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
 
 /// A file that took part in preprocessing.
 #[derive(Debug)]
@@ -57,6 +59,8 @@ pub(crate) struct Source {
     pub text: String,
     files: Vec<File>,
     lines: Vec<Line>,
+    /// Columns of the line looked at last, by its start: a macro may expand to a line with hundreds of kernels.
+    last: Mutex<Option<(usize, Columns)>>,
 }
 
 impl Source {
@@ -67,6 +71,7 @@ impl Source {
             text: String::with_capacity(output.len()),
             files: Vec::new(),
             lines: Vec::new(),
+            last: Mutex::new(None),
         };
         let mut file = source.file("<stdin>", main, main_text);
         let mut line = 1;
@@ -121,13 +126,21 @@ impl Source {
                 column: 1,
             };
         };
-        let text = self.text[origin.start..].lines().next().unwrap_or("");
         let file = &self.files[origin.file];
-        let column = align::column(text, file.line(origin.line), offset - origin.start);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let columns = match last.take() {
+            Some((start, columns)) if start == origin.start => columns,
+            _ => {
+                let text = self.text[origin.start..].lines().next().unwrap_or("");
+                Columns::new(text, file.line(origin.line))
+            }
+        };
+        let column = columns.written(offset - origin.start) as u32 + 1;
+        *last = Some((origin.start, columns));
         Location {
             file: file.path.clone(),
             line: origin.line,
-            column: column as u32 + 1,
+            column,
         }
     }
 

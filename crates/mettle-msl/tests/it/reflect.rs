@@ -62,7 +62,8 @@ fn a_source_with_one_of_everything() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/metal/kernels.metal");
     let unit = Unit::from_file(&path, &options()).unwrap();
     assert_eq!(unit.name, "kernels");
-    insta::assert_snapshot!(describe(&unit));
+    let described = describe(&unit);
+    insta::assert_snapshot!(described);
     let files: Vec<_> = unit
         .dependencies()
         .iter()
@@ -120,7 +121,8 @@ fn what_is_not_understood_is_said() {
         .iter()
         .map(|s| format!("{s}\n=> {}", errors(s).join("\n=> ")))
         .collect();
-    insta::assert_snapshot!(said.join("\n\n"));
+    let said = said.join("\n\n");
+    insta::assert_snapshot!(said);
 }
 
 #[test]
