@@ -1,3 +1,66 @@
-//! The `mettle` command line.
+//! The `mettle` command line: text from GGUF models, and the kernels that make it.
 
-fn main() {}
+mod bundled;
+mod commands;
+mod terminal;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+use tracing_subscriber::EnvFilter;
+
+/// Metal compute kernels for language models, on any machine.
+#[derive(Parser)]
+#[command(version, arg_required_else_help = true)]
+struct Cli {
+    /// Log more: -v for decisions, -vv for details. METTLE_LOG takes a filter such as `mettle_gpu=debug`.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    verbose: u8,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Generate text from a GGUF model (the bundled one when none is given).
+    Generate(commands::generate::Args),
+    /// Measure a model on a text: bits a byte, lower is better.
+    Score(commands::score::Args),
+    /// Run the cases of the kernels against their host references.
+    Verify(commands::verify::Args),
+    /// List the catalogue of kernels.
+    Kernels(commands::kernels::Args),
+}
+
+fn main() -> ExitCode {
+    let cli = Cli::parse();
+    start_log(cli.verbose);
+    let result = match cli.command {
+        Command::Generate(args) => commands::generate::run(args),
+        Command::Score(args) => commands::score::run(args),
+        Command::Verify(args) => commands::verify::run(args),
+        Command::Kernels(args) => commands::kernels::run(args),
+    };
+    match result {
+        Ok(code) => code,
+        Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn start_log(verbose: u8) {
+    let default = match verbose {
+        0 => "warn",
+        1 => "info",
+        _ => "debug",
+    };
+    let filter = EnvFilter::try_from_env("METTLE_LOG").unwrap_or_else(|_| EnvFilter::new(default));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .without_time()
+        .init();
+}

@@ -1,0 +1,314 @@
+//! `mettle generate`: text from a model.
+
+use std::io::{self, IsTerminal, Read, Write};
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use anyhow::{Context, Result};
+use mettle_gpu::Device;
+use mettle_kernels::ops;
+use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
+use mettle_models::gguf::File;
+use mettle_models::{
+    GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling, Tokenizer,
+};
+use serde::Serialize;
+
+use crate::{bundled, terminal};
+
+/// What the bundled model continues when nothing else is asked for.
+const DEFAULT_PROMPT: &str = "And it came to pass in those days, that";
+
+/// Options of `mettle generate`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// A GGUF file (the first part of a split one); the bundled model when absent.
+    #[arg(long, value_name = "PATH")]
+    model: Option<PathBuf>,
+    /// The text to continue. When absent, it is read from a pipe.
+    #[arg(long)]
+    prompt: Option<String>,
+    /// Take the prompt as a user's message and apply the model's chat template.
+    #[arg(long)]
+    chat: bool,
+    /// Stop after this many tokens.
+    #[arg(long, value_name = "N", default_value_t = 128)]
+    max_tokens: usize,
+    /// Go on behind tokens that end a text or a turn.
+    #[arg(long)]
+    ignore_eos: bool,
+    /// Tokens that prompt and answer may have together; what the model was trained for, but at most 4096, when absent.
+    #[arg(long, value_name = "N")]
+    context: Option<usize>,
+    #[command(flatten)]
+    sampling: SamplingArgs,
+    /// Where to run: auto or cpu.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Print one JSON document at the end instead of streaming the text.
+    #[arg(long)]
+    json: bool,
+}
+
+/// How the next token is chosen.
+#[derive(clap::Args)]
+struct SamplingArgs {
+    /// Always take the most probable token.
+    #[arg(long)]
+    greedy: bool,
+    /// The seed of the draws: the same seed gives the same text on the same device.
+    #[arg(long, default_value_t = 0)]
+    seed: u64,
+    /// Divide the logits by this; 0 is greedy.
+    #[arg(long, value_name = "T", default_value_t = 0.8)]
+    temperature: f32,
+    /// Keep the K most probable tokens; 0 keeps all.
+    #[arg(long, value_name = "K", default_value_t = 40)]
+    top_k: u32,
+    /// Keep the most probable tokens whose probabilities add up to P; 1 keeps all.
+    #[arg(long, value_name = "P", default_value_t = 0.95)]
+    top_p: f32,
+    /// Keep tokens at least P times as probable as the most probable one; 0 keeps all.
+    #[arg(long, value_name = "P", default_value_t = 0.05)]
+    min_p: f32,
+}
+
+impl SamplingArgs {
+    fn sampling(&self) -> Result<Sampling> {
+        anyhow::ensure!(
+            self.temperature >= 0.0 && self.temperature.is_finite(),
+            "--temperature must be 0 or more, not {}",
+            self.temperature
+        );
+        for (name, value) in [("--top-p", self.top_p), ("--min-p", self.min_p)] {
+            anyhow::ensure!(
+                (0.0..=1.0).contains(&value),
+                "{name} must be from 0 to 1, not {value}"
+            );
+        }
+        Ok(if self.greedy || self.temperature == 0.0 {
+            Sampling::Greedy
+        } else {
+            Sampling::Random(ops::Sampling {
+                temperature: self.temperature,
+                top_k: self.top_k,
+                top_p: self.top_p,
+                min_p: self.min_p,
+                seed: self.seed,
+            })
+        })
+    }
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Report<'a> {
+    model: String,
+    device: String,
+    prompt: &'a str,
+    text: &'a str,
+    prompt_ids: &'a [u32],
+    ids: &'a [u32],
+    finish: &'a str,
+    seed: u64,
+    prompt_tokens_per_second: f64,
+    decode_tokens_per_second: f64,
+    time_to_first_token_seconds: f64,
+    memory: Memory,
+}
+
+/// Bytes that were estimated before loading.
+#[derive(Serialize)]
+struct Memory {
+    weights: u64,
+    kv_cache: u64,
+    scratch: u64,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let sampling = args.sampling.sampling()?;
+    let prompt = read_prompt(&args)?;
+    let device = Device::open(args.device.parse()?)?;
+    let path = match &args.model {
+        Some(path) => path.clone(),
+        None => bundled::model_file()?,
+    };
+    let file = File::open(&path)?;
+    let tokenizer = Tokenizer::from_gguf(file.metadata())?;
+    let ids = if args.chat {
+        let template = ChatTemplate::from_gguf(file.metadata(), &tokenizer)?;
+        let text = template.render(
+            &[Message::new("user", prompt.as_str())],
+            ChatOptions::default(),
+        )?;
+        tokenizer.encode_chat(&text)?
+    } else {
+        tokenizer.encode(&prompt, true)?
+    };
+
+    let load = LoadOptions {
+        context: args.context,
+        ..LoadOptions::default()
+    };
+    let memory = MemoryEstimate::new(&file, &load)?;
+    let name = args
+        .model
+        .as_ref()
+        .map_or("bundled".to_owned(), |path| path.display().to_string());
+    if !args.json {
+        announce(&name, &device, &memory);
+    }
+    let model = Model::load(&device, &file, &load)?;
+    let mut session = model.session()?;
+
+    let stop = Arc::new(AtomicBool::new(false));
+    stop_on_ctrl_c(stop.clone())?;
+    let options = GenerateOptions {
+        max_tokens: args.max_tokens,
+        sampling,
+        ignore_end: args.ignore_eos,
+    };
+    let mut screen = Screen::new(!args.json, stop.clone());
+    if !args.chat {
+        screen.write(&prompt);
+    }
+    let done = mettle_models::generate(&mut session, &tokenizer, &ids, &options, &stop, |token| {
+        screen.write(token.text);
+    })?;
+    screen.finish()?;
+
+    if args.json {
+        let report = report(&args, &name, &device, &memory, &prompt, &ids, &done);
+        writeln!(
+            io::stdout().lock(),
+            "{}",
+            serde_json::to_string_pretty(&report)?
+        )?;
+    } else if io::stderr().is_terminal() || args.model.is_none() {
+        eprintln!("{}", summary(&done));
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// The prompt given, or what a pipe holds; with the bundled model and a person at the terminal, its default.
+fn read_prompt(args: &Args) -> Result<String> {
+    if let Some(prompt) = &args.prompt {
+        return Ok(prompt.clone());
+    }
+    let mut input = io::stdin();
+    let mut bytes = Vec::new();
+    if !input.is_terminal() {
+        input
+            .read_to_end(&mut bytes)
+            .context("cannot read the prompt from standard input")?;
+    }
+    let text =
+        String::from_utf8(bytes).context("the prompt on standard input is not UTF-8 text")?;
+    match (text.is_empty(), &args.model) {
+        (false, _) => Ok(text),
+        (true, None) => Ok(DEFAULT_PROMPT.to_owned()),
+        (true, Some(_)) => {
+            anyhow::bail!("there is no prompt: give --prompt TEXT or pipe a text in")
+        }
+    }
+}
+
+fn announce(name: &str, device: &Device, memory: &MemoryEstimate) {
+    eprintln!(
+        "model {name} on {} ({}): {} weights, {} KV cache, {} scratch; {} available",
+        device.name(),
+        device.kind(),
+        terminal::bytes(memory.weights),
+        terminal::bytes(memory.kv_cache),
+        terminal::bytes(memory.scratch),
+        terminal::bytes(device.memory().available),
+    );
+}
+
+/// The first Ctrl-C ends the text after the current token; a second one ends the process.
+fn stop_on_ctrl_c(stop: Arc<AtomicBool>) -> Result<()> {
+    ctrlc::set_handler(move || {
+        if stop.swap(true, Ordering::Relaxed) {
+            std::process::exit(130);
+        }
+    })
+    .context("cannot watch for Ctrl-C")
+}
+
+fn summary(done: &Generation) -> String {
+    let stats = &done.stats;
+    format!(
+        "[{} prompt tokens at {:.1} tokens/s, {} tokens at {:.1} tokens/s, first token after {:.3} s, {}]",
+        stats.prompt_tokens,
+        stats.prompt_rate(),
+        done.ids.len(),
+        stats.decode_rate(),
+        stats.time_to_first_token().as_secs_f64(),
+        done.finish.name()
+    )
+}
+
+fn report<'a>(
+    args: &Args,
+    name: &str,
+    device: &Device,
+    memory: &MemoryEstimate,
+    prompt: &'a str,
+    prompt_ids: &'a [u32],
+    done: &'a Generation,
+) -> Report<'a> {
+    Report {
+        model: name.to_owned(),
+        device: format!("{} ({})", device.name(), device.kind()),
+        prompt,
+        text: &done.text,
+        prompt_ids,
+        ids: &done.ids,
+        finish: done.finish.name(),
+        seed: args.sampling.seed,
+        prompt_tokens_per_second: done.stats.prompt_rate(),
+        decode_tokens_per_second: done.stats.decode_rate(),
+        time_to_first_token_seconds: done.stats.time_to_first_token().as_secs_f64(),
+        memory: Memory {
+            weights: memory.weights,
+            kv_cache: memory.kv_cache,
+            scratch: memory.scratch,
+        },
+    }
+}
+
+/// Standard output while a text streams. When its reader goes away, generation stops.
+struct Screen {
+    shown: bool,
+    stop: Arc<AtomicBool>,
+    failed: Option<io::Error>,
+}
+
+impl Screen {
+    fn new(shown: bool, stop: Arc<AtomicBool>) -> Self {
+        Screen {
+            shown,
+            stop,
+            failed: None,
+        }
+    }
+
+    fn write(&mut self, text: &str) {
+        if !self.shown || self.failed.is_some() {
+            return;
+        }
+        let mut out = io::stdout().lock();
+        if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+            self.failed = Some(error);
+            self.stop.store(true, Ordering::Relaxed);
+        }
+    }
+
+    fn finish(mut self) -> io::Result<()> {
+        self.write("\n");
+        self.failed.map_or(Ok(()), Err)
+    }
+}

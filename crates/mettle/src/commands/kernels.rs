@@ -1,0 +1,118 @@
+//! `mettle kernels`: the catalogue.
+
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::{ContentArrangement, Table, presets};
+use mettle_kernels::cases::matches;
+use mettle_kernels::catalogue::{self, Access, Kernel};
+use serde::Serialize;
+
+/// Options of `mettle kernels`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only kernels whose name matches this glob, such as `mul_mv_*`.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    kernel: String,
+    /// Machine-readable output: one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// The devices that this build runs every kernel on.
+const DEVICES: [&str; 1] = ["cpu"];
+
+#[derive(Serialize)]
+struct Row<'a> {
+    name: &'a str,
+    family: &'a str,
+    file: &'a str,
+    docs: &'a str,
+    dtypes: &'a [&'a str],
+    constants: &'a [&'a str],
+    devices: &'a [&'a str],
+    arguments: Vec<ArgumentRow<'a>>,
+}
+
+#[derive(Serialize)]
+struct ArgumentRow<'a> {
+    index: u32,
+    name: &'a str,
+    declaration: &'a str,
+    access: &'a str,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let found: Vec<&Kernel> = catalogue::kernels()
+        .filter(|kernel| matches(&args.kernel, kernel.name))
+        .collect();
+    anyhow::ensure!(
+        !found.is_empty(),
+        "no kernel's name matches '{}'; `mettle kernels` lists them all",
+        args.kernel
+    );
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        let rows: Vec<Row> = found.iter().map(|kernel| row(kernel)).collect();
+        writeln!(out, "{}", serde_json::to_string_pretty(&rows)?)?;
+    } else {
+        writeln!(out, "{}\n{} kernels", table(&found), found.len())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn row(kernel: &'static Kernel) -> Row<'static> {
+    Row {
+        name: kernel.name,
+        family: kernel.family,
+        file: kernel.file,
+        docs: kernel.docs,
+        dtypes: kernel.dtypes,
+        constants: kernel.constants,
+        devices: &DEVICES,
+        arguments: kernel
+            .arguments
+            .iter()
+            .map(|argument| ArgumentRow {
+                index: argument.index,
+                name: argument.name,
+                declaration: argument.declaration,
+                access: access(argument.access),
+            })
+            .collect(),
+    }
+}
+
+fn access(access: Access) -> &'static str {
+    match access {
+        Access::Read => "read",
+        Access::ReadWrite => "read-write",
+        Access::Value => "value",
+        Access::ThreadgroupMemory => "threadgroup memory",
+    }
+}
+
+fn table(kernels: &[&Kernel]) -> Table {
+    let mut table = Table::new();
+    table
+        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .set_content_arrangement(ContentArrangement::Dynamic);
+    table.set_header(["kernel", "file", "arguments", "dtypes", "devices"]);
+    for kernel in kernels {
+        let arguments: Vec<&str> = kernel
+            .arguments
+            .iter()
+            .map(|argument| argument.declaration)
+            .collect();
+        table.add_row([
+            kernel.name.to_owned(),
+            kernel.file.to_owned(),
+            arguments.join(", "),
+            kernel.dtypes.join(" "),
+            DEVICES.join(" "),
+        ]);
+    }
+    table
+}

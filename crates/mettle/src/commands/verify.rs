@@ -1,0 +1,211 @@
+//! `mettle verify`: every case of every kernel against its host reference.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::process::ExitCode;
+use std::time::Instant;
+
+use anyhow::Result;
+use comfy_table::{Table, presets};
+use mettle_gpu::Device;
+use mettle_kernels::cases::{self, Case, Outcome};
+use serde::Serialize;
+
+use crate::terminal;
+
+/// Options of `mettle verify`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Where to run: auto or cpu.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// Only kernels whose name matches this glob, such as `mul_mv_*`.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    kernel: String,
+    /// Only cases whose name matches this glob.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    case: String,
+    /// The seed of the cases' data.
+    #[arg(long, default_value_t = 1)]
+    seed: u64,
+    /// Repeat each case under this many permuted orders of threads, SIMD groups and threadgroups.
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    orders: u32,
+    /// Machine-readable output: one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+/// What became of a case.
+#[derive(Serialize)]
+struct Row {
+    family: &'static str,
+    kernel: String,
+    case: String,
+    passed: bool,
+    nmse: f64,
+    worst: f64,
+    unwritten: usize,
+    /// Why it failed; absent where it passed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reason: Option<String>,
+    /// The command line that runs this case alone on the same data.
+    replay: String,
+}
+
+#[derive(Serialize)]
+struct Report {
+    device: String,
+    seed: u64,
+    passed: usize,
+    failed: usize,
+    seconds: f64,
+    cases: Vec<Row>,
+}
+
+/// Runs the command; the exit code is 1 when a case failed.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let device = Device::open(args.device.parse()?)?;
+    let cases = cases::select(&args.kernel, &args.case, args.seed);
+    anyhow::ensure!(
+        !cases.is_empty(),
+        "no case matches --kernel '{}' --case '{}'; `mettle kernels` lists the kernels",
+        args.kernel,
+        args.case
+    );
+    let started = Instant::now();
+    let progress = terminal::progress(cases.len() as u64, "verifying");
+    let mut rows = Vec::with_capacity(cases.len());
+    for case in &cases {
+        rows.push(row(case, &device, args.orders));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+
+    let failed = rows.iter().filter(|row| !row.passed).count();
+    let report = Report {
+        device: format!("{} ({})", device.name(), device.kind()),
+        seed: args.seed,
+        passed: rows.len() - failed,
+        failed,
+        seconds: started.elapsed().as_secs_f64(),
+        cases: rows,
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        print(&report, &mut out)?;
+    }
+    Ok(if failed == 0 {
+        ExitCode::SUCCESS
+    } else {
+        ExitCode::FAILURE
+    })
+}
+
+fn row(case: &Case, device: &Device, orders: u32) -> Row {
+    let result = case.run(device, orders);
+    let (outcome, reason) = match result {
+        Ok(outcome) => {
+            let reason = (!outcome.passed).then(|| why(case, &outcome));
+            (outcome, reason)
+        }
+        Err(error) => (
+            Outcome::default(),
+            Some(format!("{:#}", anyhow::Error::from(error))),
+        ),
+    };
+    Row {
+        family: case.family(),
+        kernel: case.kernel().to_owned(),
+        case: case.name().to_owned(),
+        passed: reason.is_none(),
+        nmse: outcome.nmse,
+        worst: outcome.worst,
+        unwritten: outcome.unwritten,
+        reason,
+        replay: case.replay(),
+    }
+}
+
+/// Why a case failed, in words.
+fn why(case: &Case, outcome: &Outcome) -> String {
+    let mut reasons = Vec::new();
+    if outcome.elements == 0 {
+        reasons.push("nothing was compared".to_owned());
+    }
+    if outcome.unwritten > 0 {
+        reasons.push(format!(
+            "{} of {} elements were left unwritten",
+            outcome.unwritten, outcome.elements
+        ));
+    }
+    if outcome.overwritten > 0 {
+        reasons.push(format!(
+            "{} elements were written that should not have been",
+            outcome.overwritten
+        ));
+    }
+    if outcome.nmse > case.tolerance().nmse {
+        reasons.push(format!(
+            "error (NMSE) {:.2e} is over {:.0e}",
+            outcome.nmse,
+            case.tolerance().nmse
+        ));
+    }
+    if let Some(at) = outcome.worst_at.filter(|_| outcome.worst > 1.0) {
+        reasons.push(format!(
+            "element {} is {} and should be {}: {:.3} times its bound",
+            at.index, at.actual, at.expected, outcome.worst
+        ));
+    }
+    if !outcome.unstable_orders.is_empty() {
+        reasons.push(format!(
+            "other results under the thread orders {:?}",
+            outcome.unstable_orders
+        ));
+    }
+    reasons.join("; ")
+}
+
+fn print(report: &Report, out: &mut impl Write) -> Result<()> {
+    let mut families: BTreeMap<&str, Vec<&Row>> = BTreeMap::new();
+    for row in &report.cases {
+        families.entry(row.family).or_default().push(row);
+    }
+    let mut table = Table::new();
+    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header([
+        "family",
+        "cases",
+        "failed",
+        "worst NMSE",
+        "worst element / bound",
+    ]);
+    for (family, rows) in families {
+        let worst = |value: fn(&Row) -> f64| rows.iter().map(|row| value(row)).fold(0.0, f64::max);
+        table.add_row([
+            family.to_owned(),
+            rows.len().to_string(),
+            rows.iter().filter(|row| !row.passed).count().to_string(),
+            format!("{:.1e}", worst(|row| row.nmse)),
+            format!("{:.3}", worst(|row| row.worst)),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    for row in report.cases.iter().filter(|row| !row.passed) {
+        let reason = row.reason.as_deref().unwrap_or_default();
+        writeln!(
+            out,
+            "FAILED {} {}: {reason}\n  replay: {}",
+            row.kernel, row.case, row.replay
+        )?;
+    }
+    writeln!(
+        out,
+        "{} passed, {} failed on {} in {:.1} s, seed {}",
+        report.passed, report.failed, report.device, report.seconds, report.seed
+    )?;
+    Ok(())
+}

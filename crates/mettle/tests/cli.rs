@@ -1,0 +1,291 @@
+//! The command line as a person or a script meets it: what it prints, where, and with which exit code.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+
+fn mettle(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_mettle"));
+    command.args(args).stdin(Stdio::null());
+    command
+}
+
+fn run(args: &[&str]) -> Output {
+    mettle(args).output().expect("the binary runs")
+}
+
+fn json(output: &Output) -> Value {
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    serde_json::from_slice(&output.stdout).expect("one JSON document on standard output")
+}
+
+/// Exit code 1, nothing on standard output, an `error:` that holds all of `words`.
+fn assert_refused(args: &[&str], words: &[&str]) {
+    let output = run(args);
+    let message = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
+    assert!(output.stdout.is_empty(), "{args:?} printed a result");
+    assert!(
+        message.contains("error: ") && !message.contains("panicked"),
+        "{args:?}: {message}"
+    );
+    for word in words {
+        assert!(
+            message.contains(word),
+            "{args:?}: no '{word}' in: {message}"
+        );
+    }
+}
+
+fn asset(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("assets")
+        .join(name)
+}
+
+#[test]
+fn generates_from_the_bundled_model() {
+    let report = json(&run(&[
+        "generate",
+        "--json",
+        "--greedy",
+        "--max-tokens",
+        "24",
+        "--prompt",
+        "In the beginning God created",
+    ]));
+    assert_eq!(report["ids"].as_array().unwrap().len(), 24);
+    assert!(
+        report["text"].as_str().unwrap().starts_with(" the heaven"),
+        "{report}"
+    );
+    assert!(report["prompt_ids"].as_array().unwrap().len() > 3);
+    assert!(report["device"].as_str().unwrap().contains("cpu"));
+    for rate in [
+        "prompt_tokens_per_second",
+        "decode_tokens_per_second",
+        "time_to_first_token_seconds",
+    ] {
+        assert!(report[rate].as_f64().unwrap() > 0.0, "{report}");
+    }
+}
+
+#[test]
+fn the_same_seed_draws_the_same_text() {
+    let draw = |seed: &str| {
+        let report = json(&run(&[
+            "generate",
+            "--json",
+            "--seed",
+            seed,
+            "--max-tokens",
+            "16",
+            "--prompt",
+            "And the king said",
+        ]));
+        report["ids"].clone()
+    };
+    assert_eq!(draw("3"), draw("3"));
+    assert_ne!(draw("3"), draw("4"));
+}
+
+#[test]
+fn streams_the_prompt_and_its_continuation() {
+    let output = run(&[
+        "generate",
+        "--greedy",
+        "--max-tokens",
+        "8",
+        "--prompt",
+        "And God said",
+    ]);
+    assert!(output.status.success());
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.starts_with("And God said") && text.len() > "And God said\n".len(),
+        "{text:?}"
+    );
+}
+
+#[test]
+fn reads_the_prompt_from_a_pipe() {
+    let mut child = mettle(&["generate", "--json", "--greedy", "--max-tokens", "4"])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(b"And God said")
+        .unwrap();
+    let report = json(&child.wait_with_output().unwrap());
+    assert_eq!(report["prompt"], "And God said");
+}
+
+#[test]
+fn the_twin_in_q4_0_generates_too() {
+    let model = asset("mettle-kjv-q4_0.gguf");
+    let model = model.to_str().unwrap();
+    let report = json(&run(&[
+        "generate",
+        "--json",
+        "--greedy",
+        "--max-tokens",
+        "8",
+        "--model",
+        model,
+        "--prompt",
+        "And God said",
+    ]));
+    assert_eq!(report["ids"].as_array().unwrap().len(), 8);
+}
+
+/// Whoever presses Ctrl-C gets the text so far, a line end, and exit code 0.
+#[cfg(unix)]
+#[test]
+fn ctrl_c_stops_cleanly() {
+    let mut child = mettle(&[
+        "generate",
+        "--ignore-eos",
+        "--max-tokens",
+        "100000",
+        "--context",
+        "50000",
+        "--prompt",
+        "And God said",
+    ])
+    .stdout(Stdio::piped())
+    .stderr(Stdio::null())
+    .spawn()
+    .unwrap();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    let mut first = Vec::new();
+    out.read_until(b'd', &mut first).unwrap();
+    let pid = child.id().to_string();
+    assert!(
+        Command::new("kill")
+            .args(["-INT", &pid])
+            .status()
+            .unwrap()
+            .success()
+    );
+    let mut rest = Vec::new();
+    out.read_to_end(&mut rest).unwrap();
+    let status = child.wait().unwrap();
+    assert!(status.success(), "{status}");
+    assert_eq!(rest.last(), Some(&b'\n'));
+}
+
+#[test]
+fn scores_a_text_as_the_training_script_does() {
+    // The first 16 KB keep the test short; `tools/train/README.md` has the figure of the whole file.
+    let folder = tempfile::tempdir().unwrap();
+    let text = std::fs::read_to_string(asset("held-out.txt")).unwrap();
+    let part = folder.path().join("part.txt");
+    std::fs::write(&part, &text[..text.floor_char_boundary(16_000)]).unwrap();
+    let report = json(&run(&["score", "--json", part.to_str().unwrap()]));
+    let bits = report["bits_per_byte"].as_f64().unwrap();
+    assert!((0.9..1.2).contains(&bits), "{report}");
+}
+
+#[test]
+fn verifies_a_family() {
+    let report = json(&run(&[
+        "verify", "--json", "--kernel", "add_*", "--seed", "7",
+    ]));
+    assert!(report["passed"].as_u64().unwrap() > 0);
+    assert_eq!(report["failed"], 0);
+    assert_eq!(report["seed"], 7);
+    let table = run(&["verify", "--kernel", "add_*"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("0 failed"));
+}
+
+#[test]
+fn lists_the_kernels() {
+    let all = json(&run(&["kernels", "--json"]));
+    let kernels = all.as_array().unwrap();
+    let kernel = kernels
+        .iter()
+        .find(|kernel| kernel["name"] == "mul_mv_q4_0_f32")
+        .expect("mul_mv_q4_0_f32 is listed");
+    assert!(kernel["file"].as_str().unwrap().ends_with("mul_mv.metal"));
+    assert!(
+        kernel["arguments"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|argument| argument["access"] == "read-write")
+    );
+    assert!(
+        kernel["devices"]
+            .as_array()
+            .unwrap()
+            .contains(&Value::from("cpu"))
+    );
+    let some = run(&["kernels", "--kernel", "rms_norm*"]);
+    assert!(String::from_utf8_lossy(&some.stdout).contains("rms_norm_f32"));
+}
+
+#[test]
+fn refuses_bad_input_with_a_reason() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = |name: &str, bytes: &[u8]| {
+        let path = folder.path().join(name);
+        std::fs::write(&path, bytes).unwrap();
+        path.to_str().unwrap().to_owned()
+    };
+    let model = std::fs::read(asset("mettle-kjv-q8_0.gguf")).unwrap();
+    let text = file("not.gguf", b"this is no model at all");
+    let short = file("short.gguf", &model[..100_000]);
+    assert_refused(
+        &["generate", "--prompt", "x", "--model", &text],
+        &["not.gguf", "GGUF"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--model", &short],
+        &["short.gguf"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--model", "no/such/file.gguf"],
+        &["no/such/file.gguf"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--device", "abacus"],
+        &["abacus", "cpu"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--temperature=-1"],
+        &["--temperature"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--top-p", "1.5"],
+        &["--top-p"],
+    );
+    assert_refused(
+        &[
+            "generate",
+            "--prompt",
+            "one two three four",
+            "--context",
+            "3",
+        ],
+        &["context", "3"],
+    );
+    assert_refused(
+        &["generate", "--prompt", "x", "--context", "2000000000"],
+        &["memory"],
+    );
+    assert_refused(&["generate", "--chat", "--prompt", "x"], &["chat template"]);
+    assert_refused(&["verify", "--kernel", "no_such_*"], &["no_such_*"]);
+    assert_refused(&["kernels", "--kernel", "no_such_*"], &["no_such_*"]);
+    assert_refused(&["score", "no/such/text"], &["no/such/text"]);
+}
