@@ -28,7 +28,6 @@ struct Row<'a> {
     name: &'a str,
     family: &'a str,
     file: &'a str,
-    docs: &'a str,
     dtypes: &'a [&'a str],
     constants: &'a [&'a str],
     devices: &'a [&'a str],
@@ -68,7 +67,6 @@ fn row(kernel: &'static Kernel) -> Row<'static> {
         name: kernel.name,
         family: kernel.family,
         file: kernel.file,
-        docs: kernel.docs,
         dtypes: kernel.dtypes,
         constants: kernel.constants,
         devices: &DEVICES,
@@ -97,7 +95,7 @@ fn access(access: Access) -> &'static str {
 fn table(kernels: &[&Kernel]) -> Table {
     let mut table = Table::new();
     table
-        .load_preset(presets::UTF8_HORIZONTAL_ONLY)
+        .load_style(presets::UTF8_HORIZONTAL_ONLY)
         .set_content_arrangement(ContentArrangement::Dynamic);
     table.set_header(["kernel", "file", "arguments", "dtypes", "devices"]);
     for kernel in kernels {

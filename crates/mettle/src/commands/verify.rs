@@ -175,7 +175,7 @@ fn print(report: &Report, out: &mut impl Write) -> Result<()> {
         families.entry(row.family).or_default().push(row);
     }
     let mut table = Table::new();
-    table.load_preset(presets::UTF8_HORIZONTAL_ONLY);
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header([
         "family",
         "cases",
