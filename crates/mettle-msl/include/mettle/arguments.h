@@ -24,6 +24,18 @@ struct vector_argument<packed<V>> {
   using type = V;
 };
 
+// What an argument is worth: a packed vector its vector, anything else itself.
+template <class A>
+struct value_of {
+  using type = A;
+};
+template <class V>
+struct value_of<packed<V>> {
+  using type = V;
+};
+template <class A>
+using value_of_t = typename value_of<A>::type;
+
 template <class A, class... More>
 struct first_vector : metal::conditional_t<metal::is_same_v<typename vector_argument<A>::type, void>,
                                            first_vector<More...>, vector_argument<A>> {};
@@ -61,10 +73,12 @@ template <class T>
 struct components_as {
   template <class U>
   using of = U;
+  using element = T;
   static constexpr bool valid = metal::is_floating_point_v<T>;
 };
 template <class T, int N>
 struct components_as<metal::vec<T, N>> {
+  using element = T;
   template <class U>
   using of = metal::vec<U, N>;
   static constexpr bool valid = metal::is_floating_point_v<T>;
@@ -73,6 +87,9 @@ struct components_as<metal::vec<T, N>> {
 // Whether T is float, half, bfloat or a vector of them.
 template <class T>
 inline constexpr bool is_floating = components_as<T>::valid;
+// The type of T's components, T itself for a scalar.
+template <class T>
+using element_of = typename components_as<T>::element;
 // T with components of type U.
 template <class U, class T>
 using with_components = typename components_as<T>::template of<U>;

@@ -6,7 +6,7 @@
 //   exp 1.0   exp2 0.8   exp10 1.0    log 0.8    log2 0.8   log10 0.8    pow, powr 0.51
 //   sin 1.6   cos 1.6    tan 0.51     sinpi 1.6  cospi 1.6  tanpi 3.5
 //   asin 1.8  acos 1.1   atan 1.4     atan2 1.5
-//   sinh 1.6  cosh 1.5   tanh 1.4     asinh, acosh, atanh 0.51           rsqrt 1.0
+//   sinh 1.6  cosh 1.5   tanh 1.4     asinh, acosh, atanh 0.51           rsqrt 1.5
 //   sqrt, fma, fmod, ldexp, rounding, minima and maxima: correctly rounded
 //
 // Infinities, NaN and signed zeros are those of C; denormal operands and results are kept. metal::precise has the same

@@ -57,13 +57,10 @@ METTLE_INLINE mettle::with_components<int, T> ilogb(T x) {
   return mettle::from_native<mettle::with_components<int, T>>(mettle::math::ilogb(mettle::to_floats(x)));
 }
 
-template <class T, enable_if_t<is_floating_point_v<T>, int> = 0>
-METTLE_INLINE T fract(T x) {
-  return T(mettle::math::fract(float(x), mettle::below_one<T>));
-}
-template <class T, int N, enable_if_t<is_floating_point_v<T>, int> = 0>
-METTLE_INLINE vec<T, N> fract(vec<T, N> x) {
-  return mettle::from_floats<vec<T, N>>(mettle::math::fract(mettle::to_floats(x), mettle::below_one<T>));
+template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>
+METTLE_INLINE T fract(A x) {
+  const float below_one = mettle::below_one<mettle::element_of<T>>;
+  return mettle::from_floats<T>(mettle::math::fract(mettle::to_floats<T>(x), below_one));
 }
 
 // The number after x in the direction of y.

@@ -47,10 +47,10 @@ METTLE_INLINE auto isunordered(F x, F y) {
 
 namespace metal {
 
-#define METTLE_CLASSIFY1(name)                                            \
-  template <class T, class = mettle::if_floating<T>>                      \
-  METTLE_INLINE mettle::with_components<bool, T> name(T x) {              \
-    return mettle::to_bools<T>(mettle::math::name(mettle::to_floats(x))); \
+#define METTLE_CLASSIFY1(name)                                                                  \
+  template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>           \
+  METTLE_INLINE mettle::with_components<bool, T> name(A x) {                                    \
+    return mettle::to_bools<T>(mettle::math::name(mettle::to_floats<T>(x)));                    \
   }
 #define METTLE_CLASSIFY2(name)                                                                  \
   template <class T, class = mettle::if_floating<T>>                                            \

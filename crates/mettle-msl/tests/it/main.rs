@@ -4,6 +4,7 @@ mod diagnostics;
 mod execute;
 mod load;
 mod reflect;
+mod stdlib;
 
 use mettle_msl::{Options, Target, Unit};
 

@@ -132,14 +132,16 @@ template <class F>
 METTLE_INLINE F fabs(F x) {
   return __builtin_elementwise_abs(x);
 }
-// One NaN operand gives the other operand.
+// One NaN operand gives the other operand. (clang's own builtins for these can become calls of fminf and fmaxf.)
 template <class F>
 METTLE_INLINE F fmin(F a, F b) {
-  return __builtin_elementwise_min(a, b);
+  const F lesser = a < b ? a : b;
+  return b != b ? a : lesser;
 }
 template <class F>
 METTLE_INLINE F fmax(F a, F b) {
-  return __builtin_elementwise_max(a, b);
+  const F greater = a > b ? a : b;
+  return b != b ? a : greater;
 }
 
 // --- small compositions
