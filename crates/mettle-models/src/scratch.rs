@@ -1,5 +1,7 @@
 //! Activations: memory that every forward pass of a session uses again.
 
+use std::ops::Range;
+
 use mettle_gpu::{Device, Tensor};
 
 use crate::{Config, Result};
@@ -28,8 +30,8 @@ impl Heads {
         })
     }
 
-    fn first(&self, tokens: usize) -> Result<Self> {
-        Self::over(self.heads.rows_range(0..tokens)?)
+    fn tokens(&self, range: Range<usize>) -> Result<Self> {
+        Self::over(self.heads.rows_range(range)?)
     }
 }
 
@@ -79,19 +81,20 @@ impl Activations {
         3 * config.hidden as u64 + 3 * query + 3 * key + 3 * config.feed_forward as u64
     }
 
-    /// The same memory for fewer tokens.
-    fn first(&self, tokens: usize) -> Result<Self> {
-        let plain = |tensor: &Tensor| tensor.rows_range(0..tokens);
+    /// The memory of some of the tokens.
+    pub(crate) fn tokens(&self, range: Range<usize>) -> Result<Self> {
+        let plain = |tensor: &Tensor| tensor.rows_range(range.clone());
+        let heads = |heads: &Heads| heads.tokens(range.clone());
         Ok(Self {
             stream: plain(&self.stream)?,
             normed: plain(&self.normed)?,
             projected: plain(&self.projected)?,
-            raw_query: self.raw_query.first(tokens)?,
-            raw_key: self.raw_key.first(tokens)?,
-            query: self.query.first(tokens)?,
-            key: self.key.first(tokens)?,
-            value: self.value.first(tokens)?,
-            attended: self.attended.first(tokens)?,
+            raw_query: heads(&self.raw_query)?,
+            raw_key: heads(&self.raw_key)?,
+            query: heads(&self.query)?,
+            key: heads(&self.key)?,
+            value: heads(&self.value)?,
+            attended: heads(&self.attended)?,
             gate: plain(&self.gate)?,
             up: plain(&self.up)?,
             activated: plain(&self.activated)?,
@@ -120,7 +123,7 @@ impl Scratch {
         let size = chunk.min(context);
         let chunk = Activations::new(device, config, size)?;
         Ok(Self {
-            one: chunk.first(1)?,
+            one: chunk.tokens(0..1)?,
             chunk,
             some: None,
             size,
@@ -142,7 +145,7 @@ impl Scratch {
         }
         let activations = match self.some.take() {
             Some((count, kept)) if count == tokens => kept,
-            _ => self.chunk.first(tokens)?,
+            _ => self.chunk.tokens(0..tokens)?,
         };
         Ok(&mut self.some.insert((tokens, activations)).1)
     }

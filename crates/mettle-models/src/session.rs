@@ -3,7 +3,7 @@
 use mettle_gpu::{Buffer, Pass, Tensor};
 use mettle_kernels::ops;
 
-use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, scratch::Scratch};
+use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, model::Outputs, scratch::Scratch};
 
 /// One sequence of tokens on a model: a KV cache and scratch memory.
 ///
@@ -107,10 +107,7 @@ impl Session {
         let mut index = 0;
         for chunk in ids.chunks(self.scratch.size()) {
             self.pass(Some(chunk), Want::All)?;
-            let rows = self
-                .all_logits()?
-                .rows_range(0..chunk.len())?
-                .to_vec::<f32>()?;
+            let rows = self.logits_of(chunk.len())?.to_vec::<f32>()?;
             for row in rows.chunks_exact(vocabulary) {
                 each(index, row);
                 index += 1;
@@ -195,21 +192,20 @@ impl Session {
         Ok(())
     }
 
-    fn all_logits(&mut self) -> Result<Tensor> {
-        if let Some(logits) = &self.all_logits {
-            return Ok(logits.clone());
-        }
-        let shape = [self.scratch.size(), self.model.config().vocabulary];
-        let logits = Tensor::empty::<f32>(self.model.device(), shape)?;
-        Ok(self.all_logits.insert(logits).clone())
+    /// `[tokens, vocabulary]`, for at most a chunk.
+    fn logits_of(&mut self, tokens: usize) -> Result<Tensor> {
+        let all = match self.all_logits.take() {
+            Some(logits) => logits,
+            None => {
+                let shape = [self.scratch.size(), self.model.config().vocabulary];
+                Tensor::empty::<f32>(self.model.device(), shape)?
+            }
+        };
+        Ok(self.all_logits.insert(all).rows_range(0..tokens)?)
     }
 
     /// One pass over at most a chunk of ids, or over the token drawn last.
     fn pass(&mut self, ids: Option<&[u32]>, want: Want<'_>) -> Result<()> {
-        let all_logits = match want {
-            Want::All => Some(self.all_logits()?),
-            _ => None,
-        };
         let (tokens, input) = match ids {
             Some(ids) => {
                 let mut input = self.ids.rows_range(0..ids.len())?;
@@ -218,30 +214,39 @@ impl Session {
             }
             None => (1, self.next.clone()),
         };
-        let positions = self
-            .positions
-            .rows_range(self.position..self.position + tokens)?;
-        let activations = self.scratch.activations(tokens)?;
-        let mut pass = self.model.device().pass();
-        self.model
-            .record_blocks(&mut pass, &input, &positions, activations, &mut self.cache)?;
-        match (&want, all_logits) {
-            (Want::Cache, _) => {}
-            (Want::All, Some(logits)) => {
-                let mut logits = logits.rows_range(0..tokens)?;
-                let (stream, normed) = (&activations.stream, &mut activations.normed);
-                self.model
-                    .record_logits(&mut pass, stream, normed, &mut logits)?;
-            }
-            _ => {
-                let last = tokens - 1..tokens;
-                let stream = activations.stream.rows_range(last.clone())?;
-                let mut normed = activations.normed.rows_range(last)?;
-                self.model
-                    .record_logits(&mut pass, &stream, &mut normed, &mut self.logits)?;
-            }
-        }
         let position = self.position + tokens;
+        let positions = self.positions.rows_range(self.position..position)?;
+        let mut all_logits = match want {
+            Want::All => Some(self.logits_of(tokens)?),
+            _ => None,
+        };
+
+        let mut pass = self.model.device().pass();
+        let activations = self.scratch.activations(tokens)?;
+        let mut row = match want {
+            Want::Last | Want::Token(_) if tokens > 1 => {
+                Some(activations.tokens(tokens - 1..tokens)?)
+            }
+            _ => None,
+        };
+        let outputs = match (&want, &mut row) {
+            (Want::Cache, _) => Outputs::None,
+            (_, Some(row)) => Outputs::Last(row),
+            (_, None) => Outputs::All,
+        };
+        self.model.record_blocks(
+            &mut pass,
+            &input,
+            &positions,
+            activations,
+            outputs,
+            &mut self.cache,
+        )?;
+        if !matches!(want, Want::Cache) {
+            let logits = all_logits.as_mut().unwrap_or(&mut self.logits);
+            self.model
+                .record_logits(&mut pass, row.as_mut().unwrap_or(activations), logits)?;
+        }
         if let Want::Token(sampling) = want {
             self.record_draw(&mut pass, sampling, position)?;
         }

@@ -40,27 +40,22 @@ pub(super) struct Frame<'a> {
 }
 
 impl Projection {
-    fn record(
+    fn record_product(
         &self,
         pass: &mut Pass,
-        frame: Frame<'_>,
         x: &Tensor,
         raw: &mut Heads,
         out: &mut Heads,
     ) -> Result<()> {
-        match &self.norm {
-            None => ops::mul_mat(pass, &self.weight, x, &mut out.rows)?,
-            Some(norm) => {
-                ops::mul_mat(pass, &self.weight, x, &mut raw.rows)?;
-                ops::rms_norm(pass, &raw.each, norm, frame.config.norm_eps, &mut out.each)?;
-            }
+        let out = if self.norm.is_some() { raw } else { out };
+        Ok(ops::mul_mat(pass, &self.weight, x, &mut out.rows)?)
+    }
+
+    fn record_norm(&self, pass: &mut Pass, eps: f32, raw: &Heads, out: &mut Heads) -> Result<()> {
+        if let Some(norm) = &self.norm {
+            ops::rms_norm(pass, &raw.each, norm, eps, &mut out.each)?;
         }
-        Ok(ops::rope(
-            pass,
-            &mut out.heads,
-            frame.positions,
-            frame.rope,
-        )?)
+        Ok(())
     }
 }
 
@@ -110,8 +105,77 @@ impl Block {
         a: &mut Activations,
         cache: &mut LayerCache,
     ) -> Result<()> {
+        let (eps, rope) = (frame.config.norm_eps, frame.rope);
+        ops::rms_norm(pass, &a.stream, &self.attention_norm, eps, &mut a.normed)?;
+        // What does not depend on each other stands together, so that it can overlap.
+        self.query
+            .record_product(pass, &a.normed, &mut a.raw_query, &mut a.query)?;
+        self.key
+            .record_product(pass, &a.normed, &mut a.raw_key, &mut a.key)?;
+        ops::mul_mat(pass, &self.value, &a.normed, &mut a.value.rows)?;
+        self.query
+            .record_norm(pass, eps, &a.raw_query, &mut a.query)?;
+        self.key.record_norm(pass, eps, &a.raw_key, &mut a.key)?;
+        ops::rope(pass, &mut a.query.heads, frame.positions, rope)?;
+        ops::rope(pass, &mut a.key.heads, frame.positions, rope)?;
+        self.record_append(pass, frame, a, cache)?;
         self.record_attention(pass, frame, a, cache)?;
         self.record_feed_forward(pass, frame, a)
+    }
+
+    /// Records of the block what fills the cache, and nothing of its output.
+    pub(super) fn record_cache(
+        &self,
+        pass: &mut Pass,
+        frame: Frame<'_>,
+        a: &mut Activations,
+        cache: &mut LayerCache,
+    ) -> Result<()> {
+        let eps = frame.config.norm_eps;
+        ops::rms_norm(pass, &a.stream, &self.attention_norm, eps, &mut a.normed)?;
+        self.key
+            .record_product(pass, &a.normed, &mut a.raw_key, &mut a.key)?;
+        ops::mul_mat(pass, &self.value, &a.normed, &mut a.value.rows)?;
+        self.key.record_norm(pass, eps, &a.raw_key, &mut a.key)?;
+        ops::rope(pass, &mut a.key.heads, frame.positions, frame.rope)?;
+        self.record_append(pass, frame, a, cache)
+    }
+
+    /// Records the block's output for some of the tokens that [`record_cache`](Self::record_cache) has seen; `a` and the
+    /// positions of the frame are theirs.
+    pub(super) fn record_output(
+        &self,
+        pass: &mut Pass,
+        frame: Frame<'_>,
+        a: &mut Activations,
+        cache: &LayerCache,
+    ) -> Result<()> {
+        let eps = frame.config.norm_eps;
+        self.query
+            .record_product(pass, &a.normed, &mut a.raw_query, &mut a.query)?;
+        self.query
+            .record_norm(pass, eps, &a.raw_query, &mut a.query)?;
+        ops::rope(pass, &mut a.query.heads, frame.positions, frame.rope)?;
+        self.record_attention(pass, frame, a, cache)?;
+        self.record_feed_forward(pass, frame, a)
+    }
+
+    fn record_append(
+        &self,
+        pass: &mut Pass,
+        frame: Frame<'_>,
+        a: &Activations,
+        cache: &mut LayerCache,
+    ) -> Result<()> {
+        let (keys, values) = (&mut cache.keys, &mut cache.values);
+        Ok(ops::kv_append(
+            pass,
+            &a.key.heads,
+            &a.value.heads,
+            keys,
+            values,
+            frame.positions,
+        )?)
     }
 
     fn record_attention(
@@ -119,31 +183,26 @@ impl Block {
         pass: &mut Pass,
         frame: Frame<'_>,
         a: &mut Activations,
-        cache: &mut LayerCache,
+        cache: &LayerCache,
     ) -> Result<()> {
-        let Frame {
-            config, positions, ..
-        } = frame;
-        let (keys, values) = (&mut cache.keys, &mut cache.values);
         let options = Attention {
-            scale: 1.0 / (config.head_dim as f32).sqrt(),
-            window: config.window.map(|w| u32::try_from(w).unwrap_or(u32::MAX)),
+            scale: 1.0 / (frame.config.head_dim as f32).sqrt(),
+            window: frame
+                .config
+                .window
+                .map(|w| u32::try_from(w).unwrap_or(u32::MAX)),
         };
-        ops::rms_norm(
-            pass,
-            &a.stream,
-            &self.attention_norm,
-            config.norm_eps,
-            &mut a.normed,
-        )?;
-        self.query
-            .record(pass, frame, &a.normed, &mut a.raw_query, &mut a.query)?;
-        self.key
-            .record(pass, frame, &a.normed, &mut a.raw_key, &mut a.key)?;
-        ops::mul_mat(pass, &self.value, &a.normed, &mut a.value.rows)?;
-        ops::kv_append(pass, &a.key.heads, &a.value.heads, keys, values, positions)?;
         let (query, attended) = (&a.query.heads, &mut a.attended.heads);
-        ops::attention(pass, query, keys, values, positions, &options, attended)?;
+        let LayerCache { keys, values } = cache;
+        ops::attention(
+            pass,
+            query,
+            keys,
+            values,
+            frame.positions,
+            &options,
+            attended,
+        )?;
         ops::mul_mat(
             pass,
             &self.attention_output,

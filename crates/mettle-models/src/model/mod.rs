@@ -71,6 +71,16 @@ pub struct Model {
     inner: Arc<Inner>,
 }
 
+/// Tokens whose output a pass is to compute; the cache is filled for all of them.
+pub(crate) enum Outputs<'a> {
+    /// None: more of the prompt follows.
+    None,
+    /// The last one, into these activations, which are its row of those of the pass.
+    Last(&'a mut Activations),
+    /// All.
+    All,
+}
+
 struct Inner {
     device: Device,
     config: Config,
@@ -171,37 +181,54 @@ impl Model {
         Session::new(self.clone())
     }
 
-    /// Records the way of `ids` at `positions` through all blocks; the result is `activations.stream`.
+    /// Records the way of `ids` at `positions` through all blocks.
     pub(crate) fn record_blocks(
         &self,
         pass: &mut Pass,
         ids: &Tensor,
         positions: &Tensor,
         activations: &mut Activations,
+        outputs: Outputs<'_>,
         cache: &mut KvCache,
     ) -> Result<()> {
         let model = &*self.inner;
-        ops::embedding(pass, &model.embedding, ids, &mut activations.stream)?;
         let frame = Frame {
             config: &model.config,
             rope: &model.rope,
             positions,
         };
-        for (block, layer) in model.blocks.iter().zip(&mut cache.layers) {
+        ops::embedding(pass, &model.embedding, ids, &mut activations.stream)?;
+        let (blocks, layers) = (model.blocks.split_last(), cache.layers.split_last_mut());
+        let (Some((last, blocks)), Some((last_layer, layers))) = (blocks, layers) else {
+            return Ok(()); // A configuration has at least one block.
+        };
+        for (block, layer) in blocks.iter().zip(layers) {
             block.record(pass, frame, activations, layer)?;
         }
-        Ok(())
+        match outputs {
+            Outputs::All => last.record(pass, frame, activations, last_layer),
+            Outputs::None => last.record_cache(pass, frame, activations, last_layer),
+            Outputs::Last(row) => {
+                last.record_cache(pass, frame, activations, last_layer)?;
+                let tokens = positions.len();
+                let frame = Frame {
+                    positions: &positions.rows_range(tokens - 1..tokens)?,
+                    ..frame
+                };
+                last.record_output(pass, frame, row, last_layer)
+            }
+        }
     }
 
-    /// Records the logits of rows of the stream: `stream` and `normed` are `[n, hidden]`, `logits` is `[n, vocabulary]`.
+    /// Records the logits of tokens behind the blocks, `[tokens, vocabulary]`.
     pub(crate) fn record_logits(
         &self,
         pass: &mut Pass,
-        stream: &Tensor,
-        normed: &mut Tensor,
+        activations: &mut Activations,
         logits: &mut Tensor,
     ) -> Result<()> {
         let model = &*self.inner;
+        let Activations { stream, normed, .. } = activations;
         ops::rms_norm(
             pass,
             stream,
@@ -209,8 +236,7 @@ impl Model {
             model.config.norm_eps,
             normed,
         )?;
-        ops::mul_mat(pass, &model.output, normed, logits)?;
-        Ok(())
+        Ok(ops::mul_mat(pass, &model.output, normed, logits)?)
     }
 }
 
