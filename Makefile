@@ -1,5 +1,5 @@
 # Two commands: `make run` generates text, `make test` checks everything. Both install what is missing first.
-.PHONY: run test setup
+.PHONY: run test fuzz setup
 
 run: setup
 	cargo run --release --locked -p mettle -- generate
@@ -8,6 +8,11 @@ test: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	cargo test --workspace --locked
+
+# Reads mutated model files for ten minutes (part of `make test` for a few seconds). SECONDS=N for another time.
+SECONDS = 600
+fuzz: setup
+	METTLE_FUZZ_SECONDS=$(SECONDS) cargo test -p mettle-models --locked --test models fuzz_files -- --nocapture
 
 setup:
 	tools/setup.sh
