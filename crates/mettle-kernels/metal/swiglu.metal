@@ -6,6 +6,14 @@
 using namespace metal;
 using namespace mettle_kernels;
 
+// 1 / (1 + exp(-x)), by exponentials that do not overflow: exp(x) / (1 + exp(x)) where x is negative.
+METAL_FUNC wide sigmoid(wide x)
+{
+    const wide one = splat(1.0f);
+    const wide e = exp(if_negative(x, x, splat(0.0f) - x));
+    return if_negative(x, e, one) / (one + e);
+}
+
 struct Params {
     uint count;
 };
@@ -24,5 +32,5 @@ kernel void swiglu_f32(
     const uint left = params.count - first;
     const wide x = load_next(gate + first, left);
     const wide y = load_next(up + first, left);
-    store_next(out + first, x / (splat(1.0f) + exp(splat(0.0f) - x)) * y, left);
+    store_next(out + first, x * sigmoid(x) * y, left);
 }

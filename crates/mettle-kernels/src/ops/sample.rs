@@ -6,6 +6,7 @@ use crate::bindings::sample::{self, Constants, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Result, reference};
 use mettle_gpu::{Format, Grid, Pass, Tensor};
+use std::cell::OnceCell;
 
 const OP: Op = Op("sample");
 
@@ -274,6 +275,7 @@ pub(crate) fn family() -> Family {
 fn check(run: &mut Run<'_>, mapping: Mapping, logits: &[f32], sampling: &Sampling) -> Result<()> {
     const POSITIONS: u64 = 8;
     let tensor = run.input(logits, [logits.len()])?;
+    let sampler = OnceCell::new();
     for position in 0..POSITIONS {
         // Counters beyond 32 bits too.
         let position = position << 30;
@@ -281,7 +283,9 @@ fn check(run: &mut Run<'_>, mapping: Mapping, logits: &[f32], sampling: &Samplin
         run.pass(|pass| mapped(pass, mapping, &tensor, sampling, position, &mut out))?;
         let drawn = out.to_vec::<u32>()?[0];
         run.check(&out, || {
-            let choice = reference::sample(logits, sampling, position);
+            let choice = sampler
+                .get_or_init(|| reference::Sampler::new(logits, sampling))
+                .choose(position);
             // Where the random number falls on the border of two tokens, to rounding, either will do.
             let token = if choice.close.contains(&drawn) {
                 drawn

@@ -63,10 +63,13 @@ fn reference(gate: &[f32], up: &[f32]) -> Vec<Expected> {
     gate.iter()
         .zip(up)
         .map(|(&x, &up)| {
-            let x = f64::from(x);
-            let value = x / (1.0 + (-x).exp()) * f64::from(up);
-            // Below the smallest normal f32 only steps of the subnormals count.
-            Expected::near(value, value.abs().max(f64::from(f32::MIN_POSITIVE)))
+            let (x, up) = (f64::from(x), f64::from(up));
+            let value = x / (1.0 + (-x).exp()) * up;
+            // Where the exponential is subnormal, its steps are those of the smallest normal number.
+            Expected::near(
+                value,
+                value.abs() + (x * up).abs() * f64::from(f32::MIN_POSITIVE),
+            )
         })
         .collect()
 }

@@ -4,4 +4,4 @@ mod attention;
 mod sample;
 
 pub(crate) use attention::{attention, visible};
-pub(crate) use sample::{Choice, sample};
+pub(crate) use sample::Sampler;

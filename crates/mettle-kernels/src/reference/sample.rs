@@ -14,68 +14,98 @@ pub(crate) struct Choice {
 /// The relative error that f32 sums over a large vocabulary may have.
 const CLOSE: f64 = 1e-5;
 
-/// The token that [`crate::ops::sample`] draws.
-pub(crate) fn sample(logits: &[f32], sampling: &Sampling, position: u64) -> Choice {
-    let random = f64::from(philox(sampling.seed, position) >> 8) / f64::from(1 << 24);
-    let token = draw(logits, sampling, random, 1.0);
-    let mut close = vec![token];
-    for slack in [1.0 - CLOSE, 1.0, 1.0 + CLOSE] {
-        for random in [random - CLOSE, random, random + CLOSE] {
-            close.push(draw(logits, sampling, random, slack));
-        }
-    }
-    Choice { token, close }
+/// What [`crate::ops::sample`] draws from some logits, at any position.
+pub(crate) struct Sampler<'a> {
+    logits: &'a [f32],
+    sampling: &'a Sampling,
+    /// The tokens that the filters leave: when they compare exactly, and with shares that are [`CLOSE`] lower and higher.
+    kept: [Vec<u32>; 3],
 }
 
-/// Draws with the random number `random`; `slack` is a factor of the shares that filters compare with.
-fn draw(logits: &[f32], sampling: &Sampling, random: f64, slack: f64) -> u32 {
-    let nothing = logits.len() as u32;
-    let logit = |id: &u32| f64::from(logits[*id as usize]);
-    let mut kept: Vec<u32> = (0..nothing)
-        .filter(|id| logit(id) > f64::NEG_INFINITY)
-        .collect();
-    kept.sort_by(|a, b| logit(b).total_cmp(&logit(a)).then(a.cmp(b)));
-    let Some(best) = kept.first().map(logit) else {
-        return nothing;
-    };
-    if best == f64::INFINITY {
-        return if sampling.temperature == 0.0 {
-            kept[0]
-        } else {
-            nothing
-        };
+impl<'a> Sampler<'a> {
+    pub fn new(logits: &'a [f32], sampling: &'a Sampling) -> Sampler<'a> {
+        let mut order: Vec<u32> = (0..logits.len() as u32).collect();
+        order.retain(|&id| logits[id as usize] > f32::NEG_INFINITY);
+        order.sort_by(|&a, &b| {
+            logits[b as usize]
+                .total_cmp(&logits[a as usize])
+                .then(a.cmp(&b))
+        });
+        let kept =
+            [1.0, 1.0 - CLOSE, 1.0 + CLOSE].map(|slack| filter(logits, sampling, &order, slack));
+        Sampler {
+            logits,
+            sampling,
+            kept,
+        }
     }
 
+    /// The token at `position` of a text.
+    pub fn choose(&self, position: u64) -> Choice {
+        let random = f64::from(philox(self.sampling.seed, position) >> 8) / f64::from(1 << 24);
+        let token = self.draw(&self.kept[0], random);
+        let mut close = vec![token];
+        for kept in &self.kept {
+            close.extend(
+                [random - CLOSE, random, random + CLOSE].map(|random| self.draw(kept, random)),
+            );
+        }
+        Choice { token, close }
+    }
+
+    /// The token that the random number leads to, among those in `kept`, best first.
+    fn draw(&self, kept: &[u32], random: f64) -> u32 {
+        let logit = |id: u32| f64::from(self.logits[id as usize]);
+        let nothing = self.logits.len() as u32;
+        let Some(&best) = kept.first() else {
+            return nothing;
+        };
+        if self.sampling.temperature == 0.0 {
+            return best;
+        }
+        if logit(best) == f64::INFINITY {
+            return nothing;
+        }
+        let weight =
+            |id: u32| ((logit(id) - logit(best)) / f64::from(self.sampling.temperature)).exp();
+        let mut ids = kept.to_vec();
+        ids.sort_unstable();
+        let target = random * ids.iter().map(|&id| weight(id)).sum::<f64>();
+        let mut sum = 0.0;
+        let found = ids.iter().position(|&id| {
+            sum += weight(id);
+            sum > target
+        });
+        ids[found.unwrap_or(ids.len() - 1)]
+    }
+}
+
+/// The tokens that the filters leave, best first. `slack` is a factor of the shares that they compare with.
+fn filter(logits: &[f32], sampling: &Sampling, order: &[u32], slack: f64) -> Vec<u32> {
+    let mut kept = order.to_vec();
+    let Some(best) = kept.first().map(|&id| f64::from(logits[id as usize])) else {
+        return kept;
+    };
+    if best == f64::INFINITY {
+        return kept;
+    }
+    let relative = |id: u32| f64::from(logits[id as usize]) - best;
     if sampling.top_k != 0 {
         kept.truncate(sampling.top_k as usize);
     }
     if sampling.top_p < 1.0 {
-        let total: f64 = kept.iter().map(|id| (logit(id) - best).exp()).sum();
+        let total: f64 = kept.iter().map(|&id| relative(id).exp()).sum();
         let target = slack * f64::from(sampling.top_p) * total;
         let mut sum = 0.0;
-        let enough = kept.iter().position(|id| {
-            sum += (logit(id) - best).exp();
+        let enough = kept.iter().position(|&id| {
+            sum += relative(id).exp();
             sum >= target
         });
         kept.truncate(enough.map_or(kept.len(), |last| last + 1));
     }
-    kept.retain(|id| logit(id) - best >= (slack * f64::from(sampling.min_p)).min(1.0).ln());
-
-    if sampling.temperature == 0.0 {
-        return kept[0];
-    }
-    kept.sort_unstable();
-    let weights: Vec<f64> = kept
-        .iter()
-        .map(|id| ((logit(id) - best) / f64::from(sampling.temperature)).exp())
-        .collect();
-    let target = random * weights.iter().sum::<f64>();
-    let mut sum = 0.0;
-    let found = weights.iter().position(|weight| {
-        sum += weight;
-        sum > target
-    });
-    kept[found.unwrap_or(kept.len() - 1)]
+    let least = (slack * f64::from(sampling.min_p)).min(1.0).ln();
+    kept.retain(|&id| relative(id) >= least);
+    kept
 }
 
 /// The first word of Philox4x32-10 (Salmon et al., 2011) for the key `seed` and the counter `(counter, 0)`.
@@ -121,17 +151,21 @@ mod tests {
             temperature: 1.25,
             seed: 42,
         };
+        let sampler = Sampler::new(&logits, &sampling);
         const DRAWS: u64 = 20_000;
         let mut counts = [0.0f64; 5];
         for position in 0..DRAWS {
-            counts[sample(&logits, &sampling, position).token as usize] += 1.0;
+            counts[sampler.choose(position).token as usize] += 1.0;
         }
         let weights = logits.map(|x| (f64::from(x) / 1.25).exp());
         let total: f64 = weights.iter().sum();
-        let chi: f64 = (0..5)
-            .map(|i| DRAWS as f64 * weights[i] / total)
+        let chi: f64 = weights
+            .iter()
             .zip(counts)
-            .map(|(e, n)| (n - e).powi(2) / e)
+            .map(|(weight, n)| {
+                let expected = DRAWS as f64 * weight / total;
+                (n - expected).powi(2) / expected
+            })
             .sum();
         assert!(chi < 18.5, "chi-squared {chi}, counts {counts:?}");
     }

@@ -81,6 +81,9 @@ METAL_FUNC wide fma(wide a, wide b, wide c) { return __builtin_elementwise_fma(a
 // The larger of each pair; that of `b` where `a` is NaN.
 METAL_FUNC wide max(wide a, wide b) { return a > b ? a : b; }
 
+// `a` where x is negative, else `b`.
+METAL_FUNC wide if_negative(wide x, wide a, wide b) { return x < 0.0f ? a : b; }
+
 METAL_FUNC float sum(wide x)
 {
     const auto eight = x.lo + x.hi;
@@ -252,6 +255,15 @@ METAL_FUNC wide max(wide a, wide b)
     wide result;
     for (ushort i = 0; i < 4; ++i) {
         result.quad[i] = metal::select(b.quad[i], a.quad[i], a.quad[i] > b.quad[i]);
+    }
+    return result;
+}
+
+METAL_FUNC wide if_negative(wide x, wide a, wide b)
+{
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::select(b.quad[i], a.quad[i], x.quad[i] < 0.0f);
     }
     return result;
 }
