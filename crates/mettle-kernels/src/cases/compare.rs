@@ -141,6 +141,10 @@ pub(super) struct Actual {
     pub untouched: bool,
 }
 
+/// Below this many elements the terms of all sums may cancel by chance: errors are then normalised by the sizes of the
+/// terms.
+const FEW: usize = 8;
+
 /// Compares one output, whose elements have the type `format`.
 pub(super) fn compare(
     tolerance: Tolerance,
@@ -152,6 +156,7 @@ pub(super) fn compare(
         elements: expected.len(),
         ..Outcome::default()
     };
+    let few = expected.len() < FEW;
     let (mut error_squares, mut squares) = (0.0f64, 0.0f64);
     for (index, (actual, expected)) in actual.zip(expected).enumerate() {
         if expected.untouched {
@@ -171,11 +176,12 @@ pub(super) fn compare(
             });
         }
         error_squares += excess * excess;
-        squares += if expected.value.is_finite() {
-            expected.value * expected.value
+        let size = if few {
+            expected.value.abs().max(expected.magnitude)
         } else {
-            0.0
+            expected.value
         };
+        squares += if size.is_finite() { size * size } else { 0.0 };
     }
     outcome.nmse = if error_squares == 0.0 {
         0.0
@@ -299,6 +305,15 @@ mod tests {
             )
             .passed
         );
+    }
+
+    #[test]
+    fn one_sum_that_cancels_is_judged_by_its_terms() {
+        let error = 0.1 * f64::from(f32::EPSILON);
+        let sum = [Expected::near(1e-5, 1.0)];
+        assert!(outcome(Format::F32, &[(1e-5 + error, false)], &sum).passed);
+        let sums = [sum[0]; FEW];
+        assert!(!outcome(Format::F32, &[(1e-5 + error, false); FEW], &sums).passed);
     }
 
     #[test]
