@@ -111,27 +111,12 @@ pub(crate) struct Completion {
     pub nanoseconds: Vec<u64>,
 }
 
-/// A submission that the device works on.
-pub(crate) trait Running: Send {
-    /// Blocks until the device is done with it.
-    fn wait(self: Box<Self>) -> Completion;
-}
-
-/// The state of a submission when [`Backend::submit`] returns.
-pub(crate) enum Ticket {
-    /// It has run.
-    Done(Completion),
-    /// It runs on.
-    #[allow(dead_code)] // asynchronous devices only
-    Running(Box<dyn Running>),
-}
-
 /// A device.
 ///
 /// # Safety
 ///
 /// Implementors promise that memory handed out by `allocate` is theirs alone, initialised and as large and aligned as stated, and that
-/// after a submission is complete the device touches none of its buffers.
+/// the device touches none of a submission's buffers after `submit` has returned.
 pub(crate) unsafe trait Backend: Send + Sync {
     fn kind(&self) -> DeviceKind;
     fn name(&self) -> &str;
@@ -202,11 +187,11 @@ pub(crate) unsafe trait Backend: Send + Sync {
         kernel: RawKernel<'_>,
     ) -> Result<RawPipeline, String>;
 
-    /// Runs launches. Calls are serialised by the layer above.
+    /// Runs launches and returns when they are done. Calls are serialised by the layer above.
     ///
     /// # Safety
-    /// Everything that the launches name is valid, validated, and stays so until the submission is complete.
-    unsafe fn submit(&self, commands: Commands<'_>) -> Ticket;
+    /// Everything that the launches name is valid, validated, and stays so until this returns.
+    unsafe fn submit(&self, commands: Commands<'_>) -> Completion;
 
     /// Runs threads in an order drawn from the seed, or in the natural order.
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()>;

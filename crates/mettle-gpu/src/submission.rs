@@ -2,18 +2,18 @@
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError, RwLock, RwLockReadGuard};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
 use crate::artefact::locate;
-use crate::backend::{Completion, Running, Ticket};
+use crate::backend::Completion;
 use crate::device::Device;
 use crate::error::{Error, Result};
 use crate::recording::Recording;
 
 /// Work handed to the device.
 ///
-/// The CPU device runs it inside [`Pass::submit`](crate::Pass::submit), so its submissions are complete when they come back; other devices
-/// work on. Either way failures are reported by [`Submission::wait`], and by reads of the buffers it wrote.
+/// The CPU device runs it inside [`Pass::submit`](crate::Pass::submit), so its submissions are complete when they come back; do not count on
+/// that with other devices. Failures are reported by [`Submission::wait`], and by reads of the buffers it wrote.
 /// A submission keeps the buffers and pipelines it uses alive. Dropping it does not cancel it; a failure is then only logged.
 #[must_use = "failures of the launches are reported by `wait`"]
 pub struct Submission {
@@ -37,7 +37,7 @@ impl Submission {
     /// [`Error::Fault`] when a launch failed while it ran.
     pub fn wait_profile(mut self) -> Result<Profile> {
         self.waited = true;
-        self.state.wait()
+        self.state.outcome.wait().clone()
     }
 }
 
@@ -46,7 +46,7 @@ impl Drop for Submission {
         if self.waited {
             return;
         }
-        if let Progress::Done(Err(error)) = &*self.state.progress() {
+        if let Some(Err(error)) = self.state.outcome.get() {
             tracing::error!(%error, "a submission nobody waited for failed");
         }
     }
@@ -99,75 +99,8 @@ impl Profile {
 
 /// One submission, shared between its handle and the device's timeline.
 pub(crate) struct State {
-    device: Device,
     serial: u64,
-    progress: Mutex<Progress>,
-    changed: Condvar,
-}
-
-enum Progress {
-    /// A thread is inside the backend with it.
-    Busy,
-    /// The device works on it.
-    Running(Box<dyn Running>, Recording),
-    Done(Result<Profile>),
-}
-
-impl State {
-    fn progress(&self) -> MutexGuard<'_, Progress> {
-        self.progress.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn wait(&self) -> Result<Profile> {
-        let mut progress = self.progress();
-        loop {
-            match std::mem::replace(&mut *progress, Progress::Busy) {
-                Progress::Busy => {
-                    progress = self
-                        .changed
-                        .wait(progress)
-                        .unwrap_or_else(PoisonError::into_inner);
-                }
-                Progress::Running(running, recording) => {
-                    drop(progress);
-                    let completion = running.wait();
-                    return self.finish(completion, recording);
-                }
-                Progress::Done(result) => {
-                    *progress = Progress::Done(result.clone());
-                    return result;
-                }
-            }
-        }
-    }
-
-    /// Records the outcome, poisons what a failed submission wrote, and lets go of the buffers.
-    fn finish(&self, completion: Completion, recording: Recording) -> Result<Profile> {
-        let result = match completion.fault {
-            Some(fault) => {
-                let pipeline = recording.pipeline(fault.launch);
-                let error = Error::Fault {
-                    kernel: pipeline.kernel.name.clone(),
-                    threadgroup: fault.threadgroup,
-                    fault: Box::new(locate(&pipeline.artefact, fault.fault)),
-                };
-                recording.poison_written(&error);
-                Err(error)
-            }
-            None => {
-                let mut profile = Profile::default();
-                for (launch, &nanoseconds) in completion.nanoseconds.iter().enumerate() {
-                    profile.add(&recording.pipeline(launch).kernel.name, 1, nanoseconds);
-                }
-                Ok(profile)
-            }
-        };
-        self.device.inner().recycle(recording);
-        self.device.inner().timeline.retire(self.serial);
-        *self.progress() = Progress::Done(result.clone());
-        self.changed.notify_all();
-        result
-    }
+    outcome: OnceLock<Result<Profile>>,
 }
 
 /// The order of submissions and host accesses of a device.
@@ -204,7 +137,7 @@ impl Timeline {
             };
             drop(gate);
             // A failure is reported through the storage's poison.
-            let _ = state.wait();
+            let _ = state.outcome.wait();
         }
     }
 
@@ -216,35 +149,25 @@ impl Timeline {
             let serial = self.last_serial.fetch_add(1, Ordering::Relaxed) + 1;
             recording.mark(serial);
             let state = Arc::new(State {
-                device: device.clone(),
                 serial,
-                progress: Mutex::new(Progress::Busy),
-                changed: Condvar::new(),
+                outcome: OnceLock::new(),
             });
             self.in_flight().push(state.clone());
             state
         };
         // SAFETY: `Pass` validated every launch when it was recorded; the recording keeps storages and pipelines alive until
-        // `finish`; calls are serialised by the queue lock.
-        let ticket = unsafe { device.inner().backend.submit(recording.commands()) };
-        match ticket {
-            Ticket::Done(completion) => {
-                // The outcome is kept in the state for `wait`.
-                let _ = state.finish(completion, recording);
-            }
-            Ticket::Running(running) => {
-                *state.progress() = Progress::Running(running, recording);
-                state.changed.notify_all();
-            }
-        }
+        // it is recycled; calls are serialised by the queue lock.
+        let completion = unsafe { device.inner().backend.submit(recording.commands()) };
+        let outcome = outcome(completion, &recording);
+        self.in_flight()
+            .retain(|other| other.serial != state.serial);
+        // Nobody else sets it.
+        let _ = state.outcome.set(outcome);
+        device.inner().recycle(recording);
         Submission {
             state,
             waited: false,
         }
-    }
-
-    fn retire(&self, serial: u64) {
-        self.in_flight().retain(|state| state.serial != serial);
     }
 
     fn in_flight(&self) -> MutexGuard<'_, Vec<Arc<State>>> {
@@ -252,4 +175,23 @@ impl Timeline {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+/// What became of a submission. Marks what a failed one wrote as unknown.
+fn outcome(completion: Completion, recording: &Recording) -> Result<Profile> {
+    if let Some(fault) = completion.fault {
+        let pipeline = recording.pipeline(fault.launch);
+        let error = Error::Fault {
+            kernel: pipeline.kernel.name.clone(),
+            threadgroup: fault.threadgroup,
+            fault: Box::new(locate(&pipeline.artefact, fault.fault)),
+        };
+        recording.poison_written(&error);
+        return Err(error);
+    }
+    let mut profile = Profile::default();
+    for (launch, &nanoseconds) in completion.nanoseconds.iter().enumerate() {
+        profile.add(&recording.pipeline(launch).kernel.name, 1, nanoseconds);
+    }
+    Ok(profile)
 }

@@ -18,7 +18,7 @@ use std::sync::{Mutex, PoisonError};
 use self::code::Code;
 use self::crew::Crew;
 use crate::backend::{
-    Backend, Commands, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline, Ticket,
+    Backend, Commands, Completion, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -153,20 +153,19 @@ unsafe impl Backend for CpuBackend {
         Ok(RawPipeline(kernel.expose_provenance() as u64))
     }
 
-    unsafe fn submit(&self, commands: Commands<'_>) -> Ticket {
+    unsafe fn submit(&self, commands: Commands<'_>) -> Completion {
         let seed = *self
             .order_seed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise; `run` returns when every worker is done.
-        let completion = unsafe {
+        unsafe {
             self.crew.run(
                 |plan, workers| plan.make(&commands, workers),
                 seed,
                 commands.profile,
             )
-        };
-        Ticket::Done(completion)
+        }
     }
 
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {

@@ -18,9 +18,9 @@ const CHUNK_TIME: u64 = 2_000;
 /// Chunks per worker of a phase that is long enough: the last to finish is late by a small part.
 const CHUNKS_PER_WORKER: u64 = 8;
 
-/// A phase expected to take less than this runs on the submitting thread alone: handing work to another core and hearing
-/// back takes some hundred nanoseconds each way. In nanoseconds.
-const SOLO_TIME: u64 = 2_000;
+/// A phase of which less than this, in nanoseconds, could go to other workers runs on the submitting thread alone: handing work to another
+/// core and hearing back takes some hundred nanoseconds each way.
+const SHARED_TIME: u64 = 1_000;
 
 /// The most launches and chunks of one phase: workers count chunks in 20 bits.
 const MAX_LAUNCHES: usize = 1 << 14;
@@ -48,10 +48,6 @@ impl Prepared {
 
     pub fn first_chunk(&self) -> u32 {
         self.first_chunk
-    }
-
-    fn chunks(&self) -> u32 {
-        self.groups.div_ceil(self.chunk_groups)
     }
 
     /// The threadgroups of a chunk of the phase, which is one of this launch.
@@ -157,33 +153,96 @@ impl Plan {
         let members = &mut self.launches[launches.clone()];
         let time = members
             .iter()
-            .map(|launch| u64::from(launch.groups) * cost(launch))
-            .sum::<u64>()
-            / 16;
+            .map(|launch| expected_time(launch, launch.groups))
+            .fold(0, u64::saturating_add);
         let wanted = (time / CHUNK_TIME).clamp(1, (workers * CHUNKS_PER_WORKER).min(MAX_CHUNKS));
-        let mut chunks = 0;
+        let (mut chunks, mut longest) = (0, 0);
         for launch in members {
-            let groups = u64::from(launch.groups);
-            let share = groups * cost(launch) / 16 * wanted / time.max(1);
-            let chunk_groups = groups.div_ceil(share.max(1));
-            launch.chunk_groups = chunk_groups.min(u64::from(u32::MAX)) as u32;
+            // Of the chunks wanted, each launch gets its share by time.
+            let own = u128::from(expected_time(launch, launch.groups));
+            let share = own * u128::from(wanted) / u128::from(time.max(1));
+            launch.chunk_groups = launch
+                .groups
+                .div_ceil(share.clamp(1, MAX_CHUNKS.into()) as u32);
             launch.first_chunk = chunks;
-            chunks += launch.chunks();
+            chunks += launch.groups.div_ceil(launch.chunk_groups);
+            longest = longest.max(expected_time(launch, launch.chunk_groups));
         }
         self.phases.push(Phase {
             launches,
             chunks,
             time,
-            solo: workers == 1 || chunks == 1 || time < SOLO_TIME,
+            solo: workers == 1 || time.saturating_sub(longest) < SHARED_TIME,
         });
     }
 }
 
-/// What a threadgroup of a launch costs, in sixteenths of a nanosecond.
-fn cost(launch: &Prepared) -> u64 {
+/// How long some threadgroups of a launch take one worker, in nanoseconds, as far as is known.
+fn expected_time(launch: &Prepared, groups: u32) -> u64 {
     // SAFETY: pipelines live at least as long as the submission.
     match unsafe { (*launch.kernel).cost.load(Ordering::Relaxed) } {
-        0 => UNKNOWN_COST * 16,
-        cost => u64::from(cost),
+        0 => u64::from(groups) * UNKNOWN_COST,
+        cost => u64::from(groups) * u64::from(cost) / 16,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+    use crate::backend::RawPipeline;
+    use crate::cpu::code::Entry;
+    use proptest::prelude::*;
+
+    unsafe extern "C" fn nothing(_: *const mettle_msl::abi::Launch) {}
+
+    proptest! {
+        /// Whatever is known of the kernels, the chunks of a phase cover every threadgroup of its launches once and can be counted.
+        #[test]
+        fn chunks_cover_everything(
+            launches in prop::collection::vec((1u32..=u32::MAX, any::<u32>(), any::<bool>()), 1..20),
+            workers in 1u64..300,
+        ) {
+            let kernels: Vec<Kernel> = launches
+                .iter()
+                .map(|&(_, cost, _)| Kernel { entry: Entry::Group(nothing), cost: AtomicU32::new(cost) })
+                .collect();
+            let raw: Vec<RawLaunch> = launches
+                .iter()
+                .zip(&kernels)
+                .map(|(&(groups, _, barrier_before), kernel)| RawLaunch {
+                    pipeline: RawPipeline(std::ptr::from_ref(kernel).expose_provenance() as u64),
+                    grid: GridSize {
+                        threads: [groups, 1, 1],
+                        threadgroups: [groups, 1, 1],
+                        threads_per_threadgroup: [1, 1, 1],
+                    },
+                    arguments: 0..0,
+                    barrier_before,
+                })
+                .collect();
+            let commands = Commands { launches: &raw, arguments: &[], values: &[], profile: false };
+            let mut plan = Plan::default();
+            // SAFETY: the kernels outlive the plan.
+            unsafe { plan.make(&commands, workers) };
+            let mut next_launch = 0;
+            for phase in &plan.phases {
+                prop_assert_eq!(phase.launches.start, next_launch);
+                next_launch = phase.launches.end;
+                prop_assert!(u64::from(phase.chunks) < 1 << 20);
+                let mut next_chunk = 0;
+                for launch in &plan.launches[phase.launches.clone()] {
+                    prop_assert_eq!(launch.first_chunk(), next_chunk);
+                    let last = launch.groups.div_ceil(launch.chunk_groups) - 1;
+                    prop_assert_eq!(launch.chunk(next_chunk).start, 0);
+                    prop_assert_eq!(launch.chunk(next_chunk + last).end, launch.groups);
+                    prop_assert!(!launch.chunk(next_chunk + last).is_empty());
+                    next_chunk += last + 1;
+                }
+                prop_assert_eq!(phase.chunks, next_chunk);
+            }
+            prop_assert_eq!(next_launch, launches.len());
+        }
     }
 }

@@ -60,7 +60,8 @@ impl Worker {
         groups: Range<u32>,
         seed: Option<u64>,
     ) -> Result<(), Failure> {
-        self.place_threadgroup_memory(&plan.threadgroup_memory[launch.threadgroup_memory.clone()]);
+        let arguments = &plan.threadgroup_memory[launch.threadgroup_memory.clone()];
+        let lines = self.place_threadgroup_memory(arguments);
         let grid = &launch.grid;
         let mut arguments = abi::Launch {
             buffers: plan.pointers[launch.buffers..].as_ptr(),
@@ -75,7 +76,7 @@ impl Worker {
         let kernel = unsafe { &*launch.kernel };
         let order = seed.map(|seed| Permutation::new(grid.threadgroup_count(), seed));
         let executor = &raw mut *self.executor;
-        let memory = &mut self.threadgroup_memory;
+        let memory = &mut self.threadgroup_memory[..lines];
         // SAFETY: this worker is used by this thread of the system alone; the launch is valid.
         unsafe {
             Executor::enter(executor, || {
@@ -124,7 +125,8 @@ impl Worker {
         result
     }
 
-    fn place_threadgroup_memory(&mut self, arguments: &[(u32, usize)]) {
+    /// Sets the pointers of dynamic threadgroup memory; returns how many lines it takes.
+    fn place_threadgroup_memory(&mut self, arguments: &[(u32, usize)]) -> usize {
         let mut line = 0;
         for &(index, bytes) in arguments {
             let lines = bytes.div_ceil(LINE);
@@ -137,6 +139,7 @@ impl Worker {
             }
             line += lines;
         }
+        line.min(self.threadgroup_memory.len())
     }
 }
 
@@ -184,5 +187,89 @@ impl Kernel {
             old => old - (old - measured) / 4,
         };
         self.cost.store(new as u32, Ordering::Relaxed);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::ffi::c_void;
+    use std::sync::atomic::AtomicU32;
+
+    use super::*;
+    use crate::backend::{Commands, RawLaunch, RawPipeline};
+    use crate::cpu::executor::HOOKS;
+    use crate::grid::GridSize;
+
+    unsafe extern "C" fn double(
+        input: *const *const c_void,
+        output: *const *mut c_void,
+        active: u32,
+    ) {
+        // SAFETY: the kernel below passes the addresses of numbers.
+        unsafe {
+            assert_eq!(active, 1);
+            *(*output).cast::<u32>() = 2 * *(*input).cast::<u32>();
+        }
+    }
+
+    /// A kernel that synchronises although it is run as one that does not.
+    unsafe extern "C" fn liar(_: *const abi::Launch) {
+        let (x, mut y) = (21u32, 0u32);
+        // SAFETY: the operands live on this stack.
+        unsafe {
+            (HOOKS.collective)(
+                5 << 12,
+                Some(double),
+                (&raw const x).cast(),
+                (&raw mut y).cast(),
+            )
+        };
+        assert_eq!(y, 42);
+        // SAFETY: there are no operands.
+        unsafe { (HOOKS.barrier)(6 << 12, 0) };
+    }
+
+    #[test]
+    fn unexpected_synchronisation_is_a_fault() {
+        let kernel = Kernel {
+            entry: Entry::Group(liar),
+            cost: AtomicU32::new(0),
+        };
+        let launch = RawLaunch {
+            pipeline: RawPipeline((&raw const kernel).expose_provenance() as u64),
+            grid: GridSize {
+                threads: [3, 2, 1],
+                threadgroups: [3, 2, 1],
+                threads_per_threadgroup: [1, 1, 1],
+            },
+            arguments: 0..0,
+            barrier_before: false,
+        };
+        let commands = Commands {
+            launches: &[launch],
+            arguments: &[],
+            values: &[],
+            profile: false,
+        };
+        let mut plan = Plan::default();
+        let mut worker = Worker::new();
+        // SAFETY: the commands are valid; the kernel has no arguments.
+        let failure = unsafe {
+            plan.make(&commands, 1);
+            worker
+                .run(&plan, &plan.launches[0], 4..6, None)
+                .unwrap_err()
+        };
+        assert_eq!(failure.threadgroup, [1, 1, 0]);
+        assert!(
+            matches!(failure.fault, Fault::UnexpectedSynchronisation { site } if site.line() == 5)
+        );
+    }
+
+    #[test]
+    fn positions_count_x_fastest() {
+        let mut position = [2, 0, 1];
+        advance(&mut position, [3, 2, 2]);
+        assert_eq!(position, [0, 1, 1]);
     }
 }
