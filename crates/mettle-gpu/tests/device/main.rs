@@ -1,5 +1,6 @@
 //! The CPU device on kernels compiled from `.metal` files, through the public interface alone.
 
+mod atomics;
 mod bindings;
 mod buffers;
 mod common;
@@ -8,4 +9,6 @@ mod errors;
 mod grids;
 mod hazards;
 mod simd;
+mod simd_matrix;
+mod simd_ops;
 mod threadgroups;
