@@ -7,9 +7,6 @@ use serde::{Deserialize, Serialize};
 /// First bytes of an artefact; the last is the version of the layout.
 const MAGIC: &[u8; 8] = b"METTLEA\x01";
 
-/// Version of everything that changes artefacts without changing their sources: the rewrite, the entries, the layout.
-pub(crate) const VERSION: u32 = 1;
-
 /// Compiled kernels for one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub struct Artefact {

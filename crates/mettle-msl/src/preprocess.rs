@@ -35,7 +35,7 @@ pub(crate) fn preprocess(name: &Path, text: &str, options: &Options) -> Result<S
     for (macro_name, value) in &options.defines {
         command.arg(format!("-D{macro_name}={value}"));
     }
-    let headers = headers::folder()?;
+    let headers = &headers::folder()?.path;
     command
         .arg("-isystem")
         .arg(headers)

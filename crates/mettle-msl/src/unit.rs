@@ -83,7 +83,7 @@ impl Unit {
         let span = tracing::debug_span!("preprocess", unit = %name);
         let _entered = span.enter();
         let source = preprocess::preprocess(path, text, options)?;
-        let dependencies = source.dependencies(headers::folder()?);
+        let dependencies = source.dependencies(&headers::folder()?.path);
         Ok(Self {
             dependencies,
             timeout: options.timeout,

@@ -3,45 +3,17 @@
 //! The way: rewritten C++ -> optimised LLVM IR (once) -> what the kernels asked for reach -> object -> shared object. The IR in between
 //! tells which kernels synchronise, so that what a baked-in constant rules out does not count.
 
+mod front_end;
 mod ir;
 mod link;
 
-use crate::artefact::{self, Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
-use crate::diagnostic;
+use crate::artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
 use crate::error::{Error, Result};
 use crate::reflect::{Access, Argument, ArgumentKind, ConstantValue, Kernel};
 use crate::rewrite::{self, Request};
-use crate::source::edit::Edited;
-use crate::tool::{clang::Clang, headers, process};
-use crate::{Diagnostic, Severity, Target, Unit};
+use crate::tool::clang::Clang;
+use crate::{Target, Unit};
 use std::process::Command;
-
-/// How C++ is compiled, apart from the target.
-///
-/// Math is safe: infinities and NaN hold, and only multiply-add pairs are contracted, as Metal does.
-const FLAGS: [&str; 21] = [
-    "-std=c++17",
-    "-O3",
-    "-nostdinc",
-    "-nostdinc++",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-fno-semantic-interposition",
-    "-fno-exceptions",
-    "-fno-rtti",
-    "-fno-threadsafe-statics",
-    "-fno-stack-protector",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-strict-aliasing",
-    "-fno-math-errno",
-    "-Xclang",
-    "-ffp-contract=fast-honor-pragmas",
-    "-fsigned-char",
-    "-fdeclspec",
-    "-Xclang",
-    "-ffloat16-excess-precision=none",
-    "-w",
-];
 
 /// Compiles kernels of a unit.
 ///
@@ -69,7 +41,7 @@ pub fn compile(
         },
     )?;
     let clang = Clang::find()?;
-    let module = ir::Module::new(front_end(clang, unit, target, &edited)?);
+    let module = ir::Module::new(front_end::run(clang, unit, target, &edited)?);
 
     let mut keep = vec![
         "mettle_hooks".to_owned(),
@@ -131,17 +103,12 @@ pub fn fingerprint(
         hasher.update(&(bytes.len() as u64).to_le_bytes());
         hasher.update(bytes);
     };
-    part(&artefact::VERSION.to_le_bytes());
+    // Our own code and headers.
+    part(env!("METTLE_MSL_DIGEST").as_bytes());
     part(unit.name.as_bytes());
     part(unit.digest().as_bytes());
-    part(headers::digest().as_bytes());
     part(clang.version.as_bytes());
     part(target.name().as_bytes());
-    target
-        .clang_arguments()
-        .iter()
-        .chain(&FLAGS)
-        .for_each(|flag| part(flag.as_bytes()));
     kernels
         .iter()
         .for_each(|kernel| part(kernel.name.as_bytes()));
@@ -198,68 +165,6 @@ fn command(clang: &Clang, target: Target) -> Command {
         .args(target.clang_arguments())
         .args(["-fno-color-diagnostics", "-fno-caret-diagnostics"]);
     command
-}
-
-/// C++ to optimised LLVM IR, as text.
-fn front_end(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -> Result<String> {
-    let headers = headers::folder()?;
-    let mut command = command(clang, target);
-    command
-        .args(FLAGS)
-        .args(["-fshow-overloads=best", "-S", "-emit-llvm", "-x", "c++"]);
-    for header in ["mettle/stdlib.h", "mettle/entry.h", "mettle/memory.h"] {
-        command.arg("-include").arg(headers.join(header));
-    }
-    command.args(["-o", "-", "-"]);
-    let output = process::run(
-        command,
-        &edited.text,
-        unit.timeout,
-        "the compiler",
-        &unit.name,
-    )?;
-    if output.status.success() {
-        return Ok(output.stdout);
-    }
-    let diagnostics = map(unit, edited, &output.stderr);
-    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        return Err(Error::Compile { diagnostics });
-    }
-    Err(Error::Tool {
-        tool: "the compiler",
-        unit: unit.name.clone(),
-        message: output.stderr,
-    })
-}
-
-/// The compiler's messages, with positions in the user's files. One about our own headers is moved to the place in the user's code that led there.
-fn map(unit: &Unit, edited: &Edited, stderr: &str) -> Vec<Diagnostic> {
-    let messages: Vec<_> = diagnostic::parse(stderr).collect();
-    let place = |m: &diagnostic::CompilerMessage<'_>| {
-        (m.file == "<stdin>").then(|| {
-            unit.source
-                .locate(edited.map.origin(edited.offset(m.line, m.column)))
-        })
-    };
-    let mut diagnostics = Vec::new();
-    for (i, message) in messages.iter().enumerate() {
-        let mut notes = messages[i + 1..]
-            .iter()
-            .take_while(|m| m.severity == Severity::Note);
-        let location = match place(message) {
-            Some(location) => location,
-            // Notes that stand in our headers say nothing to the user.
-            None if message.severity == Severity::Note => continue,
-            None => notes
-                .find_map(place)
-                .unwrap_or_else(|| unit.source.locate(0)),
-        };
-        diagnostics.push(
-            unit.source
-                .diagnostic(location, message.severity, message.message),
-        );
-    }
-    diagnostics
 }
 
 fn argument(unit: &Unit, argument: &Argument) -> ArtefactArgument {

@@ -28,7 +28,13 @@ impl Clang {
             return Ok(found);
         }
         let found = match std::env::var_os("METTLE_CLANG") {
-            Some(path) => Self::at(Path::new(&path))?,
+            Some(path) => Self::at(Path::new(&path)).map_err(|error| match error {
+                Error::Io { source, .. } => Error::Io {
+                    action: format!("run {} (METTLE_CLANG)", Path::new(&path).display()),
+                    source,
+                },
+                other => other,
+            })?,
             None => Self::search()?,
         };
         Ok(FOUND.get_or_init(|| found))

@@ -8,46 +8,55 @@ use std::{env, fs, io};
 /// Name below `include/` and text of every header.
 const HEADERS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/headers.rs"));
 
-/// Digest of all headers, names included.
-pub(crate) fn digest() -> blake3::Hash {
-    static DIGEST: OnceLock<blake3::Hash> = OnceLock::new();
-    *DIGEST.get_or_init(|| {
-        let mut hasher = blake3::Hasher::new();
-        for (name, text) in HEADERS {
-            hasher
-                .update(&(name.len() as u64).to_le_bytes())
-                .update(name.as_bytes());
-            hasher
-                .update(&(text.len() as u64).to_le_bytes())
-                .update(text.as_bytes());
-        }
-        hasher.finalize()
-    })
+/// The folder that holds the headers.
+#[derive(Debug)]
+pub(crate) struct Folder {
+    pub path: PathBuf,
+    /// Whether later processes find it again, so that it pays to keep something beside the headers.
+    pub lasting: bool,
 }
 
 /// The folder that holds the headers, written on first use.
 ///
 /// It is named by the headers' digest and checked against them once a process, so that versions of this crate do not meet in it
 /// and a damaged copy is repaired.
-pub(crate) fn folder() -> Result<&'static Path> {
-    static FOLDER: OnceLock<PathBuf> = OnceLock::new();
+pub(crate) fn folder() -> Result<&'static Folder> {
+    static FOLDER: OnceLock<Folder> = OnceLock::new();
     if let Some(folder) = FOLDER.get() {
         return Ok(folder);
     }
     let name = format!("headers-{}", &digest().to_hex()[..16]);
-    let cached = cache_roots()
-        .into_iter()
-        .map(|root| root.join(&name))
-        .find(|folder| write(folder).is_ok());
-    let folder = match cached {
-        Some(folder) => folder,
+    let mut cached = cache_roots().into_iter().map(|root| root.join(&name));
+    let folder = match cached.find(|folder| write(folder).is_ok()) {
+        Some(path) => Folder {
+            path,
+            lasting: true,
+        },
         // No home (a build sandbox): a folder that other users of the machine cannot have made before us.
-        None => private(&name).map_err(|source| Error::Io {
-            action: "write the headers of metal_stdlib to a temporary folder".into(),
-            source,
-        })?,
+        None => private(&name)
+            .map(|path| Folder {
+                path,
+                lasting: false,
+            })
+            .map_err(|source| Error::Io {
+                action: "write the headers of metal_stdlib to a temporary folder".into(),
+                source,
+            })?,
     };
     Ok(FOLDER.get_or_init(|| folder))
+}
+
+fn digest() -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    for (name, text) in HEADERS {
+        hasher
+            .update(&(name.len() as u64).to_le_bytes())
+            .update(name.as_bytes());
+        hasher
+            .update(&(text.len() as u64).to_le_bytes())
+            .update(text.as_bytes());
+    }
+    hasher.finalize()
 }
 
 /// Cache folders of this user, best first.

@@ -2,4 +2,5 @@
 
 pub(crate) mod clang;
 pub(crate) mod headers;
+pub(crate) mod precompiled;
 pub(crate) mod process;

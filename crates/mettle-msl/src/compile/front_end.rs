@@ -1,0 +1,138 @@
+//! Rewritten C++ to optimised LLVM IR.
+
+use super::command;
+use crate::diagnostic;
+use crate::error::{Error, Result};
+use crate::source::edit::Edited;
+use crate::tool::{clang::Clang, precompiled, process};
+use crate::{Diagnostic, Severity, Target, Unit};
+
+/// How C++ is compiled, apart from the target.
+///
+/// Math is safe: infinities and NaN hold, and only multiply-add pairs are contracted, as Metal does.
+const FLAGS: [&str; 21] = [
+    "-std=c++17",
+    "-O3",
+    "-nostdinc",
+    "-nostdinc++",
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-semantic-interposition",
+    "-fno-exceptions",
+    "-fno-rtti",
+    "-fno-threadsafe-statics",
+    "-fno-stack-protector",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-strict-aliasing",
+    "-fno-math-errno",
+    "-Xclang",
+    "-ffp-contract=fast-honor-pragmas",
+    "-fsigned-char",
+    "-fdeclspec",
+    "-Xclang",
+    "-ffloat16-excess-precision=none",
+    "-w",
+];
+
+/// Compiles a rewritten unit; the IR as text.
+pub(super) fn run(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -> Result<String> {
+    let header = header(clang, unit, target)?;
+    let compile = |header: &precompiled::Header| {
+        let mut command = command(clang, target);
+        command.args(FLAGS).args(header.arguments());
+        command.args([
+            "-fshow-overloads=best",
+            "-S",
+            "-emit-llvm",
+            "-x",
+            "c++",
+            "-o",
+            "-",
+            "-",
+        ]);
+        process::run(
+            command,
+            &edited.text,
+            unit.timeout,
+            "the compiler",
+            &unit.name,
+        )
+    };
+    let mut output = compile(&header)?;
+    let mut diagnostics = map(unit, edited, &output.stderr);
+    if !output.status.success() && diagnostics.is_empty() && header.is_precompiled() {
+        // Not about the user's code: a precompiled header that this compiler does not take (it was replaced under the same version).
+        output = compile(&header.discard())?;
+        diagnostics = map(unit, edited, &output.stderr);
+    }
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
+        return Err(Error::Compile { diagnostics });
+    }
+    Err(Error::Tool {
+        tool: "the compiler",
+        unit: unit.name.clone(),
+        message: output.stderr,
+    })
+}
+
+fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Header> {
+    let mut command = command(clang, target);
+    command.args(FLAGS);
+    precompiled::header(clang, command, unit.timeout)
+}
+
+/// The compiler's messages, with positions in the user's files. One about our own headers is moved to the place in the user's code that led there.
+fn map(unit: &Unit, edited: &Edited, stderr: &str) -> Vec<Diagnostic> {
+    let messages: Vec<_> = diagnostic::parse(stderr).collect();
+    let place = |m: &diagnostic::CompilerMessage<'_>| {
+        (m.file == "<stdin>").then(|| {
+            unit.source
+                .locate(edited.map.origin(edited.offset(m.line, m.column)))
+        })
+    };
+    let mut diagnostics = Vec::new();
+    for (i, message) in messages.iter().enumerate() {
+        let mut notes = messages[i + 1..]
+            .iter()
+            .take_while(|m| m.severity == Severity::Note);
+        let location = match place(message) {
+            Some(location) => location,
+            // Notes that stand in our headers say nothing to the user.
+            None if message.severity == Severity::Note => continue,
+            None => notes
+                .find_map(place)
+                .unwrap_or_else(|| unit.source.locate(0)),
+        };
+        diagnostics.push(
+            unit.source
+                .diagnostic(location, message.severity, message.message),
+        );
+    }
+    diagnostics
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{CpuLevel, Options, compile};
+    use std::fs;
+
+    #[test]
+    fn a_damaged_precompiled_header_is_replaced() {
+        let text = "kernel void f(device int* x [[buffer(0)]]) { x[0] = 1; }";
+        let unit = Unit::from_source("u", text, &Options::default()).unwrap();
+        let target = Target::Cpu(CpuLevel::Aarch64);
+        let header = header(Clang::find().unwrap(), &unit, target).unwrap();
+        let [_, path] = header.arguments();
+        if !header.is_precompiled() {
+            println!("skipped: there is no folder to keep a precompiled header in");
+            return;
+        }
+        fs::write(path, "damaged").unwrap();
+        compile(&unit, target, None, &[]).unwrap();
+        assert_ne!(fs::read(path).unwrap_or_default(), b"damaged");
+    }
+}
