@@ -243,48 +243,50 @@ fn check<T: Number>(
 /// Whole SIMD groups, and groups that end within a SIMD group and within a quad.
 const GRIDS: [(usize, usize); 3] = [(64, 64), (150, 50), (7, 7)];
 
-fn check_type<T: Number>(device: &Device, width: usize, integer: bool) {
+/// Runs the kernel for T in every order on every grid.
+fn check_all<T: Number>(kernel: &str, width: usize, operations: &[Operation], by: u16) {
+    let device = device();
     for order in ORDERS {
         device.set_order_seed(order).unwrap();
         for grid in GRIDS {
-            check::<T>(device, "folds", width, grid, 0, &folds());
-            if integer {
-                check::<T>(device, "bitwise", width, grid, 0, &bitwise());
-            }
-            for by in [0u16, 1, 3, 14, 31] {
-                check::<T>(device, "shuffles", width, grid, by, &shuffles(by.into()));
-            }
+            check::<T>(&device, kernel, width, grid, by, operations);
         }
     }
 }
 
 #[test]
-fn operations_on_integers() {
-    let device = device();
-    check_type::<i8>(&device, 1, true);
-    check_type::<u8>(&device, 1, true);
-    check_type::<i16>(&device, 1, true);
-    check_type::<u16>(&device, 1, true);
-    check_type::<i32>(&device, 1, true);
-    check_type::<u32>(&device, 1, true);
+fn folds_and_scans() {
+    check_all::<i8>("folds", 1, &folds(), 0);
+    check_all::<u8>("folds", 1, &folds(), 0);
+    check_all::<i16>("folds", 1, &folds(), 0);
+    check_all::<u16>("folds", 1, &folds(), 0);
+    check_all::<i32>("folds", 1, &folds(), 0);
+    check_all::<u32>("folds", 1, &folds(), 0);
+    check_all::<f32>("folds", 1, &folds(), 0);
+    check_all::<f16>("folds", 1, &folds(), 0);
+    check_all::<bf16>("folds", 1, &folds(), 0);
+    check_all::<i32>("folds", 3, &folds(), 0);
+    check_all::<f16>("folds", 2, &folds(), 0);
+    check_all::<f32>("folds", 4, &folds(), 0);
 }
 
 #[test]
-fn operations_on_floats() {
-    let device = device();
-    check_type::<f32>(&device, 1, false);
-    check_type::<f16>(&device, 1, false);
-    check_type::<bf16>(&device, 1, false);
+fn bits() {
+    check_all::<u8>("bitwise", 1, &bitwise(), 0);
+    check_all::<i16>("bitwise", 1, &bitwise(), 0);
+    check_all::<u32>("bitwise", 1, &bitwise(), 0);
+    check_all::<i32>("bitwise", 3, &bitwise(), 0);
 }
 
 #[test]
-fn operations_on_vectors() {
-    let device = device();
-    check_type::<i32>(&device, 3, true);
-    check_type::<u8>(&device, 4, true);
-    check_type::<f32>(&device, 4, false);
-    check_type::<f16>(&device, 2, false);
-    check_type::<bf16>(&device, 3, false);
+fn moves() {
+    for by in [0, 1, 3, 14, 31] {
+        let operations = shuffles(by.into());
+        check_all::<i8>("shuffles", 1, &operations, by);
+        check_all::<bf16>("shuffles", 1, &operations, by);
+        check_all::<f32>("shuffles", 1, &operations, by);
+        check_all::<i32>("shuffles", 3, &operations, by);
+    }
 }
 
 /// Values half the group apart are added first, then a quarter: the rounding is that of a butterfly, in every order of the threads.
@@ -324,7 +326,7 @@ fn votes() {
     let device = device();
     let n = 83usize;
     // The last quad of the first group votes as one, the others mixed.
-    let vote = |i: usize| u32::from(i % 3 == 0 || (28..32).contains(&i) || i >= 80);
+    let vote = |i: usize| u32::from(i.is_multiple_of(3) || (28..32).contains(&i) || i >= 80);
     let x: Vec<u32> = (0..n).map(vote).collect();
     let x = device.upload(&x).unwrap();
     let votes = pipeline(&device, "simd_ops", "votes");

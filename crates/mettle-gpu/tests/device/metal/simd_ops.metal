@@ -47,27 +47,34 @@ using namespace metal;
     uint k = 0;                                                                                              \
     operations                                                                                               \
   }
-#define KERNELS(suffix, S, T)                                                       \
-  KERNEL(folds, suffix, S, T, REDUCTIONS(simd) REDUCTIONS(quad) SCANS(simd) SCANS(quad)) \
-  KERNEL(shuffles, suffix, S, T, SHUFFLES(simd, 32) SHUFFLES(quad, 4))
-#define INTEGER_KERNELS(suffix, S, T) \
-  KERNELS(suffix, S, T)               \
-  KERNEL(bitwise, suffix, S, T, BITWISE(simd) BITWISE(quad))
+#define FOLDS(suffix, S, T) \
+  KERNEL(folds, suffix, S, T, REDUCTIONS(simd) REDUCTIONS(quad) SCANS(simd) SCANS(quad))
+#define MOVES(suffix, S, T) KERNEL(shuffles, suffix, S, T, SHUFFLES(simd, 32) SHUFFLES(quad, 4))
+#define BITS(suffix, S, T) KERNEL(bitwise, suffix, S, T, BITWISE(simd) BITWISE(quad))
 
-INTEGER_KERNELS(i8, char, char)
-INTEGER_KERNELS(u8, uchar, uchar)
-INTEGER_KERNELS(i16, short, short)
-INTEGER_KERNELS(u16, ushort, ushort)
-INTEGER_KERNELS(i32, int, int)
-INTEGER_KERNELS(u32, uint, uint)
-INTEGER_KERNELS(i32x3, packed_int3, int3)
-INTEGER_KERNELS(u8x4, uchar4, uchar4)
-KERNELS(f32, float, float)
-KERNELS(f16, half, half)
-KERNELS(bf16, bfloat, bfloat)
-KERNELS(f32x4, float4, float4)
-KERNELS(f16x2, half2, half2)
-KERNELS(bf16x3, packed_bfloat3, bfloat3)
+FOLDS(i8, char, char)
+FOLDS(u8, uchar, uchar)
+FOLDS(i16, short, short)
+FOLDS(u16, ushort, ushort)
+FOLDS(i32, int, int)
+FOLDS(u32, uint, uint)
+FOLDS(f32, float, float)
+FOLDS(f16, half, half)
+FOLDS(bf16, bfloat, bfloat)
+FOLDS(i32x3, packed_int3, int3)
+FOLDS(f16x2, half2, half2)
+FOLDS(f32x4, float4, float4)
+
+BITS(u8, uchar, uchar)
+BITS(i16, short, short)
+BITS(u32, uint, uint)
+BITS(i32x3, packed_int3, int3)
+
+// A move does not look at what it moves: one type of each size, and vectors.
+MOVES(i8, char, char)
+MOVES(bf16, bfloat, bfloat)
+MOVES(f32, float, float)
+MOVES(i32x3, packed_int3, int3)
 
 // The sum alone, to see its order.
 kernel void sum(device const float* x [[buffer(0)]], device float* out [[buffer(1)]],
