@@ -7,6 +7,7 @@ run: setup
 test: setup
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo test --workspace --locked
 
 # Reads mutated model files for ten minutes (part of `make test` for a few seconds). SECONDS=N for another time.
