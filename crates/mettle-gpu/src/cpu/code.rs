@@ -1,5 +1,6 @@
 //! Loading compiled artefacts: shared objects from memory, their hooks and function constants set.
 
+#[cfg(target_os = "linux")]
 use std::fs::File;
 use std::io::{self, Write};
 use std::path::PathBuf;

@@ -8,6 +8,7 @@ use crate::device::MemoryInfo;
 pub(super) const PAGE: usize = 4096;
 
 /// From this size on, large pages are asked for: fewer misses in address translation while weights stream by.
+#[cfg(target_os = "linux")]
 const HUGE_PAGE: usize = 2 << 20;
 
 /// Zeroed pages, or `None` when the system has no more. `bytes` is not zero.
