@@ -4,14 +4,13 @@
 
 use std::path::PathBuf;
 
-use mettle_gpu::{Device, Format, Preference};
-use mettle_kernels::formats;
+use mettle_gpu::{Device, Preference};
 use mettle_models::{
     GenerateOptions, KvFormat, LoadOptions, Model, Sampling, Tokenizer, generate, gguf::File, score,
 };
 use safetensors::SafeTensors;
 
-use crate::support::{Builder, fixture, nmse, temporary, values_of};
+use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 fn asset(name: &str) -> Option<PathBuf> {
     let path = [env!("CARGO_MANIFEST_DIR"), "..", "mettle", "assets", name]
@@ -31,25 +30,6 @@ fn load(file: &File) -> Model {
         ..LoadOptions::default()
     };
     Model::load(&device, file, &options).unwrap()
-}
-
-/// The file with every tensor decoded to f32, as `tools/fixtures/to_f32.py` makes it.
-fn decoded(file: &File) -> Builder {
-    let mut builder = Builder::new();
-    builder.pairs = file
-        .metadata()
-        .iter()
-        .map(|(k, v)| (k.to_owned(), v.clone()))
-        .collect();
-    for tensor in file.tensors() {
-        let mut values = vec![0.0; tensor.shape.iter().product()];
-        match tensor.format {
-            Format::F32 => values = values_of(tensor.bytes()),
-            format => formats::dequantize(format, tensor.bytes(), &mut values).unwrap(),
-        }
-        builder = builder.tensor_f32(&tensor.name, &tensor.shape, &values);
-    }
-    builder
 }
 
 /// llama.cpp's answers: five prompts of 64 tokens.

@@ -6,7 +6,7 @@ use mettle_gpu::{Device, Preference};
 use mettle_models::{KvFormat, LoadOptions, Model, gguf::File};
 use safetensors::SafeTensors;
 
-use crate::support::{fixture, nmse, values_of};
+use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
 const FIXTURES: [(&str, f64); 9] = [
@@ -159,4 +159,50 @@ fn sessions_are_independent_and_can_start_again() {
     a.clear();
     assert_eq!(read(&mut a, &fixture.tokens[..10]), first);
     assert_eq!(read(&mut a, &fixture.tokens[10..20]), second);
+}
+
+/// Fixtures with scaled rotary frequencies, against llama.cpp (`tools/fixtures/make_rope_scaling.py`).
+#[test]
+fn llama_cpp_agrees_on_scaled_frequencies() {
+    let bytes = std::fs::read(fixture("rope-scaling.safetensors")).unwrap();
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    let positions: Vec<i32> = values_of(expected.tensor("positions").unwrap().data());
+    let variants = [
+        ("llama-linear", "llama-gqa2-f32", "linear", 4.0, None),
+        ("llama-yarn", "llama-gqa2-f32", "yarn", 4.0, Some(16u32)),
+        ("qwen3-yarn", "qwen3-tied-f32", "yarn", 8.0, Some(32)),
+    ];
+    for (variant, name, kind, factor, original) in variants {
+        let plain = Fixture::load(name, KvFormat::F32, 128);
+        let mut builder = decoded(&File::open(fixture(&format!("{name}.gguf"))).unwrap());
+        let architecture = plain.model.config().architecture.name();
+        let key = |key: &str| format!("{architecture}.rope.scaling.{key}");
+        builder.set(&key("type"), kind);
+        builder.set(&key("factor"), factor);
+        if let Some(original) = original {
+            builder.set(&key("original_context_length"), original);
+        }
+        let (_folder, path) = temporary("scaled.gguf", &builder.build());
+        let options = LoadOptions {
+            kv_format: KvFormat::F32,
+            ..LoadOptions::default()
+        };
+        let model =
+            Model::load(plain.model.device(), &File::open(path).unwrap(), &options).unwrap();
+        let mut found = Vec::new();
+        let mut session = model.session().unwrap();
+        session
+            .forward_each(&plain.tokens, |i, row| {
+                if positions.contains(&(i as i32)) {
+                    found.extend_from_slice(row);
+                }
+            })
+            .unwrap();
+        let error = nmse(
+            &found,
+            &values_of::<f32>(expected.tensor(variant).unwrap().data()),
+        );
+        println!("{variant}: NMSE {error:.2e}");
+        assert!(error <= 1e-8, "{variant}: {error:e}");
+    }
 }

@@ -2,7 +2,9 @@
 
 use std::path::PathBuf;
 
-use mettle_models::gguf::{Array, Value};
+use mettle_gpu::Format;
+use mettle_kernels::formats;
+use mettle_models::gguf::{Array, File, Value};
 
 /// A GGUF file in the making.
 #[derive(Clone)]
@@ -298,4 +300,23 @@ pub fn values_of<T: bytemuck::Pod>(bytes: &[u8]) -> Vec<T> {
         .chunks_exact(size_of::<T>())
         .map(bytemuck::pod_read_unaligned)
         .collect()
+}
+
+/// The file with every tensor decoded to f32, as `tools/fixtures/to_f32.py` makes it.
+pub fn decoded(file: &File) -> Builder {
+    let mut builder = Builder::new();
+    builder.pairs = file
+        .metadata()
+        .iter()
+        .map(|(k, v)| (k.to_owned(), v.clone()))
+        .collect();
+    for tensor in file.tensors() {
+        let mut values = vec![0.0; tensor.shape.iter().product()];
+        match tensor.format {
+            Format::F32 => values = values_of(tensor.bytes()),
+            format => formats::dequantize(format, tensor.bytes(), &mut values).unwrap(),
+        }
+        builder = builder.tensor_f32(&tensor.name, &tensor.shape, &values);
+    }
+    builder
 }
