@@ -129,7 +129,7 @@ impl Rope {
     /// [`Error::Argument`](crate::Error::Argument) for a number of dimensions that is odd or zero, factors of another
     /// number than half of that, or numbers that give no finite frequencies; memory running out.
     pub fn new(device: &Device, config: &RopeConfig<'_>) -> Result<Rope> {
-        if config.dims == 0 || config.dims % 2 != 0 {
+        if config.dims == 0 || !config.dims.is_multiple_of(2) {
             return Err(OP.refuse(
                 "dims",
                 format!("is {}, must be even and not zero", config.dims),
