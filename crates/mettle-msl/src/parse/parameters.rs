@@ -88,7 +88,7 @@ impl Reader<'_> {
                 }
             }
         }
-        match argument_kind(&name, declared) {
+        match argument_kind(&name, &declared) {
             Ok(kind) => {
                 let location = self.source.locate(t.start(at));
                 let clash = index
@@ -141,16 +141,21 @@ fn builtin(name: &str, kind: BuiltinKind, declared: &Declared) -> Result<Builtin
     })
 }
 
-fn argument_kind(name: &str, declared: Declared) -> Result<ArgumentKind, String> {
+fn argument_kind(name: &str, declared: &Declared) -> Result<ArgumentKind, String> {
     let indirect = declared.pointers + declared.references;
-    if indirect != 1 || declared.odd || !declared.bounds.is_empty() {
+    let is_array = indirect == 0 && !declared.bounds.is_empty();
+    if declared.odd || !(is_array || indirect == 1 && declared.bounds.is_empty()) {
         return Err(format!(
             "{name} is neither one pointer or reference to a buffer nor marked with a built-in attribute"
         ));
     }
-    let element = declared
-        .base
-        .ok_or_else(|| format!("the type of {name} is not understood"))?;
+    // `T x[2]` is `T* x`.
+    let element = if is_array {
+        declared.element_type()
+    } else {
+        declared.base.clone()
+    };
+    let element = element.ok_or_else(|| format!("the type of {name} is not understood"))?;
     match declared.space {
         Some(Space::Constant) if declared.references == 1 => {
             Ok(ArgumentKind::Value { ty: element })

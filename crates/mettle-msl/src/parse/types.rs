@@ -40,16 +40,24 @@ pub(super) struct Declared {
 impl Declared {
     /// The declared type when it is an object, not a pointer or reference.
     pub fn value_type(&self) -> Option<Type> {
-        if self.odd || self.pointers + self.references > 0 || self.bounds.len() > MAX_NESTING {
+        if self.odd || self.pointers + self.references > 0 {
             return None;
         }
-        self.bounds
-            .iter()
-            .rev()
-            .try_fold(self.base.clone()?, |element, bound| {
-                array(element, (*bound)?)
-            })
+        nest(self.base.clone()?, &self.bounds)
     }
+
+    /// What a parameter declared as an array points to: the type without the outermost bound.
+    pub fn element_type(&self) -> Option<Type> {
+        nest(self.base.clone()?, self.bounds.get(1..)?)
+    }
+}
+
+/// Arrays of `bounds`, outermost first, around `base`.
+fn nest(base: Type, bounds: &[Option<usize>]) -> Option<Type> {
+    bounds
+        .iter()
+        .rev()
+        .try_fold(base, |element, bound| array(element, (*bound)?))
 }
 
 /// An array type, unless it nests absurdly deep.

@@ -9,6 +9,7 @@ pub(crate) mod edit;
 use crate::diagnostic::{Diagnostic, Location, Severity};
 use align::Columns;
 use std::borrow::Cow;
+use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -59,8 +60,8 @@ pub(crate) struct Source {
     pub text: String,
     files: Vec<File>,
     lines: Vec<Line>,
-    /// Columns of the line looked at last, by its start: a macro may expand to a line with hundreds of kernels.
-    last: Mutex<Option<(usize, Columns)>>,
+    /// Columns of the lines looked at, by their start: a macro may expand to a line with hundreds of kernels.
+    columns: Mutex<HashMap<usize, Columns>>,
 }
 
 impl Source {
@@ -71,7 +72,7 @@ impl Source {
             text: String::with_capacity(output.len()),
             files: Vec::new(),
             lines: Vec::new(),
-            last: Mutex::new(None),
+            columns: Mutex::default(),
         };
         let mut file = source.file("<stdin>", main, main_text);
         let mut line = 1;
@@ -127,16 +128,12 @@ impl Source {
             };
         };
         let file = &self.files[origin.file];
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let columns = match last.take() {
-            Some((start, columns)) if start == origin.start => columns,
-            _ => {
-                let text = self.text[origin.start..].lines().next().unwrap_or("");
-                Columns::new(text, file.line(origin.line))
-            }
-        };
+        let mut columns = self.columns.lock().unwrap_or_else(PoisonError::into_inner);
+        let columns = columns.entry(origin.start).or_insert_with(|| {
+            let text = self.text[origin.start..].lines().next().unwrap_or("");
+            Columns::new(text, file.line(origin.line))
+        });
         let column = columns.written(offset - origin.start) as u32 + 1;
-        *last = Some((origin.start, columns));
         Location {
             file: file.path.clone(),
             line: origin.line,

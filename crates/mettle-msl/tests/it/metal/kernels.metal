@@ -43,6 +43,7 @@ kernel void row_sum(
     threadgroup float*       scratch [[threadgroup(0)]],
     device atomic_uint&      done,
     device const Block*      blocks,
+    constant long            strides[2],
     uint3  group  [[threadgroup_position_in_grid]],
     ushort lane   [[thread_index_in_simdgroup]],
     ushort2 size  [[threads_per_threadgroup]])
