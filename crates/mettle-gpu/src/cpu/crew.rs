@@ -14,6 +14,7 @@ use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::patience::Patience;
 use super::prepare::{Phase, Plan};
 use super::ticket::Ticket;
 use super::worker::{Failure, Worker};
@@ -25,6 +26,9 @@ const SPIN_TIME: Duration = Duration::from_micros(100);
 
 /// Looks at the ticket between two looks at the clock.
 const SPINS_PER_LOOK: u32 = 64;
+
+/// Looks at the chunks of others between two looks at the clock: some ten microseconds.
+const SPINS_PER_YIELD: u32 = 1 << 10;
 
 /// Work expected to take less than this is not worth waking a helper for, in nanoseconds.
 const WAKE_TIME: u64 = 20_000;
@@ -46,6 +50,7 @@ pub(super) struct Crew {
 struct Submitter {
     worker: Option<Worker>,
     plan: Plan,
+    patience: Patience,
     /// Counts short solo phases.
     short_solos: u32,
 }
@@ -121,6 +126,7 @@ impl Crew {
         let Submitter {
             worker,
             plan: planned,
+            patience,
             short_solos,
         } = &mut *submitter;
         let worker = worker.get_or_insert_with(Worker::new);
@@ -136,7 +142,7 @@ impl Crew {
             .plan
             .phases
             .iter()
-            .filter(|phase| !phase.solo)
+            .filter(|phase| !phase.solo && patience.would_share(phase.time))
             .map(|phase| phase.time)
             .sum();
         if shareable > WAKE_TIME {
@@ -144,13 +150,14 @@ impl Crew {
         }
         for (index, phase) in job.plan.phases.iter().enumerate() {
             let started = profile.then(Instant::now);
-            if phase.solo {
+            if phase.solo || !patience.shares(phase.time) {
                 *short_solos = short_solos.wrapping_add(1);
                 let timed =
                     phase.time >= SHORT_SOLO || short_solos.is_multiple_of(SHORT_SOLO_TIMED);
                 job.run_alone(phase, worker, timed);
             } else {
-                self.shared.run_phase(&job, index, phase, worker);
+                let waited = self.shared.run_phase(&job, index, phase, worker);
+                patience.waited(waited, phase.longest);
             }
             if let Some(started) = started {
                 nanoseconds.push(started.elapsed().as_nanos() as u64);
@@ -186,8 +193,14 @@ impl Drop for Crew {
 }
 
 impl Shared {
-    /// Opens a phase, takes part in it, and returns when it is finished.
-    fn run_phase(&self, job: &Job<'_>, index: usize, phase: &Phase, worker: &mut Worker) {
+    /// Opens a phase, takes part in it, and returns when it is finished: how long it waited for others at the end.
+    fn run_phase(
+        &self,
+        job: &Job<'_>,
+        index: usize,
+        phase: &Phase,
+        worker: &mut Worker,
+    ) -> Duration {
         self.unfinished.0.store(phase.chunks, Ordering::Relaxed);
         self.job
             .store(std::ptr::from_ref(job).cast_mut().cast(), Ordering::Relaxed);
@@ -204,14 +217,18 @@ impl Shared {
             self.unfinished.0.fetch_sub(1, Ordering::Release);
         }
         let mut spins = 0u32;
+        let mut since = None;
         while self.unfinished.0.load(Ordering::Acquire) != 0 {
             spins += 1;
             // A helper that the system has interrupted may need this core.
-            if spins.is_multiple_of(1 << 14) {
+            if spins.is_multiple_of(SPINS_PER_YIELD)
+                && since.get_or_insert_with(Instant::now).elapsed() > SPIN_TIME
+            {
                 std::thread::yield_now();
             }
             std::hint::spin_loop();
         }
+        since.map_or(Duration::ZERO, |since| since.elapsed())
     }
 
     /// Takes a chunk of the open phase: the number of the phase and of the chunk.

@@ -7,6 +7,7 @@ mod fiber;
 mod level;
 mod memory;
 mod order;
+mod patience;
 mod prepare;
 mod simd_group;
 mod ticket;

@@ -63,6 +63,8 @@ pub(super) struct Phase {
     pub chunks: u32,
     /// How long one worker would take, in nanoseconds, as far as is known.
     pub time: u64,
+    /// How long its longest chunk takes.
+    pub longest: u64,
     /// Runs on the submitting thread alone.
     pub solo: bool,
 }
@@ -172,6 +174,7 @@ impl Plan {
             launches,
             chunks,
             time,
+            longest,
             solo: workers == 1 || time.saturating_sub(longest) < SHARED_TIME,
         });
     }
