@@ -73,9 +73,8 @@ impl<T> Buffer<T> {
 
     /// Whether both are views of the same storage that have bytes in common.
     pub fn overlaps<U>(&self, other: &Buffer<U>) -> bool {
-        Arc::ptr_eq(&self.storage, &other.storage)
-            && self.offset < other.offset + other.byte_len()
-            && other.offset < self.offset + self.byte_len()
+        let end = (self.offset + self.byte_len()).min(other.offset + other.byte_len());
+        Arc::ptr_eq(&self.storage, &other.storage) && self.offset.max(other.offset) < end
     }
 
     pub(crate) fn storage(&self) -> &Arc<Storage> {

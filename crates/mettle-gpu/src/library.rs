@@ -72,7 +72,7 @@ impl Device {
     }
 
     /// A library of artefacts made at run time: pairs of target and bytes as `mettle_msl` writes them, with the constants that
-    /// each was compiled with (`None`: generic).
+    /// each was compiled with (`None`: generic). They are native code and run as part of this process.
     pub fn library_from(
         &self,
         name: &str,

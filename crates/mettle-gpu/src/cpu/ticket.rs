@@ -1,6 +1,7 @@
 //! The word from which workers take chunks of the open phase.
 
-/// The number of a phase, its chunks and the next chunk, in one word.
+/// The number of a phase, its chunks and the next chunk, in one word: 24 bits for the phase, which no submission that fits into memory
+/// exhausts, and 20 for each of the others, more than there are chunks and workers together.
 #[derive(Clone, Copy)]
 pub(super) struct Ticket(pub u64);
 
