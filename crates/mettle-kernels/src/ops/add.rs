@@ -29,7 +29,7 @@ pub fn add(pass: &mut Pass, a: &Tensor, b: &Tensor, out: &mut Tensor) -> Result<
 /// `x += y`, elementwise over f32 of the same shape.
 ///
 /// # Errors
-/// As for [`add`].
+/// As for [`add()`].
 pub fn add_assign(pass: &mut Pass, x: &mut Tensor, y: &Tensor) -> Result<()> {
     const OP: Op = Op("add_assign");
     let (rows, columns) = (x.rows(), x.columns());

@@ -50,7 +50,7 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
     Ok(())
 }
 
-/// Token ids from the host, as a tensor for [`embedding`] of a table with `rows` rows.
+/// Token ids from the host, as a tensor for [`embedding()`] of a table with `rows` rows.
 ///
 /// # Errors
 /// [`Error::Argument`] when there are none, or naming the first that the table does not have; memory running out.
