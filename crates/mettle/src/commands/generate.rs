@@ -172,7 +172,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         ignore_end: args.ignore_eos,
     };
     let mut screen = Screen::new(!args.json, stop.clone());
-    if !args.chat {
+    // A prompt that does not fit is refused below, with nothing on standard output.
+    if !args.chat && ids.len() <= session.room() {
         screen.write(&prompt);
     }
     let done = mettle_models::generate(&mut session, &tokenizer, &ids, &options, &stop, |token| {
