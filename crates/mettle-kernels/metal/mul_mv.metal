@@ -24,16 +24,19 @@ struct Params {
     uint k;     // the columns of the weights: whole blocks of a quantised format
 };
 
-// Sixteen partial sums of a row of weights times each column.
+// Sixteens of a row that are added up apart, so that no addition waits for the one before it.
+constant constexpr uint CHAINS = 2;
+
+// Partial sums of a row of weights times each column.
 struct Sums {
-    wide column[MAX_COLUMNS];
+    wide column[MAX_COLUMNS][CHAINS];
 };
 
 // Adds sixteen weights times x[c * k + i] for i in 0..16.
-METAL_FUNC void add(thread Sums& sums, wide weights, device const float* x, uint k)
+METAL_FUNC void add(thread Sums& sums, uint chain, wide weights, device const float* x, uint k)
 {
     for (uint c = 0; c < COLUMNS; ++c) {
-        sums.column[c] = fma(weights, load(x + ulong(c) * k), sums.column[c]);
+        sums.column[c][chain] = fma(weights, load(x + ulong(c) * k), sums.column[c][chain]);
     }
 }
 
@@ -41,7 +44,7 @@ METAL_FUNC void add(thread Sums& sums, wide weights, device const float* x, uint
 METAL_FUNC void add_tail(thread Sums& sums, wide weights, device const float* x, uint k, uint count)
 {
     for (uint c = 0; c < COLUMNS; ++c) {
-        sums.column[c] = fma(weights, load_some(x + ulong(c) * k, count), sums.column[c]);
+        sums.column[c][0] = fma(weights, load_some(x + ulong(c) * k, count), sums.column[c][0]);
     }
 }
 
@@ -83,12 +86,12 @@ kernel void mul_mv(
         for (uint block = 0; block < blocks; ++block) {
 #pragma unroll
             for (uint part = 0; part < parts; ++part) {
-                add(sums, decode(w, block, part), x + block * values + part * WIDE, k);
+                add(sums, part % CHAINS, decode(w, block, part), x + block * values + part * WIDE, k);
             }
         }
     } else {
         for (uint first = lane * WIDE; first < whole; first += 32 * WIDE) {
-            add(sums, decode(w, first / values, first % values / WIDE), x + first, k);
+            add(sums, 0, decode(w, first / values, first % values / WIDE), x + first, k);
         }
     }
     if (format<W>::dense && whole < k && (ROW_PER_THREAD || lane == 0)) {
@@ -96,7 +99,7 @@ kernel void mul_mv(
     }
 
     for (uint c = 0; c < COLUMNS; ++c) {
-        const float total = sum(sums.column[c]);
+        const float total = sum(sums.column[c][0] + sums.column[c][1]);
         if (ROW_PER_THREAD) {
             out[ulong(c) * params.rows] = total;
         } else {
