@@ -1,6 +1,6 @@
 //! A text in the making: what has been read so far, and what may come next.
 
-use mettle_gpu::{Buffer, Pass, Tensor};
+use mettle_gpu::{Buffer, Pass, Profile, Tensor};
 use mettle_kernels::ops;
 
 use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, model::Outputs, scratch::Scratch};
@@ -28,6 +28,8 @@ pub struct Session {
     logits_row: Tensor,
     /// `[chunk, vocabulary]`, made when first asked for.
     all_logits: Option<Tensor>,
+    /// Time by kernel of the passes so far, where it was asked for.
+    profile: Option<Profile>,
 }
 
 /// What a pass is to compute behind the blocks.
@@ -61,6 +63,7 @@ impl Session {
             logits_row: logits.reshape([config.vocabulary])?,
             logits,
             all_logits: None,
+            profile: None,
             scratch,
             model,
         })
@@ -69,6 +72,16 @@ impl Session {
     /// The model it runs on.
     pub fn model(&self) -> &Model {
         &self.model
+    }
+
+    /// Measures the kernels of all passes from here on: launches no longer overlap then.
+    pub fn start_profile(&mut self) {
+        self.profile = Some(Profile::default());
+    }
+
+    /// The time by kernel since [`start_profile`](Self::start_profile).
+    pub fn profile(&self) -> Option<&Profile> {
+        self.profile.as_ref()
     }
 
     /// Tokens read so far.
@@ -250,7 +263,11 @@ impl Session {
         if let Want::Token(sampling) = want {
             self.record_draw(&mut pass, sampling, position)?;
         }
-        pass.submit()?.wait()?;
+        pass.profile(self.profile.is_some());
+        let times = pass.submit()?.wait_profile()?;
+        if let Some(profile) = &mut self.profile {
+            profile.merge(&times);
+        }
         self.position = position;
         Ok(())
     }

@@ -7,7 +7,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use anyhow::{Context, Result};
-use mettle_gpu::Device;
+use comfy_table::{Table, presets};
+use mettle_gpu::{Device, Profile};
 use mettle_kernels::ops;
 use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
 use mettle_models::gguf::File;
@@ -50,6 +51,9 @@ pub struct Args {
     /// Print one JSON document at the end instead of streaming the text.
     #[arg(long)]
     json: bool,
+    /// Show the time by kernel at the end, prompt and answer together. Slows small models down.
+    #[arg(long)]
+    profile: bool,
 }
 
 /// How the next token is chosen.
@@ -163,6 +167,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
     let model = Model::load(&device, &file, &load)?;
     let mut session = model.session()?;
+    if args.profile {
+        session.start_profile();
+    }
 
     let stop = Arc::new(AtomicBool::new(false));
     stop_on_ctrl_c(stop.clone())?;
@@ -190,6 +197,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         )?;
     } else if io::stderr().is_terminal() || args.model.is_none() {
         eprintln!("{}", summary(&done));
+    }
+    if let Some(profile) = session.profile() {
+        eprintln!("{}", profile_table(profile));
     }
     Ok(ExitCode::SUCCESS)
 }
@@ -250,6 +260,26 @@ fn summary(done: &Generation) -> String {
         stats.time_to_first_token().as_secs_f64(),
         done.finish.name()
     )
+}
+
+/// Where the time went, the most expensive kernel first.
+fn profile_table(profile: &Profile) -> Table {
+    let mut kernels: Vec<_> = profile.kernels().collect();
+    kernels.sort_by_key(|(_, time)| std::cmp::Reverse(time.nanoseconds));
+    let total = profile.total_nanoseconds().max(1) as f64;
+    let mut table = Table::new();
+    table.load_style(presets::ASCII_MARKDOWN);
+    table.set_header(["kernel", "launches", "ms", "share"]);
+    for (name, time) in kernels {
+        let nanoseconds = time.nanoseconds as f64;
+        table.add_row([
+            name.to_owned(),
+            time.calls.to_string(),
+            format!("{:.2}", nanoseconds / 1e6),
+            format!("{:.1} %", 100.0 * nanoseconds / total),
+        ]);
+    }
+    table
 }
 
 fn report<'a>(
