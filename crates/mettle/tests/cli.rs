@@ -282,7 +282,7 @@ fn refuses_bad_input_with_a_reason() {
     );
     assert_refused(
         &["generate", "--prompt", "x", "--context", "2000000000"],
-        &["memory"],
+        &["KV cache", "available"],
     );
     assert_refused(&["generate", "--chat", "--prompt", "x"], &["chat template"]);
     assert_refused(&["verify", "--kernel", "no_such_*"], &["no_such_*"]);
