@@ -10,10 +10,10 @@ test: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	cargo test --workspace --locked
 
-# Reads mutated model files for ten minutes (part of `make test` for a few seconds). SECONDS=N for another time.
-SECONDS = 600
+# Reads mutated model files for ten minutes (part of `make test` for a few seconds). FUZZ_SECONDS=N for another time.
+FUZZ_SECONDS = 600
 fuzz: setup
-	METTLE_FUZZ_SECONDS=$(SECONDS) cargo test -p mettle-models --locked --test models fuzz_files -- --nocapture
+	METTLE_FUZZ_SECONDS=$(FUZZ_SECONDS) cargo test -p mettle-models --locked --test models fuzz_files -- --nocapture
 
 setup:
 	tools/setup.sh

@@ -23,12 +23,11 @@ if command -v apt-get >/dev/null 2>&1; then
   sudo=""
   [ "$(id -u)" -eq 0 ] || sudo=sudo
   $sudo apt-get update -qq
-  for package in clang-19 clang; do
-    if apt-cache show "$package" >/dev/null 2>&1; then
-      DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$package" lld-"${package#clang-}" gcc libc6-dev >/dev/null 2>&1 \
-        || DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends "$package" lld gcc libc6-dev
-      find_clang >/dev/null && exit 0
-    fi
+  for suffix in -19 ""; do
+    apt-cache show "clang$suffix" >/dev/null 2>&1 || continue
+    DEBIAN_FRONTEND=noninteractive $sudo apt-get install -y -qq --no-install-recommends \
+      "clang$suffix" "lld$suffix" gcc libc6-dev >/dev/null
+    find_clang >/dev/null && exit 0
   done
 fi
 
