@@ -12,6 +12,9 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 
 #pragma mettle variant(softmax_*, ROW_PER_THREAD = true)
 
+// Sixteens of a thread that are summed on their own.
+constant constexpr uint RUN = 32;
+
 struct Params {
     uint columns;
 };
@@ -49,12 +52,17 @@ kernel void softmax_f32(
     }
     const wide m = splat(group_max(group, largest(maxima)));
 
+    // Sums of runs are added up, so that long rows keep their precision.
     wide sums = splat(0.0f);
-    for (uint i = first; i < columns; i += stride) {
-        const uint left = columns - i;
-        const wide values = exp(load_next(x + i, left, -INFINITY) - m);
-        store_next(out + i, values, left);
-        sums = sums + values;
+    for (uint start = first; start < columns; start += RUN * stride) {
+        wide run = splat(0.0f);
+        for (uint i = start; i < min(columns, start + RUN * stride); i += stride) {
+            const uint left = columns - i;
+            const wide values = exp(load_next(x + i, left, -INFINITY) - m);
+            store_next(out + i, values, left);
+            run = run + values;
+        }
+        sums = sums + run;
     }
     const wide scale = splat(1.0f / group_sum(group, sum(sums)));
 
