@@ -24,7 +24,7 @@ struct vector_argument<packed<V>> {
   using type = V;
 };
 
-// What an argument is worth: a packed vector its vector, anything else itself.
+// What a function takes an argument as: a packed vector as its vector, a bfloat as float, anything else as itself.
 template <class A>
 struct value_of {
   using type = A;
@@ -32,6 +32,10 @@ struct value_of {
 template <class V>
 struct value_of<packed<V>> {
   using type = V;
+};
+template <>
+struct value_of<bfloat> {
+  using type = float;
 };
 template <class A>
 using value_of_t = typename value_of<A>::type;
@@ -49,7 +53,7 @@ inline constexpr bool fits = metal::is_same_v<typename vector_argument<A>::type,
 template <class V, class... A>
 struct common_vector {
   static constexpr bool exists = (fits<V, A> && ...);
-  static constexpr bool of_floats = exists && metal::is_floating_point_v<typename V::element_type>;
+  static constexpr bool of_floats = exists && __is_floating_point(typename V::element_type);
   static constexpr bool of_integers = exists && metal::is_integral_v<typename V::element_type>;
 };
 template <class... A>
@@ -74,17 +78,17 @@ struct components_as {
   template <class U>
   using of = U;
   using element = T;
-  static constexpr bool valid = metal::is_floating_point_v<T>;
+  static constexpr bool valid = __is_floating_point(T);
 };
 template <class T, int N>
 struct components_as<metal::vec<T, N>> {
   using element = T;
   template <class U>
   using of = metal::vec<U, N>;
-  static constexpr bool valid = metal::is_floating_point_v<T>;
+  static constexpr bool valid = __is_floating_point(T);
 };
 
-// Whether T is float, half, bfloat or a vector of them.
+// Whether T is float, half or a vector of them, which is what math functions take. (A bfloat converts to float.)
 template <class T>
 inline constexpr bool is_floating = components_as<T>::valid;
 // The type of T's components, T itself for a scalar.
@@ -115,7 +119,7 @@ METTLE_INLINE T from_native(Native x) {
 // The operand or result of a math function as float or as a native vector of floats, and back.
 template <class T>
 METTLE_INLINE auto to_floats(T x) {
-  if constexpr (metal::is_floating_point_v<T>) {
+  if constexpr (metal::is_arithmetic_v<T>) {
     return float(x);
   } else {
     return math::convert<native<float, T::count>>(x.to_native());
@@ -123,7 +127,7 @@ METTLE_INLINE auto to_floats(T x) {
 }
 template <class T, class F>
 METTLE_INLINE T from_floats(F x) {
-  if constexpr (metal::is_floating_point_v<T>) {
+  if constexpr (metal::is_arithmetic_v<T>) {
     return T(x);
   } else {
     return T::from_native(math::convert<typename T::computed>(x));
@@ -132,12 +136,11 @@ METTLE_INLINE T from_floats(F x) {
 
 }  // namespace mettle
 
-// Overloads of `name` for float, half, bfloat and their vectors, with one, two or three operands; `implementation` is a
+// Overloads of `name` for float, half and their vectors, with one, two or three operands; `implementation` is a
 // function template on float and native vectors of floats. To be used in namespace metal.
 #define METTLE_FLOAT_FUNCTION1(name, implementation)                               \
   METTLE_INLINE float name(float x) { return implementation(x); }                  \
   METTLE_INLINE half name(half x) { return half(implementation(float(x))); }       \
-  METTLE_INLINE bfloat name(bfloat x) { return bfloat(implementation(float(x))); } \
   template <class A>                                                               \
   METTLE_INLINE mettle::float_vector_of<A> name(A x) {                             \
     using V = mettle::float_vector_of<A>;                                          \
@@ -147,9 +150,6 @@ METTLE_INLINE T from_floats(F x) {
 #define METTLE_FLOAT_FUNCTION2(name, implementation)                                                 \
   METTLE_INLINE float name(float x, float y) { return implementation(x, y); }                        \
   METTLE_INLINE half name(half x, half y) { return half(implementation(float(x), float(y))); }       \
-  METTLE_INLINE bfloat name(bfloat x, bfloat y) {                                                    \
-    return bfloat(implementation(float(x), float(y)));                                               \
-  }                                                                                                  \
   template <class A, class B>                                                                        \
   METTLE_INLINE mettle::float_vector_of<A, B> name(A x, B y) {                                       \
     using V = mettle::float_vector_of<A, B>;                                                         \
@@ -160,9 +160,6 @@ METTLE_INLINE T from_floats(F x) {
   METTLE_INLINE float name(float x, float y, float z) { return implementation(x, y, z); }           \
   METTLE_INLINE half name(half x, half y, half z) {                                                 \
     return half(implementation(float(x), float(y), float(z)));                                      \
-  }                                                                                                 \
-  METTLE_INLINE bfloat name(bfloat x, bfloat y, bfloat z) {                                         \
-    return bfloat(implementation(float(x), float(y), float(z)));                                    \
   }                                                                                                 \
   template <class A, class B, class C>                                                              \
   METTLE_INLINE mettle::float_vector_of<A, B, C> name(A x, B y, C z) {                              \

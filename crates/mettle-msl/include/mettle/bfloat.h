@@ -1,5 +1,8 @@
 // bfloat: the upper 16 bits of a float. Arithmetic is done in float and rounds to nearest even; NaN stays NaN.
 //
+// As in Metal, bfloat converts to float implicitly (and from there to integers), but float and half convert to bfloat
+// only when written out. The math functions, which Metal does not declare for bfloat, take it as float and return float.
+//
 // A class rather than clang's __bf16, which does not convert to or from _Float16 and exists on few targets.
 #pragma once
 
@@ -15,10 +18,14 @@ METTLE_INLINE constexpr Bits round_to_bfloat(Bits bits) {
   return (bits & 0x7fffffffu) > 0x7f800000u ? quiet_nan : rounded;
 }
 
+template <class T>
+inline constexpr bool is_bfloat = metal::is_same_v<T, bfloat>;
+
+// The type of an operation on a bfloat and another number: bfloat with bfloat and integers, else float.
 template <class A, class B>
-inline constexpr bool stays_bfloat = (metal::is_same_v<A, bfloat> && metal::is_same_v<B, bfloat>) ||
-                                     (metal::is_same_v<A, bfloat> && metal::is_integral_v<B>) ||
-                                     (metal::is_integral_v<A> && metal::is_same_v<B, bfloat>);
+using bfloat_result =
+    metal::enable_if_t<(is_bfloat<A> && is_number<B>) || (is_number<A> && is_bfloat<B>),
+                       metal::conditional_t<__is_floating_point(A) || __is_floating_point(B), float, bfloat>>;
 
 }  // namespace mettle
 
@@ -27,8 +34,15 @@ struct bfloat {
 
   bfloat() = default;
 
-  template <class T, class = metal::enable_if_t<mettle::is_number<T> && !metal::is_same_v<T, bfloat>>>
-  METTLE_INLINE constexpr bfloat(T x) : bits(ushort(mettle::round_to_bfloat(__builtin_bit_cast(uint, float(x))))) {}
+  template <class I, metal::enable_if_t<metal::is_integral_v<I> || __is_enum(I), int> = 0>
+  METTLE_INLINE constexpr bfloat(I x) : bfloat(float(x)) {}
+  template <class F, metal::enable_if_t<metal::is_same_v<F, float> || metal::is_same_v<F, half>, long> = 0>
+  METTLE_INLINE explicit constexpr bfloat(F x)
+      : bits(ushort(mettle::round_to_bfloat(__builtin_bit_cast(uint, float(x))))) {}
+
+  // From a class that converts to a number, as a built-in type would be.
+  template <class C, metal::enable_if_t<__is_class(C) && metal::is_convertible_v<C, float>, char> = 0>
+  METTLE_INLINE explicit constexpr bfloat(const C& x) : bfloat(float(x)) {}
 
   METTLE_INLINE constexpr operator float() const { return __builtin_bit_cast(float, uint(bits) << 16); }
 
@@ -41,21 +55,39 @@ struct bfloat {
   METTLE_INLINE friend constexpr bfloat operator+(bfloat x) { return x; }
   METTLE_INLINE friend constexpr bfloat operator-(bfloat x) { return from_bits(x.bits ^ 0x8000); }
 
-// bfloat with bfloat or an integer gives bfloat. With float it gives float, through the conversion above.
-#define METTLE_BFLOAT_OPERATOR(op)                                                      \
-  template <class A, class B, class = metal::enable_if_t<mettle::stays_bfloat<A, B>>>   \
-  METTLE_INLINE friend constexpr bfloat operator op(A a, B b) {                         \
-    return float(a) op float(b);                                                        \
-  }                                                                                     \
-  template <class T, class = metal::enable_if_t<mettle::is_number<T>>>                  \
-  METTLE_INLINE constexpr bfloat& operator op##=(T b) {                                 \
-    return *this = float(*this) op float(b);                                            \
+  // An operand as float, after the conversion to the type R of the operation.
+  template <class R, class T>
+  METTLE_INLINE static constexpr float operand(T x) {
+    return float(R(x));
   }
-  METTLE_BFLOAT_OPERATOR(+)
-  METTLE_BFLOAT_OPERATOR(-)
-  METTLE_BFLOAT_OPERATOR(*)
-  METTLE_BFLOAT_OPERATOR(/)
-#undef METTLE_BFLOAT_OPERATOR
+
+#define METTLE_BFLOAT_ARITHMETIC(op)                                                        \
+  template <class A, class B, class R = mettle::bfloat_result<A, B>>                        \
+  METTLE_INLINE friend constexpr R operator op(A a, B b) {                                  \
+    return R(operand<R>(a) op operand<R>(b));                                               \
+  }                                                                                         \
+  template <class T, class R = mettle::bfloat_result<bfloat, T>>                            \
+  METTLE_INLINE constexpr bfloat& operator op##=(T b) {                                     \
+    return *this = bfloat(*this op b);                                                      \
+  }
+  METTLE_BFLOAT_ARITHMETIC(+)
+  METTLE_BFLOAT_ARITHMETIC(-)
+  METTLE_BFLOAT_ARITHMETIC(*)
+  METTLE_BFLOAT_ARITHMETIC(/)
+#undef METTLE_BFLOAT_ARITHMETIC
+
+#define METTLE_BFLOAT_COMPARISON(op)                                                        \
+  template <class A, class B, class R = mettle::bfloat_result<A, B>>                        \
+  METTLE_INLINE friend constexpr bool operator op(A a, B b) {                               \
+    return operand<R>(a) op operand<R>(b);                                                  \
+  }
+  METTLE_BFLOAT_COMPARISON(==)
+  METTLE_BFLOAT_COMPARISON(!=)
+  METTLE_BFLOAT_COMPARISON(<)
+  METTLE_BFLOAT_COMPARISON(>)
+  METTLE_BFLOAT_COMPARISON(<=)
+  METTLE_BFLOAT_COMPARISON(>=)
+#undef METTLE_BFLOAT_COMPARISON
 
   METTLE_INLINE constexpr bfloat& operator++() { return *this = *this + 1; }
   METTLE_INLINE constexpr bfloat& operator--() { return *this = *this - 1; }

@@ -1,4 +1,4 @@
-// The functions of <metal_geometric> on vectors of float, half and bfloat. Sums are formed from the first component to
+// The functions of <metal_geometric> on vectors of float and half. Sums are formed from the first component to
 // the last, in the vector's own precision.
 #pragma once
 

@@ -52,9 +52,9 @@ METTLE_FLOAT_FUNCTION1(cos, mettle::math::fast_cos)
 METTLE_FLOAT_FUNCTION1(tan, mettle::math::fast_tan)
 METTLE_FLOAT_FUNCTION1(tanh, mettle::math::fast_tanh)
 
-template <class T, class = mettle::if_floating<T>>
-METTLE_INLINE T sincos(T x, T& cosine) {
-  const auto reduced = mettle::math::fast_reduce(mettle::to_floats(x));
+template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>
+METTLE_INLINE T sincos(A x, mettle::identity_t<T>& cosine) {
+  const auto reduced = mettle::math::fast_reduce(mettle::to_floats<T>(x));
   cosine = mettle::from_floats<T>(mettle::math::cos_of(reduced));
   return mettle::from_floats<T>(mettle::math::sin_of(reduced));
 }

@@ -60,6 +60,8 @@ struct matrix {
     return *this;
   }
 
+  METTLE_INLINE matrix& operator*=(const matrix<T, C, C>& b) { return *this = *this * b; }
+
   METTLE_INLINE friend bool operator==(const matrix& a, const matrix& b) {
     bool equal = true;
     for (int c = 0; c < C; c++)
@@ -92,11 +94,6 @@ METTLE_INLINE matrix<T, C, R> operator*(const matrix<T, K, R>& a, const matrix<T
   for (int c = 0; c < C; c++) r.columns[c] = a * b.columns[c];
   return r;
 }
-template <class T, int C, int R>
-METTLE_INLINE matrix<T, C, R>& operator*=(matrix<T, C, R>& a, const matrix<T, C, C>& b) {
-  return a = a * b;
-}
-
 template <class T, int C, int R>
 METTLE_INLINE matrix<T, R, C> transpose(const matrix<T, C, R>& m) {
   matrix<T, R, C> r;

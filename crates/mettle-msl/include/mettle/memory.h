@@ -1,4 +1,4 @@
-// The memory functions that clang may call on its own. Compiled kernels are linked with nothing, so they bring them along.
+// The functions that clang may call on its own. Compiled kernels are linked with nothing, so they bring them along.
 #pragma once
 
 #include "types.h"
@@ -27,6 +27,14 @@ __attribute__((visibility("hidden"), no_builtin)) void* memset(void* to, int byt
   char* t = static_cast<char*>(to);
   for (size_t i = 0; i < n; i++) t[i] = static_cast<char>(byte);
   return to;
+}
+
+// For minima and maxima of half that clang recognises in `a < b ? a : b`.
+__attribute__((visibility("hidden"), no_builtin)) float fminf(float a, float b) {
+  return (b < a || a != a) ? b : a;
+}
+__attribute__((visibility("hidden"), no_builtin)) float fmaxf(float a, float b) {
+  return (b > a || a != a) ? b : a;
 }
 
 }  // extern "C"

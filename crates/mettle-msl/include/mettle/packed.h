@@ -42,8 +42,10 @@ struct packed<metal::vec<T, N>> : swizzles<packed_storage<T, N>, T, N> {
   METTLE_INLINE packed(vector v) {
     for (int i = 0; i < N; i++) this->d[i] = v.get(i);
   }
-  template <class S, class = metal::enable_if_t<is_number<S>>>
+  template <class S, metal::enable_if_t<converts_to_component<S, T>, int> = 0>
   METTLE_INLINE packed(S x) : packed(vector(x)) {}
+  template <class S, metal::enable_if_t<is_number<S> && !converts_to_component<S, T>, long> = 0>
+  METTLE_INLINE explicit packed(S x) : packed(vector(x)) {}
   template <class A, class B, class... More, class = metal::enable_if_t<component_count<T, A, B, More...> == N>>
   METTLE_INLINE packed(const A& a, const B& b, const More&... more) : packed(vector(a, b, more...)) {}
   template <class U, class = metal::enable_if_t<!metal::is_same_v<T, U>>>

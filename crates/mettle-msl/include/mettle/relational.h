@@ -53,9 +53,10 @@ namespace metal {
     return mettle::to_bools<T>(mettle::math::name(mettle::to_floats<T>(x)));                    \
   }
 #define METTLE_CLASSIFY2(name)                                                                  \
-  template <class T, class = mettle::if_floating<T>>                                            \
-  METTLE_INLINE mettle::with_components<bool, T> name(T x, mettle::identity_t<T> y) {           \
-    return mettle::to_bools<T>(mettle::math::name(mettle::to_floats(x), mettle::to_floats(y))); \
+  template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>           \
+  METTLE_INLINE mettle::with_components<bool, T> name(A x, mettle::identity_t<T> y) {           \
+    const auto from = mettle::to_floats<T>(x);                                                  \
+    return mettle::to_bools<T>(mettle::math::name(from, mettle::to_floats<T>(y)));              \
   }
 METTLE_CLASSIFY1(isnan)
 METTLE_CLASSIFY1(isinf)

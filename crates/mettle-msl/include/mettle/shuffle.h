@@ -30,7 +30,6 @@ struct Shuffle {
 
 template <class Source, class T>
 METTLE_INLINE T shuffle(T value, uint by, ulong site) {
-  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
   return collective<Shuffle<Source>, T>(site, Moved<T>{value, by});
 }
 
@@ -97,7 +96,6 @@ struct Fill {
 
 template <bool Up, class T>
 METTLE_INLINE T shuffle_and_fill(T data, T filling, uint delta, uint modulo, ulong site) {
-  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
   return collective<Fill<Up>, T>(site, Filled<T>{data, filling, delta, modulo});
 }
 
@@ -123,9 +121,9 @@ struct QuadBroadcastFirst {
 namespace metal {
 
 #define METTLE_SHUFFLE(name, Source)                                                       \
-  template <class T>                                                                       \
-  METTLE_INLINE T name(T data, ushort by, ulong site = mettle::call_site()) {              \
-    return mettle::shuffle<mettle::Source>(data, by, site);                                \
+  template <class A, class T = mettle::lane_value_t<A>>                                    \
+  METTLE_INLINE T name(A data, ushort by, ulong site = mettle::call_site()) {              \
+    return mettle::shuffle<mettle::Source>(T(data), by, site);                             \
   }
 
 METTLE_SHUFFLE(simd_shuffle, FromIndex<32>)
@@ -145,30 +143,27 @@ METTLE_SHUFFLE(quad_shuffle_rotate_up, FromBelowAround<4>)
 METTLE_SHUFFLE(quad_shuffle_rotate_down, FromAboveAround<4>)
 #undef METTLE_SHUFFLE
 
-template <class T>
-METTLE_INLINE T simd_broadcast_first(T data, ulong site = mettle::call_site()) {
-  static_assert(mettle::moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
-  return mettle::collective<mettle::BroadcastFirst, T>(site, data);
+template <class A, class T = mettle::lane_value_t<A>>
+METTLE_INLINE T simd_broadcast_first(A data, ulong site = mettle::call_site()) {
+  return mettle::collective<mettle::BroadcastFirst, T>(site, T(data));
 }
-template <class T>
-METTLE_INLINE T quad_broadcast_first(T data, ulong site = mettle::call_site()) {
-  static_assert(mettle::moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
-  return mettle::collective<mettle::QuadBroadcastFirst, T>(site, data);
+template <class A, class T = mettle::lane_value_t<A>>
+METTLE_INLINE T quad_broadcast_first(A data, ulong site = mettle::call_site()) {
+  return mettle::collective<mettle::QuadBroadcastFirst, T>(site, T(data));
 }
 
 // `modulo` is the width of the segments that are shifted: 2, 4, 8, 16 or 32 (2 or 4 in a quad).
-#define METTLE_SHUFFLE_AND_FILL(group, Count, direction, up)                                              \
-  template <class T>                                                                                      \
-  METTLE_INLINE T group##_shuffle_and_fill_##direction(T data, mettle::identity_t<T> filling, ushort delta, \
-                                                       ushort modulo = Count,                             \
-                                                       ulong site = mettle::call_site()) {                \
-    return mettle::shuffle_and_fill<up>(data, filling, delta, modulo, site);                              \
+#define METTLE_SHUFFLE_AND_FILL(name, Count, up)                                                        \
+  template <class A, class T = mettle::lane_value_t<A>>                                                 \
+  METTLE_INLINE T name(A data, mettle::identity_t<T> filling, ushort delta, ushort modulo = Count,      \
+                       ulong site = mettle::call_site()) {                                              \
+    return mettle::shuffle_and_fill<up>(T(data), filling, delta, modulo, site);                         \
   }
 
-METTLE_SHUFFLE_AND_FILL(simd, 32, up, true)
-METTLE_SHUFFLE_AND_FILL(simd, 32, down, false)
-METTLE_SHUFFLE_AND_FILL(quad, 4, up, true)
-METTLE_SHUFFLE_AND_FILL(quad, 4, down, false)
+METTLE_SHUFFLE_AND_FILL(simd_shuffle_and_fill_up, 32, true)
+METTLE_SHUFFLE_AND_FILL(simd_shuffle_and_fill_down, 32, false)
+METTLE_SHUFFLE_AND_FILL(quad_shuffle_and_fill_up, 4, true)
+METTLE_SHUFFLE_AND_FILL(quad_shuffle_and_fill_down, 4, false)
 #undef METTLE_SHUFFLE_AND_FILL
 
 }  // namespace metal

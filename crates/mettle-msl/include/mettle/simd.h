@@ -6,11 +6,18 @@
 
 namespace mettle {
 
-// Whether SIMD-group functions take T: scalars and vectors of numbers.
+// What SIMD-group functions take an argument as, and return: scalars and vectors of numbers, a bfloat as float, but no
+// vectors of bfloat.
 template <class T>
 inline constexpr bool moves_between_lanes = metal::is_arithmetic_v<T>;
 template <class T, int N>
-inline constexpr bool moves_between_lanes<metal::vec<T, N>> = true;
+inline constexpr bool moves_between_lanes<metal::vec<T, N>> = !is_bfloat<T>;
+
+template <class A>
+using lane_value_t = metal::enable_if_t<moves_between_lanes<value_of_t<A>>, value_of_t<A>>;
+// The same for bitwise operations, which take integers only.
+template <class A>
+using lane_bits_t = metal::enable_if_t<metal::is_integral_v<element_of<value_of_t<A>>>, value_of_t<A>>;
 
 // The fold of `Count` values, in place: values half the distance apart are combined, then a quarter apart, and so on,
 // as a butterfly of shuffles does. So the rounding does not depend on the order in which lanes arrive.
@@ -80,12 +87,6 @@ struct Scan {
   }
 };
 
-template <class Operation, class T>
-METTLE_INLINE T reduce_or_scan(T data, ulong site) {
-  static_assert(moves_between_lanes<T>, "SIMD-group functions take scalars and vectors");
-  return collective<Operation, T>(site, data);
-}
-
 // One bit a lane: what a ballot of `Count` lanes returns.
 template <uint Count>
 class Vote {
@@ -124,35 +125,35 @@ namespace metal {
 
 // --- reductions
 
-#define METTLE_REDUCTION(name, Operation)                                                 \
-  template <class T>                                                                      \
-  METTLE_INLINE T simd_##name(T data, ulong site = mettle::call_site()) {                 \
-    return mettle::reduce_or_scan<mettle::Reduce<mettle::Operation, 32>>(data, site);     \
-  }                                                                                       \
-  template <class T>                                                                      \
-  METTLE_INLINE T quad_##name(T data, ulong site = mettle::call_site()) {                 \
-    return mettle::reduce_or_scan<mettle::Reduce<mettle::Operation, 4>>(data, site);      \
+#define METTLE_REDUCTION(name, Operation, allowed)                                           \
+  template <class A, class T = mettle::allowed<A>>                                           \
+  METTLE_INLINE T simd_##name(A data, ulong site = mettle::call_site()) {                    \
+    return mettle::collective<mettle::Reduce<mettle::Operation, 32>, T>(site, T(data));      \
+  }                                                                                          \
+  template <class A, class T = mettle::allowed<A>>                                           \
+  METTLE_INLINE T quad_##name(A data, ulong site = mettle::call_site()) {                    \
+    return mettle::collective<mettle::Reduce<mettle::Operation, 4>, T>(site, T(data));       \
   }
 
-METTLE_REDUCTION(sum, Sum)
-METTLE_REDUCTION(product, Product)
-METTLE_REDUCTION(min, Minimum)
-METTLE_REDUCTION(max, Maximum)
-METTLE_REDUCTION(and, BitAnd)
-METTLE_REDUCTION(or, BitOr)
-METTLE_REDUCTION(xor, BitXor)
+METTLE_REDUCTION(sum, Sum, lane_value_t)
+METTLE_REDUCTION(product, Product, lane_value_t)
+METTLE_REDUCTION(min, Minimum, lane_value_t)
+METTLE_REDUCTION(max, Maximum, lane_value_t)
+METTLE_REDUCTION(and, BitAnd, lane_bits_t)
+METTLE_REDUCTION(or, BitOr, lane_bits_t)
+METTLE_REDUCTION(xor, BitXor, lane_bits_t)
 #undef METTLE_REDUCTION
 
 // --- scans
 
 #define METTLE_SCAN(group, Count, name, Operation, identity)                                              \
-  template <class T>                                                                                      \
-  METTLE_INLINE T group##_prefix_inclusive_##name(T data, ulong site = mettle::call_site()) {             \
-    return mettle::reduce_or_scan<mettle::Scan<mettle::Operation, Count, true, identity>>(data, site);    \
+  template <class A, class T = mettle::lane_value_t<A>>                                                                                      \
+  METTLE_INLINE T group##_prefix_inclusive_##name(A data, ulong site = mettle::call_site()) {             \
+    return mettle::collective<mettle::Scan<mettle::Operation, Count, true, identity>, T>(site, T(data));    \
   }                                                                                                       \
-  template <class T>                                                                                      \
-  METTLE_INLINE T group##_prefix_exclusive_##name(T data, ulong site = mettle::call_site()) {             \
-    return mettle::reduce_or_scan<mettle::Scan<mettle::Operation, Count, false, identity>>(data, site);   \
+  template <class A, class T = mettle::lane_value_t<A>>                                                                                      \
+  METTLE_INLINE T group##_prefix_exclusive_##name(A data, ulong site = mettle::call_site()) {             \
+    return mettle::collective<mettle::Scan<mettle::Operation, Count, false, identity>, T>(site, T(data));   \
   }
 
 METTLE_SCAN(simd, 32, sum, Sum, 0)

@@ -4,6 +4,9 @@
 // overloads like any other), assigning to it calls a setter. Setters take lvalues only, so that assigning to a part of
 // a temporary, which could have no effect, is refused. Needs clang's -fdeclspec.
 //
+// One thing clang does not do: `v.x += t` in a template, where the types depend on its arguments and an operator+= that
+// the source declares at namespace scope is visible. `v.x = v.x + t` works.
+//
 // `Storage` provides `pick<I...>()`, the vector of the components I..., and `place<I...>(v)`, which stores v's
 // components there.
 #pragma once

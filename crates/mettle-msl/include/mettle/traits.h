@@ -42,9 +42,6 @@ struct conditional<false, Then, Else> {
 template <bool Condition, class Then, class Else>
 using conditional_t = typename conditional<Condition, Then, Else>::type;
 
-template <class...>
-using void_t = void;
-
 // --- relations
 
 template <class A, class B>
@@ -223,7 +220,6 @@ METTLE_TRAIT(is_union, __is_union(T));
 METTLE_TRAIT(is_function, __is_function(T));
 METTLE_TRAIT(is_const, __is_const(T));
 METTLE_TRAIT(is_volatile, __is_volatile(T));
-METTLE_TRAIT(is_empty, __is_empty(T));
 METTLE_TRAIT(is_trivial, __is_trivial(T));
 METTLE_TRAIT(is_trivially_copyable, __is_trivially_copyable(T));
 METTLE_TRAIT(is_standard_layout, __is_standard_layout(T));
@@ -240,20 +236,13 @@ inline constexpr bool is_constructible_v = __is_constructible(T, Arguments...);
 template <class T>
 T&& declval();
 
-template <class T>
-METTLE_INLINE constexpr remove_reference_t<T>&& move(T&& x) {
-  return static_cast<remove_reference_t<T>&&>(x);
-}
-template <class T>
-METTLE_INLINE constexpr T&& forward(remove_reference_t<T>& x) {
-  return static_cast<T&&>(x);
-}
-template <class T>
-METTLE_INLINE constexpr void swap(T& a, T& b) {
-  T kept = a;
-  a = b;
-  b = kept;
-}
+// The names under which Apple's headers keep these; some sources use them.
+template <class... B>
+struct _disjunction : bool_constant<(B::value || ...)> {};
+template <class... B>
+struct _conjunction : bool_constant<(B::value && ...)> {};
+template <class B>
+struct _negation : bool_constant<!B::value> {};
 
 }  // namespace metal
 

@@ -46,10 +46,11 @@ struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
 
   vec() = default;
 
-  // Equal components. A floating-point scalar becomes integers only when written out.
-  template <class S, enable_if_t<mettle::is_number<S> && (is_floating_point_v<T> || !is_floating_point_v<S>), int> = 0>
+  // Equal components. A scalar that does not convert to T implicitly, or a floating-point one among integers, must be
+  // written out.
+  template <class S, enable_if_t<mettle::converts_to_component<S, T>, int> = 0>
   METTLE_INLINE constexpr vec(S x) : vec(from_stored(stored(mettle::component<T>::store(T(x))))) {}
-  template <class S, enable_if_t<is_floating_point_v<S> && is_integral_v<T>, long> = 0>
+  template <class S, enable_if_t<mettle::is_number<S> && !mettle::converts_to_component<S, T>, long> = 0>
   METTLE_INLINE explicit constexpr vec(S x) : vec(from_stored(stored(mettle::component<T>::store(T(x))))) {}
 
   // Scalars and vectors of T that have N components together.
@@ -57,6 +58,10 @@ struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
             class = enable_if_t<mettle::component_count<T, A, B, More...> == N>>
   METTLE_INLINE constexpr vec(const A& a, const B& b, const More&... more)
       : vec(mettle::gather<vec, T, N>(a, b, more...)) {}
+
+  // A braced list of scalars, which may be short: the rest is 0.
+  METTLE_INLINE constexpr vec(initializer_list<mettle::scalar_of<T>> list)
+      : vec(mettle::gather_list<vec, T, N>(list)) {}
 
   template <class U, class = enable_if_t<!is_same_v<T, U>>>
   METTLE_INLINE explicit vec(const vec<U, N>& other)

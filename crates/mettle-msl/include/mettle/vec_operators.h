@@ -4,6 +4,7 @@
 // vector's type, and two vectors of different types, which Metal refuses to mix, find no operator.
 #pragma once
 
+#include "initializer_list.h"
 #include "lanes.h"
 
 namespace metal {
@@ -15,6 +16,10 @@ namespace mettle {
 
 template <class V>
 struct packed;
+
+template <class S, class T>
+inline constexpr bool converts_to_component =
+    is_number<S> && metal::is_convertible_v<S, T> && (metal::is_floating_point_v<T> || !metal::is_floating_point_v<S>);
 
 // --- assembly
 
@@ -38,20 +43,48 @@ METTLE_INLINE constexpr void append(T* out, int& count, const A& a) {
   }
 }
 
+// The vector of the given components. (Written out, because clang evaluates no assignment to a component beforehand.)
+template <class V, class T>
+METTLE_INLINE constexpr V assemble(const T (&x)[2]) {
+  using C = component<T>;
+  return V::from_stored(stored_vector<T, 2>{C::store(x[0]), C::store(x[1])});
+}
+template <class V, class T>
+METTLE_INLINE constexpr V assemble(const T (&x)[3]) {
+  using C = component<T>;
+  return V::from_stored(stored_vector<T, 3>{C::store(x[0]), C::store(x[1]), C::store(x[2])});
+}
+template <class V, class T>
+METTLE_INLINE constexpr V assemble(const T (&x)[4]) {
+  using C = component<T>;
+  return V::from_stored(stored_vector<T, 4>{C::store(x[0]), C::store(x[1]), C::store(x[2]), C::store(x[3])});
+}
+
 // The vector whose components are those of the arguments, in order.
 template <class V, class T, int N, class... A>
 METTLE_INLINE constexpr V gather(const A&... a) {
-  using C = component<T>;
-  if constexpr (sizeof...(A) == N) {
-    return V::from_stored(stored_vector<T, N>{C::store(T(a))...});
-  } else {
-    T all[N] = {};
-    int count = 0;
-    (append(all, count, a), ...);
-    V r{};
-    for (int i = 0; i < N; i++) r.v[i] = C::store(all[i]);
-    return r;
+  T all[N] = {};
+  int count = 0;
+  (append(all, count, a), ...);
+  return assemble<V>(all);
+}
+
+// A scalar in a braced list, as T.
+template <class T>
+struct scalar_of {
+  T value;
+  template <class S, class = metal::enable_if_t<is_number<S>>>
+  METTLE_INLINE constexpr scalar_of(S x) : value(T(x)) {}
+};
+
+template <class V, class T, int N>
+METTLE_INLINE constexpr V gather_list(std::initializer_list<scalar_of<T>> list) {
+  T all[N] = {};
+  int count = 0;
+  for (const scalar_of<T>& x : list) {
+    if (count < N) all[count++] = x.value;
   }
+  return assemble<V>(all);
 }
 
 // --- operators

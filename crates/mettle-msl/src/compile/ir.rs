@@ -77,7 +77,14 @@ impl Module {
 
     /// The module with only what `roots`, static initialisers and the code generator need.
     pub fn only(&self, mut roots: Vec<String>) -> String {
-        roots.extend(["llvm.global_ctors", "memcpy", "memmove", "memset"].map(str::to_owned));
+        // What `mettle/memory.h` defines for the code generator.
+        let called = ["memcpy", "memmove", "memset", "fminf", "fmaxf"];
+        roots.extend(
+            ["llvm.global_ctors"]
+                .into_iter()
+                .chain(called)
+                .map(str::to_owned),
+        );
         let keep: HashSet<usize> = self
             .reach(roots)
             .iter()

@@ -14,9 +14,7 @@ using namespace metal;
   UNARY_OF(f32x3, packed_float3, name, call) \
   UNARY_OF(f32x4, float4, name, call)   \
   UNARY_OF(f16, half, name, call)       \
-  UNARY_OF(f16x4, half4, name, call)    \
-  UNARY_OF(bf16, bfloat, name, call)    \
-  UNARY_OF(bf16x4, bfloat4, name, call)
+  UNARY_OF(f16x4, half4, name, call)
 
 UNARY(exp, exp)
 UNARY(exp2, exp2)
@@ -71,7 +69,7 @@ UNARY(fast_tanh, fast::tanh)
   BINARY_OF(f32, float, name, call)      \
   BINARY_OF(f32x4, float4, name, call)   \
   BINARY_OF(f16, half, name, call)       \
-  BINARY_OF(bf16x4, bfloat4, name, call)
+  BINARY_OF(f16x4, half4, name, call)
 
 BINARY(pow, pow)
 BINARY(powr, powr)

@@ -1,6 +1,6 @@
 //! Test operands, and distances between floating-point numbers.
 
-use half::{bf16, f16};
+use half::f16;
 
 /// A small generator (splitmix64), seeded from the clock; the seed is printed, and shown when a test fails.
 pub struct Random(u64);
@@ -73,22 +73,6 @@ impl Float for f16 {
     }
     fn round(x: f64) -> Self {
         f16::from_f64(x)
-    }
-}
-
-impl Float for bf16 {
-    const NAME: &'static str = "bf16";
-    const DIGITS: i32 = 8;
-    const MIN_EXPONENT: i32 = -126;
-    const MAX: f64 = 3.389_531_389_251_535_5e38;
-    fn from_upper_bits(bits: u32) -> Self {
-        bf16::from_bits((bits >> 16) as u16)
-    }
-    fn to_f64(self) -> f64 {
-        self.into()
-    }
-    fn round(x: f64) -> Self {
-        bf16::from_f64(x)
     }
 }
 

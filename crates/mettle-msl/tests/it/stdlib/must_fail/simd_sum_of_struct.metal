@@ -2,5 +2,5 @@
 using namespace metal;
 struct pair { float a, b; };
 pair f(pair p) {
-  return simd_sum(p);  // ERROR: SIMD-group functions take scalars and vectors
+  return simd_sum(p);  // ERROR: no matching function for call to 'simd_sum'
 }
