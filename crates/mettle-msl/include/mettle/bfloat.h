@@ -1,7 +1,7 @@
 // bfloat: the upper 16 bits of a float. Arithmetic is done in float and rounds to nearest even; NaN stays NaN.
 //
 // As in Metal, bfloat converts to float implicitly (and from there to integers), but float and half convert to bfloat
-// only when written out. The math functions, which Metal does not declare for bfloat, take it as float and return float.
+// only when written out. Metal declares no math functions for bfloat: they take it as float and return float.
 //
 // A class rather than clang's __bf16, which does not convert to or from _Float16 and exists on few targets.
 #pragma once

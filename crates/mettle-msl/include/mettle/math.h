@@ -1,6 +1,7 @@
 // The floating-point functions of <metal_math> and <metal_common>, for float, half and their vectors.
 //
-// half is computed in float and rounded, which leaves at most 0.51 ULP of half. A bfloat converts to float, as in Metal.
+// half is computed in float and rounded, which leaves at most 0.51 ULP of half. A bfloat converts to float, as in
+// Metal.
 // Largest errors of the float functions in ULP, over all of float unless a range is given (tests/stdlib_math.rs):
 //
 //   exp 1.0   exp2 0.8   exp10 1.0    log 0.8    log2 0.8   log10 0.8    pow, powr 0.51

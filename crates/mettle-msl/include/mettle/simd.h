@@ -146,14 +146,16 @@ METTLE_REDUCTION(xor, BitXor, lane_bits_t)
 
 // --- scans
 
-#define METTLE_SCAN(group, Count, name, Operation, identity)                                              \
-  template <class A, class T = mettle::lane_value_t<A>>                                                                                      \
-  METTLE_INLINE T group##_prefix_inclusive_##name(A data, ulong site = mettle::call_site()) {             \
-    return mettle::collective<mettle::Scan<mettle::Operation, Count, true, identity>, T>(site, T(data));    \
-  }                                                                                                       \
-  template <class A, class T = mettle::lane_value_t<A>>                                                                                      \
-  METTLE_INLINE T group##_prefix_exclusive_##name(A data, ulong site = mettle::call_site()) {             \
-    return mettle::collective<mettle::Scan<mettle::Operation, Count, false, identity>, T>(site, T(data));   \
+#define METTLE_SCAN(group, Count, name, Operation, identity)                                             \
+  template <class A, class T = mettle::lane_value_t<A>>                                                  \
+  METTLE_INLINE T group##_prefix_inclusive_##name(A data, ulong site = mettle::call_site()) {            \
+    using Scan = mettle::Scan<mettle::Operation, Count, true, identity>;                                 \
+    return mettle::collective<Scan, T>(site, T(data));                                                   \
+  }                                                                                                      \
+  template <class A, class T = mettle::lane_value_t<A>>                                                  \
+  METTLE_INLINE T group##_prefix_exclusive_##name(A data, ulong site = mettle::call_site()) {            \
+    using Scan = mettle::Scan<mettle::Operation, Count, false, identity>;                                \
+    return mettle::collective<Scan, T>(site, T(data));                                                   \
   }
 
 METTLE_SCAN(simd, 32, sum, Sum, 0)

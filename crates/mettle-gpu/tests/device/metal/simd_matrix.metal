@@ -2,8 +2,8 @@
 #include <metal_stdlib>
 using namespace metal;
 
-// D = A B + C and further matrix operations of one SIMD group. `a` has rows of 16 elements, of which the matrix starts at
-// row 1, column 2; `b` is stored transposed.
+// D = A B + C and further matrix operations of one SIMD group. `a` has rows of 16 elements, in which the matrix starts
+// at row 1, column 2; `b` is stored transposed.
 #define MATRIX(suffix, T, M)                                                                                  \
   kernel void matrix_##suffix(device const T* a [[buffer(0)]], device const T* b [[buffer(1)]],               \
                               device const T* c [[buffer(2)]], device T* out [[buffer(3)]],                   \

@@ -1,5 +1,5 @@
-// Every SIMD-group and quad operation, for scalars and vectors. Thread i of n hands over x[i]; the result of operation k
-// is out[k * n + i]. T is the type that is computed with, S the one in memory (packed for three components).
+// Every SIMD-group and quad operation, for scalars and vectors. Thread i of n hands over x[i]; the result of operation
+// k is out[k * n + i]. T is the type that is computed with, S the one in memory (packed for three components).
 #include <metal_stdlib>
 using namespace metal;
 

@@ -47,7 +47,8 @@ METTLE_INLINE F powr(F x, F y) {
   return x < 0.0f ? F(nan) : power;
 }
 
-// x^y with the limits of C: 1 for y = 0 and for x = 1, even if the other is NaN; NaN for negative x unless y is an integer.
+// x^y with the limits of C: 1 for y = 0 and for x = 1, even if the other is NaN; NaN for negative x unless y is an
+// integer.
 template <class F>
 METTLE_INLINE F pow(F x, F y) {
   using D = like<double, F>;

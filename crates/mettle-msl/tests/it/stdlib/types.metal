@@ -1,5 +1,5 @@
-// Checks of types, conversions and operators. Each kernel is run by one thread; it writes how many checks failed, and the
-// lines of those that did. Operands come from a buffer, so that the compiler computes nothing ahead.
+// Checks of types, conversions and operators. Each kernel is run by one thread; it writes how many checks failed, and
+// the lines of those that did. Operands come from a buffer, so that the compiler computes nothing ahead.
 #include <metal_stdlib>
 using namespace metal;
 
@@ -382,6 +382,18 @@ TEST(values) {
   CHECK((is_same_v<float4::element_type, float>) && (is_same<conditional_t<true, half, float>, half>::value));
   CHECK(is_integral_v<uchar> && is_floating_point_v<bfloat> && !is_floating_point<int>::value && is_signed_v<char>);
   CHECK(is_signed_v<half> && is_unsigned_v<ushort> && is_arithmetic<bfloat>::value);
+}
+
+// What masks rely on, in every mode.
+TEST(infinities) {
+  const float minus = number[1] * -INFINITY, plus = number[1] * INFINITY;
+  CHECK(exp(minus) == 0 && fast::exp(minus) == 0 && precise::exp(minus) == 0 && exp2(minus) == 0);
+  CHECK(fast::exp2(minus) == 0 && fast::exp(-1e30f * number[1]) == 0 && fast::exp(-100 * number[1]) == 0);
+  CHECK(exp(plus) == plus && fast::exp(plus) == plus && fast::exp2(plus) == plus && fast::exp(number[9] * 10) == plus);
+  CHECK(isnan(fast::exp(minus - minus)) && isnan(fast::exp2(minus - minus)) && isnan(exp(minus - minus)));
+  CHECK(log(number[0]) == minus && fast::log(number[0]) == minus && isnan(log(-number[1])) && log(plus) == plus);
+  CHECK(fast::exp(half(minus)) == 0.0h && max(minus, number[1]) == 1 && min(plus, number[1]) == 1);
+  CHECK(max(minus, minus) == minus && tanh(plus) == 1 && fast::tanh(minus) == -1 && rsqrt(plus) == 0);
 }
 
 // Functions that take scalars and vectors together, and packed vectors.
