@@ -1,8 +1,10 @@
 // Appends keys and values to the cache.
 
 #include <metal_stdlib>
+#include <mettle/wide.h>
 
 using namespace metal;
+using namespace mettle_kernels;
 
 struct Params {
     uint capacity;  // rows of each cache
@@ -12,7 +14,7 @@ struct Params {
 // cache_k[positions[t], :] = k[t, :] and the same for v, converted to the type of the cache, for tokens t; k and v are
 // [tokens, columns], the caches [capacity, columns]. A token whose position lies outside the cache is not stored.
 //
-// One thread for each element: the grid is [columns, tokens].
+// One thread for sixteen columns of a token: the grid is [ceil(columns / 16), tokens].
 template <typename T>
 kernel void kv_append(
     device const float* k         [[buffer(0)]],
@@ -27,10 +29,12 @@ kernel void kv_append(
     if (at < 0 || uint(at) >= params.capacity) {
         return;
     }
-    const ulong from = ulong(position.y) * params.columns + position.x;
-    const ulong to = ulong(at) * params.columns + position.x;
-    cache_k[to] = T(k[from]);
-    cache_v[to] = T(v[from]);
+    const uint first = WIDE * position.x;
+    const uint left = params.columns - first;
+    const ulong from = ulong(position.y) * params.columns + first;
+    const ulong to = ulong(at) * params.columns + first;
+    store_next(cache_k + to, load_next(k + from, left), left);
+    store_next(cache_v + to, load_next(v + from, left), left);
 }
 
 template [[host_name("kv_append_f32")]] kernel decltype(kv_append<float>) kv_append<float>;

@@ -9,9 +9,10 @@ using namespace mettle_kernels;
 // 1 / (1 + exp(-x)), by exponentials that do not overflow: exp(x) / (1 + exp(x)) where x is negative.
 METAL_FUNC wide sigmoid(wide x)
 {
+    const wide zero = splat(0.0f);
     const wide one = splat(1.0f);
-    const wide e = exp(if_negative(x, x, splat(0.0f) - x));
-    return if_negative(x, e, one) / (one + e);
+    const wide e = exp(if_less(x, zero, x, zero - x));
+    return if_less(x, zero, e, one) / (one + e);
 }
 
 struct Params {

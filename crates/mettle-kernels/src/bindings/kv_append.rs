@@ -24,7 +24,7 @@ const _: () = {
 /// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the type of the cache, for tokens t; k and v are
 /// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
 ///
-/// One thread for each element: the grid is \[columns, tokens\].
+/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct F32<'a> {
     /// `device const float* k`.
     pub k: &'a Buffer<f32>,
@@ -61,7 +61,7 @@ impl Binding for F32<'_> {
 /// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the type of the cache, for tokens t; k and v are
 /// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
 ///
-/// One thread for each element: the grid is \[columns, tokens\].
+/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct F16<'a> {
     /// `device const float* k`.
     pub k: &'a Buffer<f32>,

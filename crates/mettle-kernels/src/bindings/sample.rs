@@ -13,7 +13,7 @@ pub struct Params {
     pub seed: u64,
     /// `ulong position`: of the token in its text: the counter of the random generator
     pub position: u64,
-    /// `uint count`: of logits
+    /// `uint count`: of logits, at most 2^24, so that f32 counts them exactly
     pub count: u32,
     /// `uint top_k`: candidates that the first filter keeps; 0: all
     pub top_k: u32,
@@ -23,8 +23,8 @@ pub struct Params {
     pub min_p: f32,
     /// `float temperature`: 0: the best candidate, without a draw
     pub temperature: f32,
-    /// Unused. Fill it with `..bytemuck::Zeroable::zeroed()`.
-    pub padding0: [u8; 4],
+    /// `uint block_size`: logits of a block, whole sixteens: the maxima of blocks tell where candidates are
+    pub block_size: u32,
 }
 
 const _: () = {
@@ -36,6 +36,7 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, top_p) == 24);
     assert!(std::mem::offset_of!(Params, min_p) == 28);
     assert!(std::mem::offset_of!(Params, temperature) == 32);
+    assert!(std::mem::offset_of!(Params, block_size) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -55,8 +56,8 @@ impl Constants {
 /// that belongs to (seed, position): the same on every device, up to rounding. NaN and minus infinity are never drawn;
 /// where nothing else is left, or where plus infinity leaves no probabilities, the result is `count`, which is no token.
 ///
-/// logits, candidate_logits and candidate_ids are \[count\]; the last two are scratch. One thread (ONE_THREAD) or one
-/// threadgroup.
+/// logits is \[count\]. The rest is scratch: candidate_logits and candidate_ids of \[count\], maxima of \[blocks\].
+/// One thread (ONE_THREAD) or one threadgroup.
 pub struct F32<'a> {
     /// `device const float* logits`.
     pub logits: &'a Buffer<f32>,
@@ -66,6 +67,8 @@ pub struct F32<'a> {
     pub candidate_logits: &'a mut Buffer<f32>,
     /// `device uint* candidate_ids`.
     pub candidate_ids: &'a mut Buffer<u32>,
+    /// `device float* maxima`.
+    pub maxima: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
     /// Function constants.
@@ -85,7 +88,8 @@ impl Binding for F32<'_> {
         args.write(1, "out", self.out);
         args.write(2, "candidate_logits", self.candidate_logits);
         args.write(3, "candidate_ids", self.candidate_ids);
-        args.value(4, "params", &self.params);
+        args.write(4, "maxima", self.maxima);
+        args.value(5, "params", &self.params);
     }
 }
 
@@ -109,7 +113,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
             "device uint* candidate_ids",
             Access::ReadWrite,
         ),
-        Argument::new(4, "params", "constant Params& params", Access::Value),
+        Argument::new(4, "maxima", "device float* maxima", Access::ReadWrite),
+        Argument::new(5, "params", "constant Params& params", Access::Value),
     ],
     constants: &["ONE_THREAD"],
 }];

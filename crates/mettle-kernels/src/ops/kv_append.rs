@@ -1,7 +1,7 @@
 //! The key-value cache.
 
 use super::check::Op;
-use super::mapping::rows_per_group;
+use super::mapping::{WIDE, rows_per_group};
 use crate::bindings::kv_append::{self, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Error, Result};
@@ -43,10 +43,9 @@ pub fn kv_append(
     let k = &OP.vector("k", k, tokens * columns)?;
     let v = &OP.vector("v", v, tokens * columns)?;
     let positions = &OP.values("positions", positions)?;
-    let grid = Grid::threads_total([columns, tokens]).threads([
-        columns.min(1024),
-        rows_per_group(tokens, columns).min(1024 / columns.min(1024)),
-    ]);
+    let sixteens = columns.div_ceil(WIDE);
+    let grid = Grid::threads_total([sixteens, tokens])
+        .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
     macro_rules! dispatch {
         ($kernel:ident) => {{
             let cache_k = &mut OP.vector("cache_k", cache_k, capacity * columns)?;
@@ -83,7 +82,7 @@ fn row_len(tensor: &Tensor) -> usize {
 }
 
 /// The cases of `kv_append.metal`: one value, one token, a run in the middle of the cache, scattered positions, rows longer
-/// than a threadgroup, and positions outside the cache. Every row that no token goes to must stay as it was.
+/// than a threadgroup and such that end within a sixteen, and positions outside the cache. Every row that no token goes to must stay as it was.
 pub(crate) fn family() -> Family {
     Family::new("kv_append", Tolerance::EXACT, |cases| {
         for format in [Format::F32, Format::F16] {

@@ -14,8 +14,9 @@ pub(super) enum Mapping {
 /// Values of a row that a thread works on at a time: `WIDE` of `mettle/wide.h`.
 pub(super) const WIDE: usize = 16;
 
-/// Values that make a threadgroup of the CPU device worth handing to another core: about 4 microseconds of work.
-const VALUES_PER_GROUP: usize = 16384;
+/// Values that a threadgroup of the CPU device should go through: about half a microsecond. The device hands out several
+/// groups at a time; small ones let it share the work evenly.
+const VALUES_PER_GROUP: usize = 2048;
 
 impl Mapping {
     /// Both, for cases.

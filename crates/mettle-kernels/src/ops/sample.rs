@@ -1,7 +1,7 @@
 //! Drawing the next token.
 
 use super::check::Op;
-use super::mapping::Mapping;
+use super::mapping::{Mapping, WIDE};
 use crate::bindings::sample::{self, Constants, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Result, reference};
@@ -12,6 +12,12 @@ const OP: Op = Op("sample");
 
 /// Threads of the one threadgroup on a GPU.
 const THREADS: usize = 1024;
+
+/// Blocks that logits are looked at in, about: as many as the k of top-k that they can bound.
+const BLOCKS: usize = 4096;
+
+/// The most logits: counts are f32 in the kernel.
+const MAX_LOGITS: usize = 1 << 24;
 
 /// How a token is drawn. The filters apply in the order of the fields, each to what the one before it left, and then the
 /// temperature: llama.cpp's default chain.
@@ -52,8 +58,8 @@ impl Sampling {
 /// probabilities, the result is the number of logits, which is no token.
 ///
 /// # Errors
-/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes, gaps, `top_p` or `min_p` outside 0 to 1, or a
-/// temperature that is negative or no number; memory for the candidates running out.
+/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes, gaps, more than 2^24 logits, `top_p` or
+/// `min_p` outside 0 to 1, or a temperature that is negative or no number; memory for the candidates running out.
 pub fn sample(
     pass: &mut Pass,
     logits: &Tensor,
@@ -75,11 +81,19 @@ fn mapped(
 ) -> Result<()> {
     sampling.check()?;
     let count = logits.len();
+    if count > MAX_LOGITS {
+        return Err(OP.refuse(
+            "logits",
+            format!("has {count} values, must have at most {MAX_LOGITS}"),
+        ));
+    }
+    let block_size = count.div_ceil(BLOCKS).next_multiple_of(WIDE);
     let kernel = sample::F32 {
         logits: &OP.values("logits", logits)?,
         out: &mut OP.vector("out", out, 1)?,
         candidate_logits: &mut pass.device().buffer(count)?,
         candidate_ids: &mut pass.device().buffer(count)?,
+        maxima: &mut pass.device().buffer(count.div_ceil(block_size))?,
         params: Params {
             seed: sampling.seed,
             position,
@@ -88,7 +102,7 @@ fn mapped(
             top_p: sampling.top_p,
             min_p: sampling.min_p,
             temperature: sampling.temperature,
-            ..bytemuck::Zeroable::zeroed()
+            block_size: OP.size("logits", block_size)?,
         },
         constants: Constants {
             one_thread: mapping.row_per_thread(),
@@ -243,6 +257,9 @@ pub(crate) fn family() -> Family {
                 },
                 equal,
             );
+            let zeros =
+                |run: &mut Run<'_>| (0..99).map(|_| [0.0, -0.0][run.rng().below(2)]).collect();
+            add("zeros_top_k", Sampling { top_k: 5, ..PLAIN }, zeros);
             add("masked", default, |run| {
                 let mut logits = run.rng().normal(5000);
                 (0..5000)

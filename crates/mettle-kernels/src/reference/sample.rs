@@ -26,10 +26,11 @@ impl<'a> Sampler<'a> {
     pub fn new(logits: &'a [f32], sampling: &'a Sampling) -> Sampler<'a> {
         let mut order: Vec<u32> = (0..logits.len() as u32).collect();
         order.retain(|&id| logits[id as usize] > f32::NEG_INFINITY);
+        // The two zeros are equal. A stable sort leaves equals in the order of their ids.
         order.sort_by(|&a, &b| {
             logits[b as usize]
-                .total_cmp(&logits[a as usize])
-                .then(a.cmp(&b))
+                .partial_cmp(&logits[a as usize])
+                .expect("NaN is gone")
         });
         let kept =
             [1.0, 1.0 - CLOSE, 1.0 + CLOSE].map(|slack| filter(logits, sampling, &order, slack));

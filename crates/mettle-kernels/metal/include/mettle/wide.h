@@ -66,6 +66,13 @@ METAL_FUNC wide_int load(device const char* p)
 
 METAL_FUNC void store(device float* p, wide x) { __builtin_memcpy(p, &x, sizeof(x)); }
 
+METAL_FUNC void store(device half* p, wide x)
+{
+    typedef half halves __attribute__((ext_vector_type(16)));
+    const halves rounded = __builtin_convertvector(x, halves);
+    __builtin_memcpy(p, &rounded, sizeof(rounded));
+}
+
 // The sixteen bits of `mask`, lowest first, as zeros and ones.
 METAL_FUNC wide_int bits(uint mask)
 {
@@ -81,8 +88,8 @@ METAL_FUNC wide fma(wide a, wide b, wide c) { return __builtin_elementwise_fma(a
 // The larger of each pair; that of `b` where `a` is NaN.
 METAL_FUNC wide max(wide a, wide b) { return a > b ? a : b; }
 
-// `a` where x is negative, else `b`.
-METAL_FUNC wide if_negative(wide x, wide a, wide b) { return x < 0.0f ? a : b; }
+// `a` where x < y, else `b`.
+METAL_FUNC wide if_less(wide x, wide y, wide a, wide b) { return x < y ? a : b; }
 
 METAL_FUNC float sum(wide x)
 {
@@ -215,10 +222,11 @@ METAL_FUNC wide load(device const bfloat* p) { return load_floats(p); }
 METAL_FUNC wide_int load(device const uchar* p) { return load_bytes(p); }
 METAL_FUNC wide_int load(device const char* p) { return load_bytes(p); }
 
-METAL_FUNC void store(device float* p, wide x)
+template <typename T>
+METAL_FUNC void store(device T* p, wide x)
 {
     for (ushort i = 0; i < 16; ++i) {
-        p[i] = element(x, i);
+        p[i] = T(element(x, i));
     }
 }
 
@@ -259,11 +267,11 @@ METAL_FUNC wide max(wide a, wide b)
     return result;
 }
 
-METAL_FUNC wide if_negative(wide x, wide a, wide b)
+METAL_FUNC wide if_less(wide x, wide y, wide a, wide b)
 {
     wide result;
     for (ushort i = 0; i < 4; ++i) {
-        result.quad[i] = metal::select(b.quad[i], a.quad[i], x.quad[i] < 0.0f);
+        result.quad[i] = metal::select(b.quad[i], a.quad[i], x.quad[i] < y.quad[i]);
     }
     return result;
 }
@@ -310,14 +318,15 @@ METAL_FUNC wide load_next(device const T* p, uint count, float rest = 0.0f)
 }
 
 // Writes the next sixteen of the `count` values that are left at `p`.
-METAL_FUNC void store_next(device float* p, wide x, uint count)
+template <typename T>
+METAL_FUNC void store_next(device T* p, wide x, uint count)
 {
     if (count >= WIDE) {
         store(p, x);
         return;
     }
     for (uint i = 0; i < count; ++i) {
-        p[i] = element(x, i);
+        p[i] = T(element(x, i));
     }
 }
 

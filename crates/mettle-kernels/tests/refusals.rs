@@ -1,0 +1,271 @@
+//! What ops do not accept is refused before anything is launched, naming the op and the argument.
+
+use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
+use mettle_kernels::ops::{self, Attention, Pairing, Rope, RopeConfig, Sampling};
+use mettle_kernels::{Error, Result};
+
+fn device() -> Device {
+    Device::open(Preference::Cpu).unwrap()
+}
+
+fn f32s(device: &Device, shape: impl Into<Shape>) -> Tensor {
+    Tensor::zeros::<f32>(device, shape).unwrap()
+}
+
+fn i32s(device: &Device, n: usize) -> Tensor {
+    Tensor::zeros::<i32>(device, [n]).unwrap()
+}
+
+fn u32s(device: &Device, n: usize) -> Tensor {
+    Tensor::zeros::<u32>(device, [n]).unwrap()
+}
+
+/// Records with `op`, expects a refusal of `argument` by the op `name`, and that nothing was recorded.
+#[track_caller]
+fn refused(name: &str, argument: &str, op: impl FnOnce(&mut Pass) -> Result<()>) {
+    let mut pass = device().pass();
+    let error = op(&mut pass).expect_err("must be refused");
+    assert!(pass.is_empty(), "{error}: something was launched");
+    match &error {
+        Error::Argument {
+            op,
+            argument: which,
+            ..
+        } => assert_eq!((*op, *which), (name, argument), "{error}"),
+        Error::Unsupported { op, .. } => assert_eq!((*op, ""), (name, argument), "{error}"),
+        other => panic!("{other}"),
+    }
+}
+
+#[test]
+fn elementwise() {
+    let d = device();
+    let (a, b, short) = (f32s(&d, [2, 3]), f32s(&d, [2, 3]), f32s(&d, [2, 2]));
+    let empty = f32s(&d, [0, 3]);
+    let wide = f32s(&d, [2, 5]);
+    let band = wide.columns_range(1..4).unwrap();
+    let mut out = f32s(&d, [2, 3]);
+    refused("add", "b", |p| ops::add(p, &a, &short, &mut out));
+    refused("add", "a", |p| ops::add(p, &empty, &empty, &mut out));
+    refused("add", "a", |p| ops::add(p, &band, &a, &mut out));
+    refused("add", "out", |p| ops::add(p, &a, &b, &mut i32s(&d, 6)));
+    refused("add_assign", "y", |p| ops::add_assign(p, &mut out, &short));
+    refused("swiglu", "up", |p| ops::swiglu(p, &a, &short, &mut out));
+    refused("swiglu", "out", |p| {
+        ops::swiglu(p, &a, &b, &mut f32s(&d, [3, 2]))
+    });
+}
+
+#[test]
+fn rows() {
+    let d = device();
+    let (x, mut out) = (f32s(&d, [4, 6]), f32s(&d, [4, 6]));
+    refused("rms_norm", "weight", |p| {
+        ops::rms_norm(p, &x, &f32s(&d, [5]), 1e-6, &mut out)
+    });
+    refused("rms_norm", "eps", |p| {
+        ops::rms_norm(p, &x, &f32s(&d, [6]), f32::NAN, &mut out)
+    });
+    refused("softmax", "out", |p| {
+        ops::softmax(p, &x, &mut f32s(&d, [6, 4]))
+    });
+    refused("argmax", "out", |p| ops::argmax(p, &x, &mut u32s(&d, 6)));
+    refused("argmax", "out", |p| ops::argmax(p, &x, &mut i32s(&d, 4)));
+}
+
+#[test]
+fn weights() {
+    let d = device();
+    let w = Tensor::empty_as(&d, Format::Q4_0, [7, 64]).unwrap();
+    let unknown = Tensor::empty_as(&d, Format::Q2_K, [7, 256]).unwrap();
+    let x = f32s(&d, [3, 64]);
+    refused("mul_mat", "x", |p| {
+        ops::mul_mat(p, &w, &f32s(&d, [3, 63]), &mut f32s(&d, [3, 7]))
+    });
+    refused("mul_mat", "out", |p| {
+        ops::mul_mat(p, &w, &x, &mut f32s(&d, [7, 3]))
+    });
+    refused("mul_mat", "", |p| {
+        ops::mul_mat(p, &unknown, &f32s(&d, [1, 256]), &mut f32s(&d, [1, 7]))
+    });
+    refused("embedding", "out", |p| {
+        ops::embedding(p, &w, &u32s(&d, 2), &mut f32s(&d, [3, 64]))
+    });
+    refused("embedding", "ids", |p| {
+        ops::embedding(p, &w, &i32s(&d, 2), &mut f32s(&d, [2, 64]))
+    });
+    refused("embedding", "", |p| {
+        ops::embedding(p, &unknown, &u32s(&d, 1), &mut f32s(&d, [1, 256]))
+    });
+    refused("token_ids", "ids", |_| {
+        ops::token_ids(&d, &[3, 7, 1], 7).map(drop)
+    });
+    refused("token_ids", "ids", |_| ops::token_ids(&d, &[], 7).map(drop));
+}
+
+#[test]
+fn rotation() {
+    let d = device();
+    let plain = RopeConfig::new(Pairing::HalfSplit, 32, 1e4);
+    for (argument, config) in [
+        ("dims", RopeConfig { dims: 31, ..plain }),
+        ("dims", RopeConfig { dims: 0, ..plain }),
+        (
+            "freq_factors",
+            RopeConfig {
+                freq_factors: Some(&[1.0; 15]),
+                ..plain
+            },
+        ),
+        ("config", RopeConfig { base: 0.0, ..plain }),
+        (
+            "config",
+            RopeConfig {
+                scale: f64::NAN,
+                ..plain
+            },
+        ),
+    ] {
+        refused("rope", argument, |_| Rope::new(&d, &config).map(drop));
+    }
+    let rope = Rope::new(&d, &plain).unwrap();
+    refused("rope", "x", |p| {
+        ops::rope(p, &mut f32s(&d, [2, 32]), &i32s(&d, 2), &rope)
+    });
+    refused("rope", "x", |p| {
+        ops::rope(p, &mut f32s(&d, [2, 4, 30]), &i32s(&d, 2), &rope)
+    });
+    refused("rope", "positions", |p| {
+        ops::rope(p, &mut f32s(&d, [2, 4, 32]), &i32s(&d, 3), &rope)
+    });
+}
+
+#[test]
+fn cache() {
+    let d = device();
+    let token = f32s(&d, [2, 4, 16]);
+    let mut k = f32s(&d, [9, 4, 16]);
+    let mut v = k.clone();
+    let places = i32s(&d, 2);
+    refused("kv_append", "v", |p| {
+        ops::kv_append(p, &token, &f32s(&d, [2, 4, 15]), &mut k, &mut v, &places)
+    });
+    refused("kv_append", "k", |p| {
+        ops::kv_append(p, &token, &token, &mut k, &mut v, &i32s(&d, 3))
+    });
+    let mut shorter = f32s(&d, [8, 4, 16]);
+    refused("kv_append", "cache_v", |p| {
+        ops::kv_append(p, &token, &token, &mut k, &mut shorter, &places)
+    });
+    let mut whole = i32s(&d, 9 * 64).reshape([9, 4, 16]).unwrap();
+    refused("kv_append", "", |p| {
+        ops::kv_append(p, &token, &token, &mut whole, &mut v, &places)
+    });
+
+    let q = f32s(&d, [2, 12, 16]);
+    let mut out = q.clone();
+    let plain = Attention {
+        scale: 0.25,
+        window: None,
+    };
+    let mut attend =
+        |argument, q: &Tensor, k: &Tensor, v: &Tensor, positions: &Tensor, options: Attention| {
+            refused("attention", argument, |p| {
+                ops::attention(p, q, k, v, positions, &options, &mut out)
+            });
+        };
+    attend("q", &f32s(&d, [2, 192]), &k, &v, &places, plain);
+    attend("cache_k", &q, &f32s(&d, [9, 64]), &v, &places, plain);
+    attend("cache_k", &q, &f32s(&d, [9, 4, 32]), &v, &places, plain);
+    attend("cache_k", &q, &f32s(&d, [9, 5, 16]), &v, &places, plain);
+    attend("cache_v", &q, &k, &shorter, &places, plain);
+    attend("positions", &q, &k, &v, &i32s(&d, 1), plain);
+    attend(
+        "window",
+        &q,
+        &k,
+        &v,
+        &places,
+        Attention {
+            window: Some(0),
+            ..plain
+        },
+    );
+    attend("", &q, &whole, &v, &places, plain);
+    let large = f32s(&d, [2, 12, 520]);
+    attend("", &large, &f32s(&d, [9, 4, 520]), &v, &places, plain);
+}
+
+#[test]
+fn sampling() {
+    let d = device();
+    let plain = Sampling {
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        temperature: 1.0,
+        seed: 0,
+    };
+    let logits = f32s(&d, [1, 50]);
+    for (argument, sampling) in [
+        (
+            "top_p",
+            Sampling {
+                top_p: 1.1,
+                ..plain
+            },
+        ),
+        (
+            "top_p",
+            Sampling {
+                top_p: f32::NAN,
+                ..plain
+            },
+        ),
+        (
+            "min_p",
+            Sampling {
+                min_p: -0.1,
+                ..plain
+            },
+        ),
+        (
+            "temperature",
+            Sampling {
+                temperature: -1.0,
+                ..plain
+            },
+        ),
+        (
+            "temperature",
+            Sampling {
+                temperature: f32::INFINITY,
+                ..plain
+            },
+        ),
+    ] {
+        refused("sample", argument, |p| {
+            ops::sample(p, &logits, &sampling, 0, &mut u32s(&d, 1))
+        });
+    }
+    refused("sample", "out", |p| {
+        ops::sample(p, &logits, &plain, 0, &mut u32s(&d, 2))
+    });
+    refused("sample", "logits", |p| {
+        ops::sample(p, &u32s(&d, 50), &plain, 0, &mut u32s(&d, 1))
+    });
+}
+
+/// A tensor that a launch writes may not be one that it reads as well: two arguments in one memory.
+#[test]
+fn shared_memory() {
+    let d = device();
+    let x = f32s(&d, [4, 8]);
+    let mut same = x.clone();
+    let mut pass = d.pass();
+    let error = ops::rms_norm(&mut pass, &x, &f32s(&d, [8]), 1e-6, &mut same).unwrap_err();
+    assert!(
+        matches!(error, Error::Gpu(_)) && error.to_string().contains("rms_norm"),
+        "{error}"
+    );
+}
