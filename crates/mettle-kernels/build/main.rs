@@ -5,7 +5,6 @@ mod cache;
 mod embed;
 mod jobs;
 
-use cache::Cache;
 use mettle_msl::{Options, Unit};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -50,11 +49,15 @@ fn build() -> Result<()> {
         println!("cargo::rerun-if-changed={}", dependency.display());
     }
 
-    let cache = Cache::open(&out)?;
+    let cache = cache::open(&out)?;
     let jobs = jobs::list(&units, &targets)?;
     let artefacts = all(jobs
         .par_iter()
-        .map(|job| cache.get_or_compile(job))
+        .map(|job| {
+            let (artefact, _) =
+                cache.compile(job.unit, job.target, job.constants(), job.kernels())?;
+            Ok(artefact.to_bytes())
+        })
         .collect())?;
     cache.trim()?;
     embed::write(&out, &units, &jobs, &artefacts)

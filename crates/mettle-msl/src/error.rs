@@ -61,7 +61,7 @@ pub enum Error {
         diagnostics: Vec<Diagnostic>,
     },
     /// A kernel was asked for that the unit does not have.
-    #[error("unit {unit} has no kernel {kernel:?}; it has {}", available.join(", "))]
+    #[error("unit {unit} has no kernel {kernel:?}; {}", suggest(kernel, available))]
     UnknownKernel {
         /// Name of the unit.
         unit: String,
@@ -116,10 +116,44 @@ impl Error {
     }
 }
 
+/// Names to choose from: the nearest to the one asked for, and how many more there are.
+fn suggest(asked: &str, available: &[String]) -> String {
+    const SHOWN: usize = 5;
+    if available.is_empty() {
+        return "it has no kernels at all".to_owned();
+    }
+    let mut near: Vec<(f64, &str)> = available
+        .iter()
+        .map(|name| (strsim::jaro_winkler(asked, name), name.as_str()))
+        .collect();
+    near.sort_by(|a, b| b.0.total_cmp(&a.0).then(a.1.cmp(b.1)));
+    let names: Vec<&str> = near.iter().take(SHOWN).map(|(_, name)| *name).collect();
+    let names = names.join(", ");
+    match available.len().saturating_sub(SHOWN) {
+        0 => format!("it has {names}"),
+        more => format!("the nearest of its {} are {names}", more + SHOWN),
+    }
+}
+
 fn show(diagnostics: &[Diagnostic]) -> String {
     diagnostics
         .iter()
         .map(Diagnostic::to_string)
         .collect::<Vec<_>>()
         .join("\n")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn near_names_come_first() {
+        let names = |n: &[&str]| n.iter().map(|&s| s.to_owned()).collect::<Vec<_>>();
+        let few = suggest("rms_nrom", &names(&["add", "rms_norm"]));
+        assert_eq!(few, "it has rms_norm, add");
+        let many = suggest("add", &names(&["a", "b", "c", "d", "e", "adds"]));
+        assert!(many.starts_with("the nearest of its 6 are adds"), "{many}");
+        assert_eq!(suggest("add", &[]), "it has no kernels at all");
+    }
 }

@@ -18,6 +18,8 @@
 
 pub mod abi;
 mod artefact;
+mod cache;
+mod check;
 mod compile;
 mod diagnostic;
 mod error;
@@ -35,6 +37,8 @@ mod tool;
 mod unit;
 
 pub use artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel, LineRun};
+pub use cache::{Cache, Origin};
+pub use check::{CheckOptions, check};
 pub use compile::{compile, fingerprint};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use error::{Error, Result};

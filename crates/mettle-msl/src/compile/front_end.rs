@@ -36,20 +36,44 @@ const FLAGS: [&str; 21] = [
 
 /// Compiles a rewritten unit; the IR as text.
 pub(super) fn run(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -> Result<String> {
+    let (output, diagnostics) = front_end(
+        clang,
+        unit,
+        target,
+        edited,
+        &["-S", "-emit-llvm", "-o", "-"],
+    )?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(Error::Compile { diagnostics })
+}
+
+/// The compiler's messages about a rewritten unit, without compiling it.
+pub(super) fn check(
+    clang: &Clang,
+    unit: &Unit,
+    target: Target,
+    edited: &Edited,
+) -> Result<Vec<Diagnostic>> {
+    let (_, diagnostics) = front_end(clang, unit, target, edited, &["-fsyntax-only"])?;
+    Ok(diagnostics)
+}
+
+/// Runs clang with `action`. If it fails, at least one of the messages is an error.
+fn front_end(
+    clang: &Clang,
+    unit: &Unit,
+    target: Target,
+    edited: &Edited,
+    action: &[&str],
+) -> Result<(process::Output, Vec<Diagnostic>)> {
     let header = header(clang, unit, target)?;
     let compile = |header: &precompiled::Header| {
         let mut command = command(clang, target);
         command.args(FLAGS).args(header.arguments());
-        command.args([
-            "-fshow-overloads=best",
-            "-S",
-            "-emit-llvm",
-            "-x",
-            "c++",
-            "-o",
-            "-",
-            "-",
-        ]);
+        command.arg("-fshow-overloads=best").args(action);
+        command.args(["-x", "c++", "-"]);
         process::run(
             command,
             &edited.text,
@@ -65,17 +89,14 @@ pub(super) fn run(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -
         output = compile(&header.discard())?;
         diagnostics = map(unit, edited, &output.stderr);
     }
-    if output.status.success() {
-        return Ok(output.stdout);
+    if !output.status.success() && !diagnostics.iter().any(Diagnostic::is_error) {
+        return Err(Error::Tool {
+            tool: "the compiler",
+            unit: unit.name.clone(),
+            message: output.stderr,
+        });
     }
-    if diagnostics.iter().any(|d| d.severity == Severity::Error) {
-        return Err(Error::Compile { diagnostics });
-    }
-    Err(Error::Tool {
-        tool: "the compiler",
-        unit: unit.name.clone(),
-        message: output.stderr,
-    })
+    Ok((output, diagnostics))
 }
 
 fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Header> {

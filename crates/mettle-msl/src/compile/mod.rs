@@ -12,7 +12,7 @@ use crate::error::{Error, Result};
 use crate::reflect::{Access, Argument, ArgumentKind, ConstantValue, Kernel};
 use crate::rewrite::{self, Request};
 use crate::tool::clang::Clang;
-use crate::{Target, Unit};
+use crate::{Diagnostic, Target, Unit};
 use std::process::Command;
 
 /// Compiles kernels of a unit.
@@ -32,14 +32,12 @@ pub fn compile(
     let span = tracing::debug_span!("compile", unit = %unit.name, %target);
     let _entered = span.enter();
     let kernels = select(unit, kernels)?;
-    check(unit, constants.unwrap_or(&[]))?;
-    let edited = rewrite::rewrite(
-        unit,
-        &Request {
-            constants,
-            kernels: &kernels,
-        },
-    )?;
+    check_constants(unit, constants.unwrap_or(&[]))?;
+    let request = Request {
+        constants,
+        kernels: &kernels,
+    };
+    let edited = rewrite::rewrite(unit, &request)?;
     let clang = Clang::find()?;
     let module = ir::Module::new(front_end::run(clang, unit, target, &edited)?);
 
@@ -85,6 +83,26 @@ pub fn compile(
     })
 }
 
+/// The compiler's messages about kernels of a unit (none named: all), without making code.
+///
+/// # Errors
+/// As [`compile`], except that what the compiler refuses is part of the result.
+pub(crate) fn check(unit: &Unit, target: Target, kernels: &[&str]) -> Result<Vec<Diagnostic>> {
+    let span = tracing::debug_span!("check", unit = %unit.name);
+    let _entered = span.enter();
+    let kernels = select(unit, kernels)?;
+    let request = Request {
+        constants: None,
+        kernels: &kernels,
+    };
+    let edited = match rewrite::rewrite(unit, &request) {
+        Ok(edited) => edited,
+        Err(Error::Compile { diagnostics }) => return Ok(diagnostics),
+        Err(error) => return Err(error),
+    };
+    front_end::check(Clang::find()?, unit, target, &edited)
+}
+
 /// Digest of everything that decides what [`compile`] returns: the unit, our headers, the target, the constants, the kernels and the compiler.
 ///
 /// # Errors
@@ -96,7 +114,7 @@ pub fn fingerprint(
     kernels: &[&str],
 ) -> Result<blake3::Hash> {
     let kernels = select(unit, kernels)?;
-    check(unit, constants.unwrap_or(&[]))?;
+    check_constants(unit, constants.unwrap_or(&[]))?;
     let clang = Clang::find()?;
     let mut hasher = blake3::Hasher::new();
     let mut part = |bytes: &[u8]| {
@@ -129,7 +147,7 @@ fn select<'a>(unit: &'a Unit, names: &[&str]) -> Result<Vec<&'a Kernel>> {
     names.iter().map(|name| unit.kernel(name)).collect()
 }
 
-fn check(unit: &Unit, constants: &[(u32, ConstantValue)]) -> Result<()> {
+fn check_constants(unit: &Unit, constants: &[(u32, ConstantValue)]) -> Result<()> {
     for (index, value) in constants {
         let Some(constant) = unit.constants.iter().find(|c| c.index == *index) else {
             return Err(Error::UnknownConstant {

@@ -60,7 +60,7 @@ fn digest() -> blake3::Hash {
 }
 
 /// Cache folders of this user, best first.
-fn cache_roots() -> Vec<PathBuf> {
+pub(crate) fn cache_roots() -> Vec<PathBuf> {
     let of = |name| {
         env::var_os(name)
             .filter(|v| !v.is_empty())
