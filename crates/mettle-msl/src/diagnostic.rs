@@ -48,6 +48,8 @@ pub struct Diagnostic {
     pub location: Location,
     /// How serious.
     pub severity: Severity,
+    /// The rule of the lint that found it, in kebab case (`address-space`); `None` for messages of the compiler.
+    pub rule: Option<&'static str>,
     /// What, in one line.
     pub message: String,
     /// The text of that line as the user wrote it, without its newline; empty when the file cannot be read.
@@ -141,6 +143,7 @@ mod tests {
                 column: 5,
             },
             severity: Severity::Error,
+            rule: None,
             message: "what".into(),
             source_line: "\tπ x".into(),
         };

@@ -180,6 +180,7 @@ impl Source {
             source_line: source_line.to_owned(),
             location,
             severity,
+            rule: None,
             message: message.into(),
         }
     }
