@@ -2,7 +2,6 @@
 
 use std::mem::size_of;
 use std::ops::Range;
-use std::str::FromStr;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use memmap2::Mmap;
@@ -12,6 +11,7 @@ use crate::buffer::{Buffer, Element};
 use crate::cpu::CpuBackend;
 use crate::error::{Error, Result};
 use crate::library::Registry;
+use crate::options::{DeviceOptions, Preference};
 use crate::pass::Pass;
 use crate::pipeline::PipelineStats;
 use crate::pool::{Pool, PoolStats, size_class};
@@ -24,32 +24,6 @@ const CHECKED_ALLOCATION: usize = 4 << 20;
 
 /// Emptied recordings kept for reuse; more than one only where several threads record.
 const KEPT_RECORDINGS: usize = 4;
-
-/// Which device to open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Preference {
-    /// The best device there is.
-    #[default]
-    Auto,
-    /// The host's processor.
-    Cpu,
-}
-
-impl FromStr for Preference {
-    type Err = Error;
-
-    /// Reads `auto` or `cpu`.
-    fn from_str(name: &str) -> Result<Self> {
-        match name {
-            "auto" => Ok(Preference::Auto),
-            "cpu" => Ok(Preference::Cpu),
-            _ => Err(Error::UnknownDevice {
-                name: name.to_owned(),
-                known: "auto, cpu",
-            }),
-        }
-    }
-}
 
 /// The kinds of devices.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -127,15 +101,23 @@ pub(crate) struct DeviceInner {
 }
 
 impl Device {
+    /// Opens a device with default options.
+    ///
+    /// # Errors
+    /// As for [`Device::open_with`].
+    pub fn open(preference: Preference) -> Result<Device> {
+        Device::open_with(preference, &DeviceOptions::default())
+    }
+
     /// Opens a device. `Auto` takes the best present and logs which and why the others were not taken; a device asked for by
     /// name is never replaced by another.
     ///
     /// # Errors
     /// [`Error::UnsupportedCpu`] when the processor lacks what compiled kernels need; [`Error::NoDevice`] when `Auto` finds none.
-    pub fn open(preference: Preference) -> Result<Device> {
+    pub fn open_with(preference: Preference, options: &DeviceOptions) -> Result<Device> {
         let backend = match preference {
-            Preference::Cpu => CpuBackend::new()?,
-            Preference::Auto => CpuBackend::new().map_err(|error| Error::NoDevice {
+            Preference::Cpu => CpuBackend::new(options)?,
+            Preference::Auto => CpuBackend::new(options).map_err(|error| Error::NoDevice {
                 reasons: format!("cpu: {error}"),
             })?,
         };
@@ -144,6 +126,7 @@ impl Device {
             device = device.name(),
             kind = %device.kind(),
             requested = ?preference,
+            ?options,
             "opened; this build has no other kind of device"
         );
         Ok(device)

@@ -241,18 +241,20 @@ pub enum LaunchError {
         index: u32,
     },
     /// An argument that the kernel does not have, or an index outside of 0..31.
-    #[error("argument {argument} (index {index}) does not exist in the kernel")]
+    #[error("argument {argument} (index {index}) does not exist in the kernel, which has {known}")]
     UnknownArgument {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// The index it was bound to.
         index: u32,
+        /// The arguments that the kernel has, as text.
+        known: String,
     },
     /// An argument bound as another kind than the kernel declares.
     #[error("argument {argument} is bound as {actual}, the kernel declares {expected}")]
     ArgumentKind {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// What the kernel declares.
         expected: &'static str,
         /// What was bound.
@@ -262,7 +264,7 @@ pub enum LaunchError {
     #[error("argument {argument} is bound to index {index}, which is bound already")]
     BoundTwice {
         /// The argument bound second.
-        argument: &'static str,
+        argument: String,
         /// The index.
         index: u32,
     },
@@ -270,7 +272,7 @@ pub enum LaunchError {
     #[error("argument {argument} has {actual} bytes, the kernel reads {expected}")]
     ValueSize {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// Bytes of the parameter.
         expected: usize,
         /// Bytes given.
@@ -282,7 +284,7 @@ pub enum LaunchError {
     )]
     Misaligned {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// The alignment of the first byte.
         actual: usize,
         /// The alignment that the element type needs.
@@ -292,27 +294,27 @@ pub enum LaunchError {
     #[error("argument {written} is written and overlaps argument {other}")]
     Aliased {
         /// The argument that is written.
-        written: &'static str,
+        written: String,
         /// The argument it overlaps with.
-        other: &'static str,
+        other: String,
     },
     /// A read-only (mapped) buffer bound to an argument that the kernel writes.
     #[error("argument {argument} is written, but its buffer is read-only")]
     ReadOnly {
         /// The argument.
-        argument: &'static str,
+        argument: String,
     },
     /// A buffer of another device.
     #[error("argument {argument} belongs to another device")]
     ForeignBuffer {
         /// The argument.
-        argument: &'static str,
+        argument: String,
     },
     /// A buffer whose contents are unknown because a submission that wrote it failed.
     #[error("argument {argument} was written by a submission that failed: {fault}")]
     Poisoned {
         /// The argument.
-        argument: &'static str,
+        argument: String,
         /// The failure, as text.
         fault: String,
     },

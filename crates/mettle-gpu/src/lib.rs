@@ -7,6 +7,7 @@
 //! checks every launch before it is recorded (arguments, alignment, grid, limits, aliasing), orders launches by the bytes they
 //! touch, keeps buffers alive while a device uses them, and turns failures on the device into typed errors.
 
+mod arguments;
 mod artefact;
 mod backend;
 mod buffer;
@@ -18,6 +19,7 @@ mod format;
 mod grid;
 mod hazard;
 mod library;
+mod options;
 mod pass;
 mod pipeline;
 mod pool;
@@ -27,14 +29,17 @@ mod storage;
 mod submission;
 mod tensor;
 
+pub use arguments::Arguments;
 pub use buffer::{Buffer, Element};
 pub use constants::{ConstantBits, ConstantSet};
-pub use device::{Device, DeviceKind, Limits, MemoryInfo, Preference};
+pub use device::{Device, DeviceKind, Limits, MemoryInfo};
 pub use error::{Error, Fault, LaunchError, Result, Site};
 pub use format::Format;
 pub use grid::{Grid, Size};
 pub use library::{EmbeddedArtefact, EmbeddedUnit, Library};
-pub use pass::{Arguments, Binding, Pass};
+pub use mettle_msl::{ArtefactArgument, ArtefactArgumentKind};
+pub use options::{DeviceOptions, Preference};
+pub use pass::{Binding, Pass};
 pub use pipeline::{Pipeline, PipelineStats};
 pub use pool::PoolStats;
 pub use shape::Shape;

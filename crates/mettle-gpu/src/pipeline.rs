@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use mettle_msl::{Artefact, ArtefactKernel};
+use mettle_msl::{Artefact, ArtefactArgument, ArtefactKernel};
 
 use crate::backend::RawPipeline;
 use crate::device::Device;
@@ -21,6 +21,11 @@ impl Pipeline {
     /// The kernel's host name.
     pub fn kernel(&self) -> &str {
         &self.inner.kernel.name
+    }
+
+    /// What the kernel binds: names, indices, kinds, and the size and alignment of elements, in the order of its signature.
+    pub fn arguments(&self) -> &[ArtefactArgument] {
+        &self.inner.kernel.arguments
     }
 
     /// Whether the compiled kernel uses barriers or SIMD-group operations.

@@ -16,8 +16,8 @@ pub(crate) struct Access {
     pub start: usize,
     pub end: usize,
     pub written: bool,
-    /// The argument's name in the kernel's signature.
-    pub argument: &'static str,
+    /// The index of the argument.
+    pub index: u32,
 }
 
 impl Access {

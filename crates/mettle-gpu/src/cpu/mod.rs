@@ -23,6 +23,7 @@ use crate::backend::{
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
+use crate::options::DeviceOptions;
 
 /// The CPU device.
 pub(crate) struct CpuBackend {
@@ -36,12 +37,16 @@ pub(crate) struct CpuBackend {
 impl CpuBackend {
     /// # Errors
     /// [`Error::UnsupportedCpu`].
-    pub fn new() -> Result<Self> {
+    pub fn new(options: &DeviceOptions) -> Result<Self> {
+        let workers = options
+            .workers
+            .or(std::thread::available_parallelism().ok())
+            .map_or(1, usize::from);
         Ok(CpuBackend {
             name: level::processor_name(),
             targets: level::targets()?,
             limits: Limits::default(),
-            crew: Crew::new(std::thread::available_parallelism().map_or(1, usize::from)),
+            crew: Crew::new(workers),
             order_seed: Mutex::new(None),
         })
     }

@@ -83,8 +83,8 @@ fn in_place_is_aliasing() {
     let expected = Error::Launch {
         kernel: "add".to_owned(),
         cause: LaunchError::Aliased {
-            written: "out",
-            other: "a",
+            written: "out".to_owned(),
+            other: "a".to_owned(),
         },
     };
     assert_eq!(error, expected);

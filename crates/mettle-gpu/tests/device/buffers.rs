@@ -142,9 +142,9 @@ fn mapped_files_are_read_in_place() {
         matches!(
             &error,
             Error::Launch {
-                cause: LaunchError::ReadOnly { argument: "out" },
+                cause: LaunchError::ReadOnly { argument },
                 ..
-            }
+            } if argument == "out"
         ),
         "{error}"
     );

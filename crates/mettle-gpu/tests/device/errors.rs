@@ -67,8 +67,9 @@ fn arguments() {
         assert_eq!(
             cause,
             LaunchError::UnknownArgument {
-                argument: "extra",
-                index
+                argument: "extra".to_owned(),
+                index,
+                known: "a [[buffer(0)]], b [[buffer(1)]], out [[buffer(2)]]".to_owned(),
             }
         );
     }
@@ -79,7 +80,7 @@ fn arguments() {
     assert_eq!(
         cause,
         LaunchError::BoundTwice {
-            argument: "again",
+            argument: "again".to_owned(),
             index: 0
         }
     );
@@ -89,10 +90,7 @@ fn arguments() {
     assert!(
         matches!(
             cause,
-            LaunchError::ArgumentKind {
-                argument: "out",
-                ..
-            }
+            LaunchError::ArgumentKind { ref argument, .. } if argument == "out"
         ),
         "{cause}"
     );
@@ -100,7 +98,7 @@ fn arguments() {
         arguments.value(0, "a", &1.0f32)
     });
     assert!(
-        matches!(cause, LaunchError::ArgumentKind { argument: "a", .. }),
+        matches!(cause, LaunchError::ArgumentKind { ref argument, .. } if argument == "a"),
         "{cause}"
     );
     let cause = refuse(&mut pass, &affine, grid, |arguments| {
@@ -110,13 +108,98 @@ fn arguments() {
     assert_eq!(
         cause,
         LaunchError::ValueSize {
-            argument: "params",
+            argument: "params".to_owned(),
             expected: 8,
             actual: 4
         }
     );
     assert!(pass.is_empty());
     pass.submit().unwrap().wait().unwrap();
+}
+
+/// A kernel known only at run time: arguments are bound by index, and what is wrong is said with the names of the source.
+#[test]
+fn arguments_by_index() {
+    let device = device();
+    let affine = pipeline(&device, "elementwise", "affine");
+    let reverse = pipeline(&device, "threadgroups", "reverse");
+    let declared: Vec<_> = reverse
+        .arguments()
+        .iter()
+        .map(|argument| (argument.name.as_str(), argument.index, argument.kind))
+        .collect();
+    use mettle_gpu::ArtefactArgumentKind as Kind;
+    assert_eq!(
+        declared,
+        [
+            ("in", 0, Kind::Buffer { writable: false }),
+            ("out", 1, Kind::Buffer { writable: true }),
+            ("forward", 0, Kind::ThreadgroupMemory),
+            ("marks", 1, Kind::ThreadgroupMemory),
+        ]
+    );
+    let grid = Grid::elements(8).threads(8);
+    let input: Vec<u32> = (0..8).collect();
+    let out = device.zeros::<u32>(8).unwrap();
+    // Bytes for memory that is only read.
+    crate::common::launch(&device, &reverse, grid, |arguments| {
+        arguments.value_at(0, bytemuck::cast_slice(&input));
+        arguments.buffer_at(1, &out);
+        arguments.threadgroup_memory_at(0, 32);
+        arguments.threadgroup_memory_at(1, 8);
+    })
+    .unwrap();
+    assert_eq!(out.read().unwrap(), [7, 6, 5, 4, 3, 2, 1, 0]);
+    // A buffer for a value.
+    let x = device.upload(&[1.0f32; 8]).unwrap();
+    let params = device.upload(&[2.0f32, 3.0]).unwrap();
+    crate::common::launch(&device, &affine, grid, |arguments| {
+        arguments.buffer_at(0, &x);
+        arguments.buffer_at(1, &params);
+    })
+    .unwrap();
+    assert_eq!(x.read().unwrap(), [5.0; 8]);
+
+    let mut pass = device.pass();
+    let missing = refuse(&mut pass, &affine, grid, |arguments| {
+        arguments.buffer_at(0, &x);
+    });
+    assert_eq!(
+        missing.to_string(),
+        "argument params (index 1) is not bound"
+    );
+    let extra = refuse(&mut pass, &affine, grid, |arguments| {
+        arguments.buffer_at(7, &x)
+    });
+    assert_eq!(
+        extra.to_string(),
+        "argument buffer(7) (index 7) does not exist in the kernel, which has x [[buffer(0)]], params [[buffer(1)]]"
+    );
+    let extra = refuse(&mut pass, &affine, grid, |arguments| {
+        arguments.threadgroup_memory_at(0, 16)
+    });
+    assert!(
+        matches!(&extra, LaunchError::UnknownArgument { argument, .. } if argument == "threadgroup(0)"),
+        "{extra}"
+    );
+    let bytes_for_written = refuse(&mut pass, &affine, grid, |arguments| {
+        arguments.value_at(0, &[0; 32])
+    });
+    assert!(
+        matches!(&bytes_for_written, LaunchError::ArgumentKind { argument, .. } if argument == "x"),
+        "{bytes_for_written}"
+    );
+    let short = refuse(&mut pass, &affine, grid, |arguments| {
+        arguments.buffer_at(1, &params.slice(0..1).unwrap())
+    });
+    assert_eq!(
+        short,
+        LaunchError::ValueSize {
+            argument: "params".to_owned(),
+            expected: 8,
+            actual: 4
+        }
+    );
 }
 
 #[test]
@@ -137,8 +220,8 @@ fn memory() {
     assert_eq!(
         cause,
         LaunchError::Aliased {
-            written: "out",
-            other: "b"
+            written: "out".to_owned(),
+            other: "b".to_owned()
         }
     );
     // Neighbours do not overlap, and reading twice is fine.
@@ -157,7 +240,7 @@ fn memory() {
     assert_eq!(
         cause,
         LaunchError::Misaligned {
-            argument: "a",
+            argument: "a".to_owned(),
             actual: 4,
             needed: 16
         }
@@ -168,7 +251,12 @@ fn memory() {
     let cause = refuse(&mut pass, &add, grid, |arguments| {
         arguments.read(0, "a", &foreign)
     });
-    assert_eq!(cause, LaunchError::ForeignBuffer { argument: "a" });
+    assert_eq!(
+        cause,
+        LaunchError::ForeignBuffer {
+            argument: "a".to_owned()
+        }
+    );
     let foreign_pipeline = pipeline(&other, "elementwise", "add");
     let error = pass
         .dispatch_pipeline(&foreign_pipeline, grid, |_| ())
