@@ -28,6 +28,8 @@ enum Command {
     Score(commands::score::Args),
     /// Run the cases of the kernels against their host references.
     Verify(commands::verify::Args),
+    /// Check Metal sources: whether they compile, what is wrong with them, and what their kernels take.
+    Check(commands::check::Args),
     /// List the catalogue of kernels.
     Kernels(commands::kernels::Args),
 }
@@ -39,6 +41,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Check(args) => commands::check::run(args),
         Command::Kernels(args) => commands::kernels::run(args),
     };
     match result {
@@ -63,4 +66,14 @@ fn start_log(verbose: u8) {
         .with_writer(std::io::stderr)
         .without_time()
         .init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    #[test]
+    fn options_do_not_clash() {
+        super::Cli::command().debug_assert();
+    }
 }

@@ -1,6 +1,6 @@
 //! Rewritten C++ to optimised LLVM IR.
 
-use super::command;
+use super::{command, wording};
 use crate::diagnostic;
 use crate::error::{Error, Result};
 use crate::source::edit::Edited;
@@ -72,7 +72,9 @@ fn front_end(
     let compile = |header: &precompiled::Header| {
         let mut command = command(clang, target);
         command.args(FLAGS).args(header.arguments());
-        command.arg("-fshow-overloads=best").args(action);
+        command
+            .args(["-fshow-overloads=best", "-fno-elide-type"])
+            .args(action);
         command.args(["-x", "c++", "-"]);
         process::run(
             command,
@@ -114,23 +116,33 @@ fn map(unit: &Unit, edited: &Edited, stderr: &str) -> Vec<Diagnostic> {
                 .locate(edited.map.origin(edited.offset(m.line, m.column)))
         })
     };
-    let mut diagnostics = Vec::new();
+    let mut diagnostics: Vec<Diagnostic> = Vec::new();
     for (i, message) in messages.iter().enumerate() {
         let mut notes = messages[i + 1..]
             .iter()
             .take_while(|m| m.severity == Severity::Note);
         let location = match place(message) {
             Some(location) => location,
-            // Notes that stand in our headers say nothing to the user.
-            None if message.severity == Severity::Note => continue,
+            None if message.severity == Severity::Note => {
+                // A note about our headers says nothing to the user, unless it is the first reason given.
+                match diagnostics.last() {
+                    Some(about)
+                        if about.is_error() && message.message.contains("no known conversion") =>
+                    {
+                        about.location.clone()
+                    }
+                    _ => continue,
+                }
+            }
             None => notes
                 .find_map(place)
                 .unwrap_or_else(|| unit.source.locate(0)),
         };
-        diagnostics.push(
-            unit.source
-                .diagnostic(location, message.severity, message.message),
-        );
+        diagnostics.push(unit.source.diagnostic(
+            location,
+            message.severity,
+            wording::msl(message.message),
+        ));
     }
     diagnostics
 }

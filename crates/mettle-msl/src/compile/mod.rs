@@ -6,6 +6,7 @@
 mod front_end;
 mod ir;
 mod link;
+mod wording;
 
 use crate::artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
 use crate::error::{Error, Result};
