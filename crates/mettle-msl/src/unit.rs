@@ -47,6 +47,8 @@ pub struct Unit {
     pub(crate) source: Source,
     pub(crate) places: parse::Places,
     pub(crate) timeout: Duration,
+    /// Whether it includes `<metal_tensor>`.
+    pub(crate) tensors: bool,
     digest: blake3::Hash,
     dependencies: Vec<PathBuf>,
 }
@@ -83,9 +85,12 @@ impl Unit {
         let span = tracing::debug_span!("preprocess", unit = %name);
         let _entered = span.enter();
         let source = preprocess::preprocess(path, text, options)?;
-        let dependencies = source.dependencies(&headers::folder()?.path);
+        let headers = &headers::folder()?.path;
+        let dependencies = source.dependencies(headers);
+        let tensors = source.includes(&headers.join("metal_tensor"));
         Ok(Self {
             dependencies,
+            tensors,
             timeout: options.timeout,
             ..Self::from_preprocessed(name, source)?
         })
@@ -112,6 +117,7 @@ impl Unit {
             source,
             places,
             timeout: Options::default().timeout,
+            tensors: false,
             digest,
             dependencies: Vec::new(),
         })

@@ -11,4 +11,5 @@ mod hazards;
 mod simd;
 mod simd_matrix;
 mod simd_ops;
+mod tensor_ops;
 mod threadgroups;

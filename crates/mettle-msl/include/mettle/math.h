@@ -14,7 +14,7 @@
 // functions. metal::fast replaces some by shorter ones:
 //
 //   exp, exp2 5 (0 below the normal range, infinity above 2^127.5)    log, log2 5 (normal operands)
-//   sin, cos 1.6, tan 3.5 (|x| <= 100 000)    tanh 2^-22 absolutely    pow, powr: exp2(y log2(x))
+//   sin, cos 1.6, tan 3.5 (|x| <= 100 000)    tanh 2^-21 absolutely    pow, powr: exp2(y log2(x))
 #pragma once
 
 #include "arguments.h"

@@ -15,6 +15,7 @@
 #define __HAVE_SIMDGROUP_REDUCTION__ 1
 #define __HAVE_QUADGROUP__ 1
 #define __HAVE_QUADGROUP_REDUCTION__ 1
+#define __HAVE_TENSOR__ 1
 
 // The "fast" argument of the compiler's math intrinsics, as the wrappers of metal::fast, metal::precise and metal::
 // pass it. The default math mode is safe: infinities and NaN hold.

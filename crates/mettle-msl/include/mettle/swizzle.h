@@ -96,8 +96,9 @@ inline constexpr bool distinct = A != B && A != C && A != D && B != C && B != D 
 #define METTLE_EACH3(EACH, M) METTLE_EACH2(EACH, M) EACH(M, z)
 #define METTLE_EACH4(EACH, M) METTLE_EACH3(EACH, M) EACH(M, w)
 
+// Vectors of 8 and 16 components have no names for them.
 template <class Storage, class T, int N>
-struct swizzles;
+struct swizzles : Storage {};
 
 template <class Storage, class T>
 struct swizzles<Storage, T, 2> : Storage {

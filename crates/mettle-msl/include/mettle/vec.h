@@ -1,4 +1,5 @@
-// vec<T, N>: MSL's vectors of 2, 3 and 4 components. A vec<T, 3> is as large and as aligned as a vec<T, 4>.
+// vec<T, N>: MSL's vectors of 2, 3 and 4 components, and those of 8 and 16 of <metal_extended_vector>. A vec<T, 3> is as
+// large and as aligned as a vec<T, 4>.
 //
 // Conversions follow Metal: a scalar converts implicitly to a vector of equal components, a vector converts to one of
 // another component type only when written out, and never to a vector of another size.
@@ -37,6 +38,7 @@ template <class T, int N>
 struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
              mettle::vector_operators<vec<T, N>, T, N, is_integral_v<T>> {
   static_assert(is_arithmetic_v<T> && sizeof(T) <= 8, "vectors have arithmetic components");
+  static_assert(N == 2 || N == 3 || N == 4 || N == 8 || N == 16, "vectors have 2, 3, 4, 8 or 16 components");
 
   using element_type = T;
   using value_type = T;

@@ -43,21 +43,19 @@ METTLE_INLINE constexpr void append(T* out, int& count, const A& a) {
   }
 }
 
+template <int... I>
+struct indices {};
+template <int N, int... I>
+struct indices_up_to : indices_up_to<N - 1, N - 1, I...> {};
+template <int... I>
+struct indices_up_to<0, I...> {
+  using type = indices<I...>;
+};
+
 // The vector of the given components. (Written out, because clang evaluates no assignment to a component beforehand.)
-template <class V, class T>
-METTLE_INLINE constexpr V assemble(const T (&x)[2]) {
-  using C = component<T>;
-  return V::from_stored(stored_vector<T, 2>{C::store(x[0]), C::store(x[1])});
-}
-template <class V, class T>
-METTLE_INLINE constexpr V assemble(const T (&x)[3]) {
-  using C = component<T>;
-  return V::from_stored(stored_vector<T, 3>{C::store(x[0]), C::store(x[1]), C::store(x[2])});
-}
-template <class V, class T>
-METTLE_INLINE constexpr V assemble(const T (&x)[4]) {
-  using C = component<T>;
-  return V::from_stored(stored_vector<T, 4>{C::store(x[0]), C::store(x[1]), C::store(x[2]), C::store(x[3])});
+template <class V, class T, int N, int... I>
+METTLE_INLINE constexpr V assemble(const T (&x)[N], indices<I...>) {
+  return V::from_stored(stored_vector<T, N>{component<T>::store(x[I])...});
 }
 
 // The vector whose components are those of the arguments, in order.
@@ -66,7 +64,7 @@ METTLE_INLINE constexpr V gather(const A&... a) {
   T all[N] = {};
   int count = 0;
   (append(all, count, a), ...);
-  return assemble<V>(all);
+  return assemble<V>(all, typename indices_up_to<N>::type());
 }
 
 // A scalar in a braced list, as T.
@@ -84,7 +82,7 @@ METTLE_INLINE constexpr V gather_list(std::initializer_list<scalar_of<T>> list) 
   for (const scalar_of<T>& x : list) {
     if (count < N) all[count++] = x.value;
   }
-  return assemble<V>(all);
+  return assemble<V>(all, typename indices_up_to<N>::type());
 }
 
 // --- operators

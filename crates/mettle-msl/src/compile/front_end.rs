@@ -10,8 +10,7 @@ use crate::{Diagnostic, Severity, Target, Unit};
 /// How C++ is compiled, apart from the target.
 ///
 /// Math is safe: infinities and NaN hold, and only multiply-add pairs are contracted, as Metal does.
-const FLAGS: [&str; 21] = [
-    "-std=c++17",
+const FLAGS: [&str; 20] = [
     "-O3",
     "-nostdinc",
     "-nostdinc++",
@@ -71,8 +70,10 @@ fn front_end(
     let header = header(clang, unit, target)?;
     let compile = |header: &precompiled::Header| {
         let mut command = command(clang, target);
-        command.args(FLAGS).args(header.arguments());
         command
+            .args(FLAGS)
+            .arg(standard(unit))
+            .args(header.arguments())
             .args(["-fshow-overloads=best", "-fno-elide-type"])
             .args(action);
         command.args(["-x", "c++", "-"]);
@@ -103,8 +104,22 @@ fn front_end(
 
 fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Header> {
     let mut command = command(clang, target);
-    command.args(FLAGS);
-    precompiled::header(clang, command, unit.timeout)
+    command.args(FLAGS).arg(standard(unit));
+    let name = if unit.tensors {
+        "mettle/unit_tensor.h"
+    } else {
+        "mettle/unit.h"
+    };
+    precompiled::header(clang, command, name, unit.timeout)
+}
+
+/// The language of a unit. Operations on tensors are described by template arguments of class type, which C++17 does not have.
+fn standard(unit: &Unit) -> &'static str {
+    if unit.tensors {
+        "-std=c++2b"
+    } else {
+        "-std=c++17"
+    }
 }
 
 /// The compiler's messages, with positions in the user's files. One about our own headers is moved to the place in the user's code that led there.

@@ -126,6 +126,7 @@ pub fn fingerprint(
     part(env!("METTLE_MSL_DIGEST").as_bytes());
     part(unit.name.as_bytes());
     part(unit.digest().as_bytes());
+    part(&[u8::from(unit.tensors)]);
     part(clang.version.as_bytes());
     part(target.name().as_bytes());
     kernels

@@ -238,6 +238,11 @@ impl Source {
         }
     }
 
+    /// Whether a file was included.
+    pub fn includes(&self, path: &Path) -> bool {
+        self.files.iter().any(|f| f.path == path)
+    }
+
     /// The user's files that were read; none of those below `system`.
     pub fn dependencies(&self, system: &Path) -> Vec<PathBuf> {
         // `<built-in>` and `<command line>` are no files.

@@ -43,12 +43,17 @@ impl Header {
     }
 }
 
-/// The header for `command`, a clang command with all flags that matter. It is precompiled if that is possible and kept beside the headers.
-pub(crate) fn header(clang: &Clang, mut command: Command, limit: Duration) -> Result<Header> {
+/// The header `name` for `command`, a clang command with all flags that matter. It is precompiled if that is possible and kept beside the headers.
+pub(crate) fn header(
+    clang: &Clang,
+    mut command: Command,
+    name: &str,
+    limit: Duration,
+) -> Result<Header> {
     /// Held while one is made, so that threads that need the same one wait for it.
     static MAKING: Mutex<()> = Mutex::new(());
     let folder = headers::folder()?;
-    let text = folder.path.join("mettle/unit.h");
+    let text = folder.path.join(name);
     if !folder.lasting {
         return Ok(Header {
             text,
@@ -56,9 +61,13 @@ pub(crate) fn header(clang: &Clang, mut command: Command, limit: Duration) -> Re
         });
     }
     let mut hasher = blake3::Hasher::new();
-    for part in [OsStr::new(&clang.version), command.get_program()]
-        .into_iter()
-        .chain(command.get_args())
+    for part in [
+        OsStr::new(&clang.version),
+        OsStr::new(name),
+        command.get_program(),
+    ]
+    .into_iter()
+    .chain(command.get_args())
     {
         hasher.update(part.as_encoded_bytes()).update(&[0]);
     }
@@ -97,6 +106,6 @@ fn make(mut command: Command, text: &Path, path: &Path, limit: Duration) -> bool
     };
     let arguments: [OsString; 3] = [text.into(), "-o".into(), temporary.path().into()];
     command.args(arguments);
-    let output = process::run(command, "", limit, "the compiler", "mettle/unit.h");
+    let output = process::run(command, "", limit, "the compiler", &text.to_string_lossy());
     output.is_ok_and(|o| o.status.success()) && temporary.persist(path).is_ok()
 }

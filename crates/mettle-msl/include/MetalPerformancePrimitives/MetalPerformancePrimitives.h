@@ -1,0 +1,2 @@
+// <MetalPerformancePrimitives/MetalPerformancePrimitives.h>: its declarations come with those of <metal_tensor>.
+#include <metal_tensor>
