@@ -24,6 +24,7 @@ mod compile;
 mod diagnostic;
 mod error;
 mod lex;
+mod lint;
 mod parse;
 mod preprocess;
 mod reflect;
@@ -42,6 +43,7 @@ pub use check::{CheckOptions, check};
 pub use compile::{compile, fingerprint};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use error::{Error, Result};
+pub use lint::lint;
 pub use reflect::{
     Access, AddressSpace, Argument, ArgumentKind, Builtin, BuiltinKind, ConstantValue, Field,
     FunctionConstant, Kernel, Layout, Scalar, Struct, Type, Variant,

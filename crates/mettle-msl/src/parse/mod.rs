@@ -12,6 +12,7 @@ mod types;
 mod value;
 
 pub(crate) use constants::{Declaration, defined_query};
+pub(crate) use types::builtin as builtin_type;
 
 use crate::diagnostic::Diagnostic;
 use crate::error::{Error, Result};

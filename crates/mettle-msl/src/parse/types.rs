@@ -240,7 +240,7 @@ impl Names<'_> {
 }
 
 /// A type of `metal_stdlib` of one word: `uint`, `half4`, `packed_float3`, `float4x4`, `atomic_uint`.
-fn builtin(name: &str) -> Option<Type> {
+pub(crate) fn builtin(name: &str) -> Option<Type> {
     if let Some(scalar) = Scalar::from_msl(name) {
         return Some(Type::Scalar(scalar));
     }

@@ -74,6 +74,7 @@ fn read(text: &str) {
             edited.lines(&unit);
         }
     }
+    let _ = crate::lint::read(&unit);
     for laid in &unit.structs {
         assert!(laid.align.is_power_of_two() && laid.size.is_multiple_of(laid.align));
     }
