@@ -1,8 +1,10 @@
 //! One module a command.
 
 pub mod check;
+pub mod exec;
 pub mod generate;
 pub mod kernels;
+mod reflection;
 pub mod score;
 mod source;
 pub mod verify;

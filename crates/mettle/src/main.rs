@@ -30,6 +30,8 @@ enum Command {
     Verify(commands::verify::Args),
     /// Check Metal sources: whether they compile, what is wrong with them, and what their kernels take.
     Check(commands::check::Args),
+    /// Run a kernel of any Metal source on generated or given data.
+    Exec(Box<commands::exec::Args>),
     /// List the catalogue of kernels.
     Kernels(commands::kernels::Args),
 }
@@ -42,6 +44,7 @@ fn main() -> ExitCode {
         Command::Score(args) => commands::score::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Check(args) => commands::check::run(args),
+        Command::Exec(args) => commands::exec::run(*args),
         Command::Kernels(args) => commands::kernels::run(args),
     };
     match result {
@@ -56,7 +59,8 @@ fn main() -> ExitCode {
 
 fn start_log(verbose: u8) {
     let default = match verbose {
-        0 => "warn",
+        // What kernels log is output, not a matter of ours.
+        0 => "warn,mettle::kernel=info",
         1 => "info",
         _ => "debug",
     };

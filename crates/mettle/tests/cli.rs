@@ -1,47 +1,13 @@
 //! The command line as a person or a script meets it: what it prints, where, and with which exit code.
 
+mod common;
+
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Stdio};
 
+use common::{assert_refused, json, mettle, run};
 use serde_json::Value;
-
-fn mettle(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_mettle"));
-    command.args(args).stdin(Stdio::null());
-    command
-}
-
-fn run(args: &[&str]) -> Output {
-    mettle(args).output().expect("the binary runs")
-}
-
-fn json(output: &Output) -> Value {
-    assert!(
-        output.status.success(),
-        "{}",
-        String::from_utf8_lossy(&output.stderr)
-    );
-    serde_json::from_slice(&output.stdout).expect("one JSON document on standard output")
-}
-
-/// Exit code 1, nothing on standard output, an `error:` that holds all of `words`.
-fn assert_refused(args: &[&str], words: &[&str]) {
-    let output = run(args);
-    let message = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(1), "{args:?}: {message}");
-    assert!(output.stdout.is_empty(), "{args:?} printed a result");
-    assert!(
-        message.contains("error: ") && !message.contains("panicked"),
-        "{args:?}: {message}"
-    );
-    for word in words {
-        assert!(
-            message.contains(word),
-            "{args:?}: no '{word}' in: {message}"
-        );
-    }
-}
 
 fn asset(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR"))

@@ -1,7 +1,6 @@
 //! `mettle check`: whether `.metal` files compile, what is wrong with them, and what their kernels take.
 
 mod files;
-mod reflection;
 mod report;
 
 use std::path::{Path, PathBuf};
@@ -26,9 +25,6 @@ pub struct Args {
     /// Only these kernels, by host name; every file is still read as a whole.
     #[arg(long, value_name = "NAME")]
     kernel: Vec<String>,
-    /// Refuse what Apple's compiler refuses and C++ accepts as well: address spaces, language restrictions, limits of the hardware.
-    #[arg(long)]
-    strict: bool,
     /// Print the kernels with their arguments.
     #[arg(long)]
     reflect: bool,

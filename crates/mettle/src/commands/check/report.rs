@@ -11,7 +11,8 @@ use mettle_msl::{Diagnostic, Severity};
 use miette::{GraphicalReportHandler, GraphicalTheme, LabeledSpan, NamedSource};
 use serde::Serialize;
 
-use super::{Checked, reflection};
+use super::Checked;
+use crate::commands::reflection;
 
 /// Messages about one error that are shown; the rest of its notes are counted.
 const SHOWN_NOTES: usize = 4;
