@@ -1,6 +1,7 @@
 //! Code generation and checks that are not tests.
 
 mod bindings;
+mod corpora;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -21,6 +22,8 @@ enum Task {
         #[arg(long)]
         check: bool,
     },
+    /// Reads and checks every file of the published Metal sources that tools/corpora.sh fetches, with the processor time of each step.
+    Corpora(corpora::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -29,5 +32,6 @@ fn main() -> Result<()> {
         .context("xtask lies in the workspace")?;
     match Cli::parse().command {
         Task::Bindings { check } => bindings::run(&workspace.join("crates/mettle-kernels"), check),
+        Task::Corpora(arguments) => corpora::run(&arguments),
     }
 }
