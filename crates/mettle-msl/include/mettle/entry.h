@@ -3,6 +3,7 @@
 #pragma once
 
 #include "abi.h"
+#include "traits.h"
 #include "vec.h"
 
 namespace mettle {
@@ -60,18 +61,14 @@ struct Copied<const T&> {
   METTLE_INLINE operator const T&() const { return value; }
 };
 
+// How an argument that may be copied is kept: large ones stay where they are.
 template <bool Copy, class P>
 struct value_holder {
   using type = Pointed<P>;
 };
 template <class T>
 struct value_holder<true, const T&> {
-  using type = typename value_holder<(sizeof(T) > 256), const T&>::copied;
-};
-template <class T>
-struct value_holder<false, const T&> {
-  using type = Pointed<const T&>;
-  using copied = Copied<const T&>;
+  using type = metal::conditional_t<(sizeof(T) > 256), Pointed<const T&>, Copied<const T&>>;
 };
 
 // Parameters of a kernel function by their index.

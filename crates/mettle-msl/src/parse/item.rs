@@ -9,6 +9,8 @@ pub(crate) struct Scope {
     /// Qualified name, empty for the global one.
     pub name: String,
     pub parent: Option<usize>,
+    /// A struct's. A namespace may be opened again, as another scope of the same name.
+    pub record: bool,
 }
 
 /// One declaration or definition.
@@ -84,6 +86,7 @@ pub(crate) fn items(tokens: &Tokens<'_>) -> Items {
     let global = Scope {
         name: String::new(),
         parent: None,
+        record: false,
     };
     let mut splitter = Splitter {
         tokens,
@@ -183,7 +186,7 @@ impl Splitter<'_> {
         let mut j = i + 1;
         while j < end && !t.is(j, "{") && !t.is(j, ";") && !t.is(j, "=") {
             if t.is_word(j) {
-                scope = self.scope(t.str(j), scope);
+                scope = self.scope(t.str(j), scope, false);
             }
             j = t.skip(j);
         }
@@ -194,7 +197,7 @@ impl Splitter<'_> {
         t.skip(j)
     }
 
-    fn scope(&mut self, name: &str, parent: usize) -> usize {
+    fn scope(&mut self, name: &str, parent: usize, record: bool) -> usize {
         let outer = &self.items.scopes[parent].name;
         let name = if outer.is_empty() {
             name.to_owned()
@@ -204,6 +207,7 @@ impl Splitter<'_> {
         self.items.scopes.push(Scope {
             name,
             parent: Some(parent),
+            record,
         });
         self.items.scopes.len() - 1
     }
@@ -301,7 +305,7 @@ impl Splitter<'_> {
                 // Bases, or the underlying type of an enumeration.
                 ":" => {
                     i = self.find(i, end, "{");
-                    continue;
+                    break;
                 }
                 "alignas" | "__attribute__" => i += 1,
                 "class" | "struct" if enumeration => {}
@@ -344,7 +348,7 @@ impl Splitter<'_> {
                 semicolon + 1,
             ));
         }
-        let inner = self.scope(name.or(alias).map_or("", |n| t.str(n)), scope);
+        let inner = self.scope(name.or(alias).map_or("", |n| t.str(n)), scope, true);
         self.pending.push((body + 1..t.partner(body), inner));
         Some((
             ItemKind::Struct {

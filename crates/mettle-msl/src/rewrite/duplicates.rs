@@ -1,5 +1,5 @@
-//! Functions that differ in address spaces only. Without address spaces they are one function defined several times: copies with the
-//! same body are taken out, different bodies are an error.
+//! Functions, and specialisations of structs, that differ in address spaces only. Without address spaces they are one thing defined
+//! several times: copies with the same body are taken out, different bodies are an error.
 
 use crate::diagnostic::{Diagnostic, Severity};
 use crate::parse::item::{ItemKind, Items};
@@ -10,6 +10,15 @@ use crate::token::Tokens;
 use std::collections::HashMap;
 use std::ops::Range;
 
+/// Where a definition stands.
+#[derive(PartialEq, Eq, Hash)]
+enum Scope<'a> {
+    /// Possibly opened several times.
+    Namespace(&'a str),
+    /// A struct; specialisations of one have the same name.
+    Record(usize),
+}
+
 /// Removes the copies. On error: for each pair, a message at the later and a note at the earlier definition.
 pub(super) fn merge(
     t: &Tokens<'_>,
@@ -17,22 +26,33 @@ pub(super) fn merge(
     edits: &mut Edits,
     source: &Source,
 ) -> Result<(), Vec<Diagnostic>> {
-    let mut seen: HashMap<(&str, String), (Range<usize>, usize)> = HashMap::new();
+    let mut seen: HashMap<(Scope<'_>, String), (Range<usize>, usize)> = HashMap::new();
     let mut diagnostics = Vec::new();
     for item in &items.list {
-        let ItemKind::Function {
-            name,
-            body: Some(body),
-            ..
-        } = item.kind
-        else {
-            continue;
+        let (name, body) = match item.kind {
+            ItemKind::Function {
+                name,
+                body: Some(body),
+                ..
+            } => (name, body),
+            // `S() thread = default;`
+            ItemKind::Function {
+                name, body: None, ..
+            } => (name, item.tokens.end),
+            // Only a specialisation can name an address space.
+            ItemKind::Struct {
+                name: Some(name),
+                body,
+                ..
+            } if !item.templates.is_empty() && t.is(name + 1, "<") => (name, body),
+            _ => continue,
         };
         let head = item.tokens.start..body;
-        let key = (
-            items.scopes[item.scope].name.as_str(),
-            erased(t, head.clone()),
-        );
+        let scope = match &items.scopes[item.scope] {
+            scope if scope.record => Scope::Record(item.scope),
+            scope => Scope::Namespace(&scope.name),
+        };
+        let key = (scope, erased(t, head.clone()));
         let Some((first, first_body)) = seen.get(&key) else {
             seen.insert(key, (item.tokens.clone(), body));
             continue;
@@ -52,7 +72,7 @@ pub(super) fn merge(
             continue;
         }
         let message = format!(
-            "{} differs from an earlier function in address spaces only, but does something else; give one of them another name",
+            "{} differs from an earlier definition in address spaces only, but does something else; give one of them another name",
             t.str(name)
         );
         diagnostics.push(source.error(t.start(name), message));
@@ -60,7 +80,7 @@ pub(super) fn merge(
         diagnostics.push(source.diagnostic(
             earlier,
             Severity::Note,
-            "the earlier function is here",
+            "the earlier definition is here",
         ));
     }
     if diagnostics.is_empty() {

@@ -10,12 +10,16 @@
 //! | functions that differ in address spaces only | one function |
 //! | `1.5`, `1.5h`, `1.5bf` | `1.5f`, `1.5f16`, `bfloat(1.5f)` |
 //! | `#pragma METAL fp ...` | `#pragma clang fp ...` |
+//! | `#pragma unroll(MACRO)` | dropped: the preprocessor leaves macros in pragmas as they are |
+//! | `v.x += e` where a free `operator+=` is declared | `v.x = v.x + (e)` |
 //!
 //! Names that this adds start with `mettle_`.
 
 mod constants;
 mod duplicates;
 mod entries;
+mod pragma;
+mod swizzle;
 
 use crate::error::{Error, Result};
 use crate::parse::item::{ItemKind, Items};
@@ -55,12 +59,14 @@ pub(crate) fn rewrite(unit: &Unit, request: &Request<'_>) -> Result<Edited> {
     let mut rewriter = Rewriter {
         tokens: &tokens,
         edits: Edits::default(),
+        words: pragma::Words::of(&tokens),
     };
     duplicates::merge(&tokens, &items, &mut rewriter.edits, source)
         .map_err(|diagnostics| Error::Compile { diagnostics })?;
     constants::rewrite(&tokens, unit, request.constants, &mut rewriter.edits);
     rewriter.items(&items);
     rewriter.tokens();
+    swizzle::spell_out(&tokens, &items, &mut rewriter.edits);
     let mut edited = rewriter.edits.apply(&source.text);
     entries::append(&mut edited, &tokens, unit, request);
     Ok(edited)
@@ -69,6 +75,7 @@ pub(crate) fn rewrite(unit: &Unit, request: &Request<'_>) -> Result<Edited> {
 struct Rewriter<'a> {
     tokens: &'a Tokens<'a>,
     edits: Edits,
+    words: pragma::Words<'a>,
 }
 
 impl Rewriter<'_> {
@@ -154,7 +161,7 @@ impl Rewriter<'_> {
                     }
                 }
                 Some(TokenKind::Directive) => {
-                    if let Some(with) = pragma(t.str(i)) {
+                    if let Some(with) = pragma::rewrite(t.str(i), &mut self.words) {
                         self.replace(i, &with);
                     }
                 }
@@ -189,37 +196,6 @@ fn literal(text: &str) -> Option<String> {
     is_double.then(|| format!("{text}f"))
 }
 
-/// What a pragma that clang does not have becomes.
-fn pragma(line: &str) -> Option<String> {
-    let rest = line
-        .strip_prefix('#')?
-        .trim_start()
-        .strip_prefix("pragma")?
-        .trim_start();
-    if rest.starts_with("mettle") {
-        return Some(String::new());
-    }
-    let option = rest.strip_prefix("METAL")?.trim_start();
-    let Some(option) = option.strip_prefix("fp") else {
-        return Some(String::new());
-    };
-    let option: String = option.split_whitespace().collect();
-    Some(
-        match option.as_str() {
-            "math_mode(safe)" => "#pragma clang fp reassociate(off)",
-            // `fast` also allows to ignore infinities and NaN, which clang cannot express for a block.
-            "math_mode(relaxed)" | "math_mode(fast)" => {
-                "#pragma clang fp reassociate(on) contract(fast)"
-            }
-            "contract(off)" => "#pragma clang fp contract(off)",
-            "contract(on)" => "#pragma clang fp contract(on)",
-            "contract(fast)" => "#pragma clang fp contract(fast)",
-            _ => "",
-        }
-        .to_owned(),
-    )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -237,22 +213,5 @@ mod tests {
         assert_eq!(literal("0x1p-3").as_deref(), Some("0x1p-3f"));
         assert_eq!(literal("0xfe"), None);
         assert_eq!(literal("15"), None);
-    }
-
-    #[test]
-    fn pragmas() {
-        assert_eq!(
-            pragma("#pragma METAL fp math_mode(relaxed)").as_deref(),
-            Some("#pragma clang fp reassociate(on) contract(fast)")
-        );
-        assert_eq!(
-            pragma("# pragma METAL fp contract( off )").as_deref(),
-            Some("#pragma clang fp contract(off)")
-        );
-        assert_eq!(
-            pragma("#pragma METAL internals : enable").as_deref(),
-            Some("")
-        );
-        assert_eq!(pragma("#pragma unroll(4)"), None);
     }
 }

@@ -147,6 +147,8 @@ fn depth_and_length() {
             "C, ".repeat(1000)
         ),
         "template <".repeat(5000),
+        "struct S :".to_owned(),
+        "struct S { enum E : };".to_owned(),
         "/* unterminated".to_owned(),
         "\"unterminated\n'x".to_owned(),
     ] {

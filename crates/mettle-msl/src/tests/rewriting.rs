@@ -84,13 +84,32 @@ struct S {
     void set(float v) device { x = v; }
     void set(float v) threadgroup { x = v; }
     void set(float v) thread { x = v; }
+    S() thread = default;
+    S() device = default;
     float x;
 };
+template <typename T> struct element {};
+template <typename T> struct element<device T*> { using type = T; };
+template <typename T> struct element<threadgroup T*> { using type = T; };
+template <> struct element<int> { void f(device int* x) { *x = 1; } };
+template <> struct element<uint> { void f(thread int* x) { *x = 2; } };
 void other(device S& s) { s.set(1); }
 void other(device S& s, int) { s.set(1); }",
         None,
     );
     insta::assert_snapshot!(rewritten);
+}
+
+#[test]
+fn compound_assignment_to_components() {
+    let free = "void operator+=(thread C& a, C b);";
+    let code = "void f() { a.x += b, c[i].v.yz += g(1, 2); d.f().x += 1; c[i++].x += 1; a.x -= 1; a.size += 1; }";
+    let body = |text: &str| body(text, None).replace(['\n', ' '], "");
+    assert_eq!(body(code), code.replace(' ', ""));
+    assert_eq!(
+        body(&format!("{free}{code}")),
+        "voidoperator+=(C&a,Cb);voidf(){a.x=a.x+(b),c[i].v.yz=c[i].v.yz+(g(1,2));d.f().x+=1;c[i++].x+=1;a.x-=1;a.size+=1;}"
+    );
 }
 
 const CONSTANTS: &str = "constant bool A [[function_constant(0)]];
