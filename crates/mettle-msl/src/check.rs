@@ -1,13 +1,15 @@
 //! Whether a unit is correct MSL, without making code of it.
 
 use crate::compile;
-use crate::{Cache, Diagnostic, Result, Severity, Target, Unit};
+use crate::{Cache, Diagnostic, Result, Severity, Target, Unit, lint};
 
 /// What [`check`] looks at.
 #[derive(Clone, Debug, Default)]
 pub struct CheckOptions<'a> {
     /// Host names of the kernels to look at; none means all.
     pub kernels: &'a [&'a str],
+    /// Also refuse what Metal refuses and C++ accepts ([`lint`]), in the unit as a whole.
+    pub strict: bool,
     /// Where to note that a unit is correct, so that it need not be looked at again.
     pub cache: Option<&'a Cache>,
 }
@@ -22,7 +24,8 @@ pub fn check(unit: &Unit, options: &CheckOptions<'_>) -> Result<Vec<Diagnostic>>
     let key = match options.cache {
         Some(_) => {
             let compiled = compile::fingerprint(unit, target, None, options.kernels)?;
-            Some(blake3::keyed_hash(&KEY, compiled.as_bytes()))
+            let key = if options.strict { &STRICT_KEY } else { &KEY };
+            Some(blake3::keyed_hash(key, compiled.as_bytes()))
         }
         None => None,
     };
@@ -31,7 +34,11 @@ pub fn check(unit: &Unit, options: &CheckOptions<'_>) -> Result<Vec<Diagnostic>>
     if kept.is_some_and(|(cache, key)| cache.get(key).is_some()) {
         return Ok(Vec::new());
     }
-    let diagnostics = compile::check(unit, target, options.kernels)?;
+    let mut diagnostics = compile::check(unit, target, options.kernels)?;
+    // What the compiler refuses need not be looked at for finer points.
+    if options.strict && !diagnostics.iter().any(Diagnostic::is_error) {
+        diagnostics.extend(lint(unit)?);
+    }
     if let Some((cache, key)) = kept.filter(|_| diagnostics.is_empty())
         && let Err(error) = cache.put(key, b"correct")
     {
@@ -42,6 +49,7 @@ pub fn check(unit: &Unit, options: &CheckOptions<'_>) -> Result<Vec<Diagnostic>>
 
 /// Tells entries of checks from those of artefacts.
 const KEY: [u8; 32] = *b"mettle-msl: result of a check   ";
+const STRICT_KEY: [u8; 32] = *b"mettle-msl: of a strict check   ";
 
 impl Diagnostic {
     /// Whether the unit cannot be used because of it.

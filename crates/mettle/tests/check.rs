@@ -129,6 +129,21 @@ fn macros_and_folders_come_from_options() {
 }
 
 #[test]
+fn strict_mode_refuses_what_metal_refuses() {
+    let folder = folder(&[(
+        "k.metal",
+        b"#include <metal_stdlib>\nusing namespace metal;\n\
+          kernel void f(device float* x [[buffer(0)]]) {\n  double y = 1;\n  x[0] = float(y);\n}\n",
+    )]);
+    let file = path(&folder, "k.metal");
+    let text = findings(&["check", "--strict", &file]);
+    assert!(
+        text.contains("k.metal:4") && text.contains("double"),
+        "{text}"
+    );
+}
+
+#[test]
 fn bad_input_is_named() {
     let mut large = GOOD.to_vec();
     while large.len() < 10 << 20 {

@@ -25,6 +25,9 @@ pub struct Args {
     /// Only these kernels, by host name; every file is still read as a whole.
     #[arg(long, value_name = "NAME")]
     kernel: Vec<String>,
+    /// Refuse what Apple's compiler refuses and C++ accepts as well: address spaces, language restrictions, limits of the hardware.
+    #[arg(long)]
+    strict: bool,
     /// Print the kernels with their arguments.
     #[arg(long)]
     reflect: bool,
@@ -106,8 +109,12 @@ fn check(path: &Path, args: &Args, options: &Options, cache: Option<&Cache>) -> 
             .filter(|name| args.kernel.iter().any(|wanted| wanted == name))
             .collect();
         if args.kernel.is_empty() || !kernels.is_empty() {
-            let kernels = &kernels;
-            checked.diagnostics = mettle_msl::check(unit, &CheckOptions { kernels, cache })?;
+            let options = CheckOptions {
+                kernels: &kernels,
+                strict: args.strict,
+                cache,
+            };
+            checked.diagnostics = mettle_msl::check(unit, &options)?;
         }
         Ok(())
     });
