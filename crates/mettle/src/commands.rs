@@ -1,6 +1,7 @@
 //! One module a command.
 
 pub mod check;
+pub mod diagnostics;
 pub mod exec;
 pub mod generate;
 pub mod kernels;

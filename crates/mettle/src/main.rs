@@ -51,9 +51,20 @@ fn main() -> ExitCode {
         Ok(code) => code,
         Err(error) if terminal::is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {error:#}");
+            report(&error);
             ExitCode::FAILURE
         }
+    }
+}
+
+/// Tells why the command failed: mistakes in a Metal source at their places, all else in a line.
+fn report(error: &anyhow::Error) {
+    let diagnostics = error
+        .downcast_ref::<mettle_msl::Error>()
+        .map_or(&[][..], mettle_msl::Error::diagnostics);
+    match commands::diagnostics::draw(diagnostics, &std::io::stderr()) {
+        Ok(drawn) if !drawn.is_empty() => eprint!("error: the source does not compile\n\n{drawn}"),
+        _ => eprintln!("error: {error:#}"),
     }
 }
 
