@@ -9,6 +9,7 @@ test: setup
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	tools/corpora.sh
+	tools/ptxas.sh
 	cargo test --workspace --locked
 
 # Reads mutated model files for ten minutes (part of `make test` for a few seconds). FUZZ_SECONDS=N for another time.

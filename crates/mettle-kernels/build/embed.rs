@@ -6,7 +6,7 @@ use mettle_msl::Unit;
 use std::fmt::Write;
 use std::path::Path;
 
-/// Writes `embedded.rs` and the artefacts it includes: for each unit a static `EmbeddedUnit` in capitals.
+/// Writes `embedded.rs` and the artefacts it includes: for each unit a static `EmbeddedUnit` in capitals, and `UNITS`.
 pub fn write(out: &Path, units: &[Unit], jobs: &[Job<'_>], artefacts: &[Vec<u8>]) -> Result<()> {
     let mut text = String::new();
     for unit in units {
@@ -40,6 +40,11 @@ pub fn write(out: &Path, units: &[Unit], jobs: &[Job<'_>], artefacts: &[Vec<u8>]
         }
         text.push_str("] };\n");
     }
+    text.push_str("pub(crate) static UNITS: &[&EmbeddedUnit] = &[");
+    for unit in units {
+        write!(text, "&{}, ", unit.name.to_ascii_uppercase())?;
+    }
+    text.push_str("];\n");
     Ok(write_if_changed(&out.join("embedded.rs"), text.as_bytes())?)
 }
 

@@ -1,7 +1,7 @@
 //! What has to be compiled.
 
 use crate::Result;
-use mettle_msl::{ConstantValue, CpuLevel, FunctionConstant, Target, Unit, Variant};
+use mettle_msl::{ConstantValue, CpuLevel, FunctionConstant, PtxLevel, Target, Unit, Variant};
 
 /// One run of the compiler.
 pub struct Job<'a> {
@@ -32,14 +32,15 @@ impl Job<'_> {
     }
 }
 
-/// The targets whose artefacts are embedded for a processor architecture.
+/// The targets whose artefacts are embedded for a processor architecture. NVIDIA GPUs later than Ampere run the PTX for Ampere.
 pub fn targets(arch: &str) -> Result<Vec<Target>> {
     Ok(match arch {
         "x86_64" => vec![
             Target::Cpu(CpuLevel::X86_64V3),
             Target::Cpu(CpuLevel::X86_64V4),
+            Target::Ptx(PtxLevel::Sm80),
         ],
-        "aarch64" => vec![Target::Cpu(CpuLevel::Aarch64)],
+        "aarch64" => vec![Target::Cpu(CpuLevel::Aarch64), Target::Ptx(PtxLevel::Sm80)],
         other => {
             return Err(format!(
                 "kernels cannot be compiled for {other}: only for x86_64 and aarch64"
@@ -53,8 +54,8 @@ pub fn targets(arch: &str) -> Result<Vec<Target>> {
 pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for unit in units {
-        let variants = specialised(unit)?;
         for &target in targets {
+            let variants = specialised(unit, target)?;
             jobs.push(Job {
                 unit,
                 target,
@@ -70,11 +71,14 @@ pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
     Ok(jobs)
 }
 
-/// The variants of a unit; those with equal constants become one.
-fn specialised(unit: &Unit) -> Result<Vec<Specialised<'_>>> {
+/// The variants of a unit for a target; those with equal constants become one.
+fn specialised(unit: &Unit, target: Target) -> Result<Vec<Specialised<'_>>> {
     let mut found: Vec<Specialised<'_>> = Vec::new();
     for variant in &unit.variants {
         check(unit, variant)?;
+        if variant.class.is_some_and(|class| class != target.class()) {
+            continue;
+        }
         let kernels = unit
             .kernels
             .iter()

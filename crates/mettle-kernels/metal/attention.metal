@@ -15,11 +15,16 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // Values of a head, at most MAX_HEAD_SIZE.
 constant uint HEAD_SIZE [[function_constant(1)]];
 
-#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64)
-#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80)
-#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
-#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
-#pragma mettle variant(attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 64)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 80)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 96)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 128)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 256)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;

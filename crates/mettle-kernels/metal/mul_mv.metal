@@ -12,10 +12,14 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // The number of columns, 1 to MAX_COLUMNS.
 constant uint COLUMNS [[function_constant(1)]];
 
-#pragma mettle variant(mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1)
-#pragma mettle variant(mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2)
-#pragma mettle variant(mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3)
-#pragma mettle variant(mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4)
 
 constant constexpr uint MAX_COLUMNS = 4;
 

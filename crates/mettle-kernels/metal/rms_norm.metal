@@ -10,7 +10,8 @@ using namespace mettle_kernels;
 // One thread normalises a row by itself (CPU) instead of a threadgroup together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-#pragma mettle variant(rms_norm_*, ROW_PER_THREAD = true)
+#pragma mettle variant(cpu: rms_norm_*, ROW_PER_THREAD = true)
+#pragma mettle variant(gpu: rms_norm_*, ROW_PER_THREAD = false)
 
 struct Params {
     uint columns;

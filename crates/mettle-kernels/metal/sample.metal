@@ -15,7 +15,8 @@ using namespace mettle_kernels;
 // One thread does all the work (CPU) instead of a threadgroup (GPU).
 constant bool ONE_THREAD [[function_constant(0)]];
 
-#pragma mettle variant(sample_*, ONE_THREAD = true)
+#pragma mettle variant(cpu: sample_*, ONE_THREAD = true)
+#pragma mettle variant(gpu: sample_*, ONE_THREAD = false)
 
 struct Params {
     ulong seed;

@@ -10,7 +10,8 @@ using namespace mettle_kernels;
 // One thread computes a row by itself (CPU) instead of a threadgroup together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-#pragma mettle variant(softmax_*, ROW_PER_THREAD = true)
+#pragma mettle variant(cpu: softmax_*, ROW_PER_THREAD = true)
+#pragma mettle variant(gpu: softmax_*, ROW_PER_THREAD = false)
 
 // Sixteens of a thread that are summed on their own.
 constant constexpr uint RUN = 32;

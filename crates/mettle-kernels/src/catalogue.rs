@@ -1,5 +1,7 @@
 //! What there is: every kernel with its file, arguments and element types, without a compiler or a device.
 
+use mettle_gpu::EmbeddedUnit;
+
 /// A kernel of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Kernel {
@@ -57,6 +59,11 @@ pub enum Access {
     Value,
     /// Threadgroup memory whose size is chosen at the launch.
     ThreadgroupMemory,
+}
+
+/// The compiled units, one a `.metal` file.
+pub fn units() -> impl Iterator<Item = &'static EmbeddedUnit> {
+    crate::embedded::UNITS.iter().copied()
 }
 
 /// Every kernel, by family.

@@ -1,4 +1,4 @@
-//! The contract between a compiled CPU kernel and the device that runs it: the exact mirror of `include/mettle/abi.h`.
+//! The contract between a compiled kernel and the device that runs it: the exact mirror of `include/mettle/abi.h`.
 //!
 //! A CPU artefact is a shared object that exports
 //! - `mettle_hooks`: a pointer to [`Hooks`], which the loader sets before it calls anything;
@@ -8,6 +8,13 @@
 //!
 //! A thread's SIMD group is its index divided by 32, its lane the remainder; threads are numbered x fastest, then y, then z, within the
 //! group's own size.
+//!
+//! A PTX artefact is text without a NUL that holds
+//! - for each kernel one entry, named by [`ptx_entry`]. Its parameters are a [`Dispatch`] and then the kernel's arguments in the order of
+//!   [`ArtefactKernel::arguments`](crate::ArtefactKernel::arguments): an address for a buffer, the bytes of a value, and for threadgroup memory
+//!   its offset (`u32`, a multiple of 16) in the launch's dynamic shared memory. A block is a threadgroup;
+//! - if it is generic: `mettle_constants` as above, with addresses of the GPU, and, if needed, a kernel `mettle_derive_constants` without
+//!   parameters, to be run by one thread once they are set.
 
 use std::ffi::c_void;
 
@@ -41,6 +48,21 @@ pub struct Launch {
 pub type Combine =
     unsafe extern "C" fn(input: *const *const c_void, output: *const *mut c_void, active: u32);
 
+/// First parameter of every kernel on an NVIDIA GPU. All blocks of a launch have one size: the smaller groups at the edge of a grid are
+/// launched on their own.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dispatch {
+    /// Size of the grid, in threads.
+    pub threads_per_grid: [u32; 3],
+    /// Size of the grid, in threadgroups.
+    pub threadgroups_per_grid: [u32; 3],
+    /// Size of threadgroups as dispatched.
+    pub threads_per_threadgroup: [u32; 3],
+    /// Position in the grid, in threadgroups, of the launch's first block.
+    pub origin: [u32; 3],
+}
+
 /// What a running kernel asks of the device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -71,6 +93,19 @@ pub struct Constant {
     pub value: *mut c_void,
     /// What `is_function_constant_defined` answers.
     pub defined: *mut bool,
+}
+
+/// Name of the entry of a kernel in PTX: characters of the host name that PTX does not allow are written as `$` and their hexadecimal code.
+pub fn ptx_entry(kernel: &str) -> String {
+    let mut name = "mettle_kernel__".to_owned();
+    for byte in kernel.bytes() {
+        if byte.is_ascii_alphanumeric() || byte == b'_' {
+            name.push(char::from(byte));
+        } else {
+            name.push_str(&format!("${byte:02x}"));
+        }
+    }
+    name
 }
 
 /// Runs one thread.

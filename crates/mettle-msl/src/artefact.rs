@@ -1,11 +1,14 @@
 //! Compiled code with what a loader must know about it, as bytes.
 
-use crate::abi;
 use crate::error::{Error, Result};
+use crate::{Target, abi};
 use serde::{Deserialize, Serialize};
 
 /// First bytes of an artefact; the last is the version of the layout.
-const MAGIC: &[u8; 8] = b"METTLEA\x01";
+const MAGIC: &[u8; 8] = b"METTLEA\x02";
+
+/// Bytes that packed text may unpack to.
+const LONGEST_TEXT: usize = 1 << 28;
 
 /// Compiled kernels for one target.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -20,7 +23,7 @@ pub struct Artefact {
     pub kernels: Vec<ArtefactKernel>,
     /// Where the compiled text comes from, by ascending line.
     pub lines: Vec<LineRun>,
-    /// For a CPU: an ELF shared object. [`crate::abi`] says what it exports.
+    /// For a CPU an ELF shared object, for an NVIDIA GPU the text of a PTX module. [`crate::abi`] says what they export.
     #[serde(skip)]
     pub code: Vec<u8>,
 }
@@ -30,7 +33,7 @@ pub struct Artefact {
 pub struct ArtefactKernel {
     /// Host name.
     pub name: String,
-    /// Whether its threads wait for each other. If so its entry is `mettle_thread__<name>`, else `mettle_group__<name>`.
+    /// Whether its threads wait for each other. On a CPU its entry is `mettle_thread__<name>` if so, else `mettle_group__<name>`.
     pub synchronises: bool,
     /// Bytes of `threadgroup` variables in its body and the functions it calls, each rounded up to 16.
     pub static_threadgroup_memory: usize,
@@ -86,6 +89,11 @@ impl Artefact {
         Some((&run.file, run.line + (line - run.compiled)))
     }
 
+    /// Whether the code is text, which is packed in [`Artefact::to_bytes`].
+    fn is_text(&self) -> bool {
+        matches!(Target::from_name(&self.target), Some(Target::Ptx(_)))
+    }
+
     /// The artefact as bytes: magic, digest of the rest, length of the header, header, code.
     pub fn to_bytes(&self) -> Vec<u8> {
         // Plain data of our own: it has no value that JSON cannot express.
@@ -95,7 +103,12 @@ impl Artefact {
         bytes.extend_from_slice(&[0; 32]);
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&header);
-        bytes.extend_from_slice(&self.code);
+        if self.is_text() {
+            // PTX shrinks to a tenth.
+            bytes.extend_from_slice(&miniz_oxide::deflate::compress_to_vec(&self.code, 9));
+        } else {
+            bytes.extend_from_slice(&self.code);
+        }
         let digest = blake3::hash(&bytes[MAGIC.len() + 32..]);
         bytes[MAGIC.len()..][..32].copy_from_slice(digest.as_bytes());
         bytes
@@ -129,7 +142,12 @@ impl Artefact {
         let mut artefact: Self = serde_json::from_slice(header).map_err(|e| Error::Artefact {
             reason: format!("its header does not read: {e}"),
         })?;
-        artefact.code = code.to_vec();
+        artefact.code = if artefact.is_text() {
+            miniz_oxide::inflate::decompress_to_vec_with_limit(code, LONGEST_TEXT)
+                .map_err(|e| invalid(&format!("its code does not unpack: {e}")))?
+        } else {
+            code.to_vec()
+        };
         Ok(artefact)
     }
 }
@@ -177,6 +195,18 @@ mod tests {
             Artefact::from_bytes(&sample().to_bytes()).unwrap(),
             sample()
         );
+    }
+
+    #[test]
+    fn text_is_packed() {
+        let ptx = Artefact {
+            target: "ptx-sm80".into(),
+            code: b"mov.u32 %r1, 0;\n".repeat(1000),
+            ..sample()
+        };
+        let bytes = ptx.to_bytes();
+        assert!(bytes.len() < 2000, "{}", bytes.len());
+        assert_eq!(Artefact::from_bytes(&bytes).unwrap(), ptx);
     }
 
     #[test]

@@ -48,5 +48,5 @@ pub use reflect::{
     Access, AddressSpace, Argument, ArgumentKind, Builtin, BuiltinKind, ConstantValue, Field,
     FunctionConstant, Kernel, Layout, Scalar, Struct, Type, Variant,
 };
-pub use target::{CpuLevel, Target};
+pub use target::{CpuLevel, PtxLevel, Target, TargetClass};
 pub use unit::{Options, Unit};

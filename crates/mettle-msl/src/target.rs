@@ -8,6 +8,8 @@ use std::fmt;
 pub enum Target {
     /// A shared object for a CPU on Linux.
     Cpu(CpuLevel),
+    /// PTX text for an NVIDIA GPU, whose driver compiles it when it is loaded.
+    Ptx(PtxLevel),
 }
 
 /// Instruction set of a CPU.
@@ -22,12 +24,33 @@ pub enum CpuLevel {
     Aarch64,
 }
 
+/// Architecture of an NVIDIA GPU that PTX is made for; later ones run it too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[non_exhaustive]
+pub enum PtxLevel {
+    /// Compute capability 8.0 (Ampere) and PTX 7.0, which drivers from 450 on read.
+    Sm80,
+    /// Compute capability 9.0 (Hopper) and PTX 7.8, which drivers from 520 on read.
+    Sm90,
+}
+
+/// The two kinds of processors, which kernels may be written for in different ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum TargetClass {
+    /// Threads of a group run one after the other.
+    Cpu,
+    /// Threads of a group run together.
+    Gpu,
+}
+
 impl Target {
     /// Every target.
-    pub const ALL: [Self; 3] = [
+    pub const ALL: [Self; 5] = [
         Self::Cpu(CpuLevel::X86_64V3),
         Self::Cpu(CpuLevel::X86_64V4),
         Self::Cpu(CpuLevel::Aarch64),
+        Self::Ptx(PtxLevel::Sm80),
+        Self::Ptx(PtxLevel::Sm90),
     ];
 
     /// Name, as in the names of files: `cpu-x86-64-v3`.
@@ -36,6 +59,16 @@ impl Target {
             Self::Cpu(CpuLevel::X86_64V3) => "cpu-x86-64-v3",
             Self::Cpu(CpuLevel::X86_64V4) => "cpu-x86-64-v4",
             Self::Cpu(CpuLevel::Aarch64) => "cpu-aarch64",
+            Self::Ptx(PtxLevel::Sm80) => "ptx-sm80",
+            Self::Ptx(PtxLevel::Sm90) => "ptx-sm90",
+        }
+    }
+
+    /// Its class.
+    pub const fn class(self) -> TargetClass {
+        match self {
+            Self::Cpu(_) => TargetClass::Cpu,
+            Self::Ptx(_) => TargetClass::Gpu,
         }
     }
 
@@ -78,17 +111,40 @@ impl Target {
     }
 
     /// Arguments that make clang compile for it.
-    pub(crate) const fn clang_arguments(self) -> [&'static str; 2] {
+    ///
+    /// PTX is compiled as CUDA, not as C++ for `nvptx64`: so clang itself knows that threadgroup memory is another address space and that
+    /// barriers and SIMD-group operations must not be moved into branches, and the optimiser sees it from its first pass on.
+    pub(crate) const fn clang_arguments(self) -> &'static [&'static str] {
         match self {
             Self::Cpu(CpuLevel::X86_64V3) => {
-                ["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v3"]
+                &["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v3"]
             }
             Self::Cpu(CpuLevel::X86_64V4) => {
-                ["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v4"]
+                &["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v4"]
             }
-            Self::Cpu(CpuLevel::Aarch64) => [
+            Self::Cpu(CpuLevel::Aarch64) => &[
                 "--target=aarch64-unknown-linux-gnu",
                 "-march=armv8.2-a+fp16",
+            ],
+            Self::Ptx(PtxLevel::Sm80) => &[
+                "--cuda-device-only",
+                "-nocudainc",
+                "-nocudalib",
+                "--cuda-gpu-arch=sm_80",
+                "-Xclang",
+                "-target-feature",
+                "-Xclang",
+                "+ptx70",
+            ],
+            Self::Ptx(PtxLevel::Sm90) => &[
+                "--cuda-device-only",
+                "-nocudainc",
+                "-nocudalib",
+                "--cuda-gpu-arch=sm_90",
+                "-Xclang",
+                "-target-feature",
+                "-Xclang",
+                "+ptx78",
             ],
         }
     }

@@ -1,4 +1,4 @@
-// The contract between a compiled kernel and the CPU device that runs it. `mettle_msl::abi` mirrors it in Rust.
+// The contract between a compiled kernel and the device that runs it. `mettle_msl::abi` mirrors it in Rust.
 //
 // A thread's SIMD group is `thread index / 32` and its lane `thread index % 32`; threads are numbered x fastest, then
 // y, then z, within the threadgroup's own size.
@@ -9,6 +9,29 @@
 namespace mettle {
 
 constexpr uint simd_width = 32;
+
+// One function constant of an artefact whose constants are set when it is loaded. The table ends with size 0.
+struct Constant {
+  uint index;
+  uint size;  // bytes
+  void* value;
+  bool* defined;
+};
+
+#ifdef METTLE_PTX
+
+// First parameter of every kernel on an NVIDIA GPU; the kernel's own arguments follow in the order they are written: the
+// address for a buffer, the bytes for a `constant T&`, the offset in the dynamic shared memory for threadgroup memory.
+// The block is the threadgroup, so all groups of a launch have the same size: the smaller ones at the edge of a grid are
+// launched on their own, with the position of the first of them as `origin`.
+struct Dispatch {
+  uint threads_per_grid[3];
+  uint threadgroups_per_grid[3];
+  uint threads_per_threadgroup[3];  // as dispatched
+  uint origin[3];
+};
+
+#else
 
 // What is the same for every thread of one threadgroup.
 struct Launch {
@@ -36,15 +59,11 @@ struct Hooks {
   uint (*thread_index)();
 };
 
-// One function constant of an artefact whose constants are set when it is loaded. The table ends with size 0.
-struct Constant {
-  uint index;
-  uint size;  // bytes
-  void* value;
-  bool* defined;
-};
+#endif  // METTLE_PTX
 
 }  // namespace mettle
 
+#ifndef METTLE_PTX
 // Set by the loader before any entry is called.
 extern "C" __attribute__((visibility("default"))) const mettle::Hooks* mettle_hooks;
+#endif

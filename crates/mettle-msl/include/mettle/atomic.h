@@ -1,5 +1,6 @@
 // Atomic types and operations. On the CPU device threadgroups run on several host threads, so these are the processor's
-// own atomics; every order stronger than relaxed is sequentially consistent.
+// own atomics; every order stronger than relaxed is sequentially consistent. On an NVIDIA GPU the instructions themselves
+// are relaxed, and a stronger order puts a fence before and behind them.
 #pragma once
 
 #include "operations.h"
@@ -40,9 +41,33 @@ using atomic_bool = atomic<bool>;
 
 namespace mettle {
 
+#ifdef METTLE_PTX
+
+METTLE_INLINE constexpr int host_order(metal::memory_order) { return __ATOMIC_RELAXED; }
+
+// Around an operation of that order.
+struct Ordered {
+  const bool fences;
+  explicit METTLE_INLINE Ordered(metal::memory_order order) : fences(order != metal::memory_order_relaxed) {
+    if (fences) __nvvm_membar_gl();
+  }
+  METTLE_INLINE ~Ordered() {
+    if (fences) __nvvm_membar_gl();
+  }
+};
+
+#else
+
 METTLE_INLINE constexpr int host_order(metal::memory_order order) {
   return order == metal::memory_order_relaxed ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST;
 }
+
+// The order is part of the instruction.
+struct Ordered {
+  explicit METTLE_INLINE constexpr Ordered(metal::memory_order) {}
+};
+
+#endif
 
 // The value as the integer of its size, which the processor's atomics work on.
 template <class T>
@@ -57,6 +82,15 @@ METTLE_INLINE const volatile bits_of<T>* atomic_bits(const volatile metal::atomi
 // Replaces the value v by Operation(v, operand) and returns v.
 template <class Operation, class T>
 METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand, metal::memory_order order) {
+  const Ordered ordered(order);
+#ifdef METTLE_PTX
+  if constexpr (metal::is_same_v<T, float>) {
+    // Both are one instruction.
+    const auto place = const_cast<float*>(&object->value);
+    if constexpr (metal::is_same_v<Operation, Sum>) return __nvvm_atom_add_gen_f(place, operand);
+    if constexpr (metal::is_same_v<Operation, Difference>) return __nvvm_atom_add_gen_f(place, -operand);
+  }
+#endif
   using Bits = bits_of<T>;
   Bits before = __atomic_load_n(atomic_bits(object), __ATOMIC_RELAXED);
   for (;;) {
@@ -74,12 +108,14 @@ namespace metal {
 
 template <class T>
 METTLE_INLINE T atomic_load_explicit(const volatile atomic<T>* object, memory_order order) {
+  const mettle::Ordered ordered(order);
   return __builtin_bit_cast(T, __atomic_load_n(mettle::atomic_bits(object), mettle::host_order(order)));
 }
 
 template <class T>
 METTLE_INLINE void atomic_store_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
                                          memory_order order) {
+  const mettle::Ordered ordered(order);
   __atomic_store_n(mettle::atomic_bits(object), __builtin_bit_cast(mettle::bits_of<T>, desired),
                    mettle::host_order(order));
 }
@@ -87,6 +123,7 @@ METTLE_INLINE void atomic_store_explicit(volatile atomic<T>* object, mettle::ide
 template <class T>
 METTLE_INLINE T atomic_exchange_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
                                          memory_order order) {
+  const mettle::Ordered ordered(order);
   const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
   return __builtin_bit_cast(T, __atomic_exchange_n(mettle::atomic_bits(object), bits, mettle::host_order(order)));
 }
@@ -96,6 +133,7 @@ template <class T>
 METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
                                                          mettle::identity_t<T> desired, memory_order success,
                                                          memory_order failure) {
+  const mettle::Ordered ordered(success);
   auto found = __builtin_bit_cast(mettle::bits_of<T>, *expected);
   const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
   const bool exchanged = __atomic_compare_exchange_n(mettle::atomic_bits(object), &found, bits, true,
@@ -114,33 +152,36 @@ METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* obj
   }
 #define METTLE_BUILTIN(builtin, Operation)                                                         \
   if constexpr (is_integral_v<T> && !is_same_v<T, bool>) {                                         \
+    const mettle::Ordered ordered(order);                                                          \
     return builtin(&object->value, operand, mettle::host_order(order));                            \
   } else {                                                                                         \
     return mettle::fetch<mettle::Operation>(object, operand, order);                               \
   }
-#define METTLE_LOOP(Operation) return mettle::fetch<mettle::Operation>(object, operand, order);
 
 METTLE_ATOMIC_FETCH(add, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_add, Sum))
 METTLE_ATOMIC_FETCH(sub, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_sub, Difference))
-METTLE_ATOMIC_FETCH(min, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_LOOP(Minimum))
-METTLE_ATOMIC_FETCH(max, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_LOOP(Maximum))
+METTLE_ATOMIC_FETCH(min, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_min, Minimum))
+METTLE_ATOMIC_FETCH(max, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_max, Maximum))
 METTLE_ATOMIC_FETCH(and, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_and, BitAnd))
 METTLE_ATOMIC_FETCH(or, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_or, BitOr))
 METTLE_ATOMIC_FETCH(xor, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_xor, BitXor))
 #undef METTLE_ATOMIC_FETCH
 #undef METTLE_BUILTIN
-#undef METTLE_LOOP
 
 // 64-bit minimum and maximum, which return nothing in MSL.
 METTLE_INLINE void atomic_min_explicit(volatile atomic_ulong* object, ulong operand, memory_order order) {
-  mettle::fetch<mettle::Minimum>(object, operand, order);
+  atomic_fetch_min_explicit(object, operand, order);
 }
 METTLE_INLINE void atomic_max_explicit(volatile atomic_ulong* object, ulong operand, memory_order order) {
-  mettle::fetch<mettle::Maximum>(object, operand, order);
+  atomic_fetch_max_explicit(object, operand, order);
 }
 
 METTLE_INLINE void atomic_thread_fence(mem_flags, memory_order order, thread_scope = thread_scope_device) {
+#ifdef METTLE_PTX
+  if (order != memory_order_relaxed) __nvvm_membar_gl();
+#else
   if (order != memory_order_relaxed) __atomic_thread_fence(__ATOMIC_SEQ_CST);
+#endif
 }
 
 }  // namespace metal

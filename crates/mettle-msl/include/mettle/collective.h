@@ -7,6 +7,10 @@
 #include "abi.h"
 #include "types.h"
 
+#ifdef METTLE_PTX
+#include "ptx/collective.h"
+#else
+
 namespace mettle {
 
 // As a default argument: the place of the outermost call in the compiled text, line << 12 | column. Lanes that wait at
@@ -48,3 +52,5 @@ METTLE_INLINE Out collective(ulong site, const In& operand) {
 }
 
 }  // namespace mettle
+
+#endif  // METTLE_PTX

@@ -1,5 +1,6 @@
-// What the generated entries of a kernel are made of. An entry fetches the kernel's arguments from a Launch and calls the
-// kernel for one thread (`run_thread`) or, in a loop, for all threads of the group (`run_group`).
+// What the generated entries of a kernel are made of. On a CPU an entry fetches the kernel's arguments from a Launch and
+// calls the kernel for one thread (`run_thread`) or, in a loop, for all threads of the group (`run_group`). On an NVIDIA
+// GPU the arguments are parameters of the entry, which calls the kernel once.
 #pragma once
 
 #include "abi.h"
@@ -106,6 +107,23 @@ struct Signature<void (*)(P...)> {
 struct Group {
   Position grid, groups, dispatched, size, place;
 
+#ifdef METTLE_PTX
+  // The group of the calling thread.
+  explicit METTLE_INLINE Group(const Dispatch& d)
+      : grid(of(d.threads_per_grid)),
+        groups(of(d.threadgroups_per_grid)),
+        dispatched(of(d.threads_per_threadgroup)),
+        size{uint(__nvvm_read_ptx_sreg_ntid_x()), uint(__nvvm_read_ptx_sreg_ntid_y()),
+             uint(__nvvm_read_ptx_sreg_ntid_z())},
+        place{d.origin[0] + uint(__nvvm_read_ptx_sreg_ctaid_x()), d.origin[1] + uint(__nvvm_read_ptx_sreg_ctaid_y()),
+              d.origin[2] + uint(__nvvm_read_ptx_sreg_ctaid_z())} {}
+
+  METTLE_INLINE Thread thread() const {
+    const Position at = {uint(__nvvm_read_ptx_sreg_tid_x()), uint(__nvvm_read_ptx_sreg_tid_y()),
+                         uint(__nvvm_read_ptx_sreg_tid_z())};
+    return {(at.z * size.y + at.y) * size.x + at.x, at};
+  }
+#else
   explicit METTLE_INLINE Group(const Launch& l)
       : grid(of(l.threads_per_grid)),
         groups(of(l.threadgroups_per_grid)),
@@ -113,13 +131,14 @@ struct Group {
         size(of(l.threadgroup_size)),
         place(of(l.threadgroup_position)) {}
 
-  METTLE_INLINE static Position of(const uint (&v)[3]) { return {v[0], v[1], v[2]}; }
-  METTLE_INLINE static uint volume(Position p) { return p.x * p.y * p.z; }
-  METTLE_INLINE static uint simdgroups(Position p) { return (volume(p) + simd_width - 1) / simd_width; }
-
   METTLE_INLINE Thread thread(uint index) const {
     return {index, {index % size.x, index / size.x % size.y, index / (size.x * size.y)}};
   }
+#endif
+
+  METTLE_INLINE static Position of(const uint (&v)[3]) { return {v[0], v[1], v[2]}; }
+  METTLE_INLINE static uint volume(Position p) { return p.x * p.y * p.z; }
+  METTLE_INLINE static uint simdgroups(Position p) { return (volume(p) + simd_width - 1) / simd_width; }
 
   METTLE_INLINE Position thread_position_in_grid(const Thread& t) const {
     return {place.x * dispatched.x + t.place.x, place.y * dispatched.y + t.place.y, place.z * dispatched.z + t.place.z};
@@ -141,6 +160,34 @@ struct Group {
   METTLE_INLINE uint quadgroups_per_threadgroup(const Thread&) const { return (volume(size) + 3) / 4; }
 };
 
+#ifdef METTLE_PTX
+
+// The dynamic shared memory of a launch; arguments of a kernel are offsets in it.
+extern __attribute__((shared, aligned(16))) char dynamic_threadgroup_memory[];
+
+// What the entry takes for a parameter of the kernel that is bound to a buffer...
+template <class P>
+struct buffer_parameter;
+template <class T>
+struct buffer_parameter<T*> {
+  using type = T*;
+};
+template <class T>
+struct buffer_parameter<T&> {
+  using type = T*;
+};
+// ... and to a value.
+template <class P>
+struct value_parameter;
+template <class T>
+struct value_parameter<const T&> {
+  struct type {
+    T value;
+  };
+};
+
+#else
+
 template <class Kernel>
 METTLE_INLINE void run_thread(const Launch& launch, Kernel kernel, uint index) {
   const Group group(launch);
@@ -157,5 +204,7 @@ METTLE_INLINE void run_group(const Launch& launch, Kernel kernel) {
       row += group.size.x;
     }
 }
+
+#endif  // METTLE_PTX
 
 }  // namespace mettle

@@ -6,6 +6,21 @@
 
 namespace mettle {
 
+// Of a number and a NaN, the number.
+template <class T>
+METTLE_INLINE T lesser(T a, T b) {
+  return (b < a || a != a) ? b : a;
+}
+template <class T>
+METTLE_INLINE T greater(T a, T b) {
+  return (b > a || a != a) ? b : a;
+}
+#ifdef METTLE_PTX
+// One instruction.
+METTLE_INLINE float lesser(float a, float b) { return __builtin_fminf(a, b); }
+METTLE_INLINE float greater(float a, float b) { return __builtin_fmaxf(a, b); }
+#endif
+
 #define METTLE_OPERATION(Name, expression)                                        \
   struct Name {                                                                   \
     template <class T>                                                            \
@@ -26,9 +41,8 @@ namespace mettle {
 METTLE_OPERATION(Sum, a + b)
 METTLE_OPERATION(Difference, a - b)
 METTLE_OPERATION(Product, a * b)
-// Of a number and a NaN, the number.
-METTLE_OPERATION(Minimum, (b < a || a != a) ? b : a)
-METTLE_OPERATION(Maximum, (b > a || a != a) ? b : a)
+METTLE_OPERATION(Minimum, lesser(a, b))
+METTLE_OPERATION(Maximum, greater(a, b))
 METTLE_OPERATION(BitAnd, a & b)
 METTLE_OPERATION(BitOr, a | b)
 METTLE_OPERATION(BitXor, a ^ b)

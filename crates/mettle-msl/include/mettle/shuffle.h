@@ -15,6 +15,23 @@ struct Moved {
   uint by;
 };
 
+// Values to fill with, and the numbers of a shuffle that does.
+template <class T>
+struct Filled {
+  T value;
+  T fill;
+  uint delta;
+  uint modulo;
+};
+
+}  // namespace mettle
+
+#ifdef METTLE_PTX
+#include "ptx/shuffle.h"
+#else
+
+namespace mettle {
+
 // `Source::lane(lane, by)` is the lane to read from; a number of 32 or more means none.
 template <class Source>
 struct Shuffle {
@@ -27,6 +44,47 @@ struct Shuffle {
     }
   }
 };
+
+// Within segments of `modulo` lanes the values move up (or down) by `delta`; the lanes left free at the bottom (top)
+// take the fill values from the other end of the segment.
+template <bool Up>
+struct Fill {
+  template <class T>
+  static void apply(const Lanes<Filled<T>>& lanes, T* results) {
+    for (uint lane = 0; lane < simd_width; lane++) {
+      if (!lanes.has(lane)) continue;
+      const Filled<T>& own = lanes[lane];
+      const uint place = lane % own.modulo;
+      const bool stays = Up ? place >= own.delta : place + own.delta < own.modulo;
+      const uint around = stays ? 0 : own.modulo;
+      const uint from = Up ? lane + around - own.delta : lane + own.delta - around;
+      results[lane] = !lanes.has(from) ? own.value : stays ? lanes[from].value : lanes[from].fill;
+    }
+  }
+};
+
+struct BroadcastFirst {
+  template <class T>
+  static void apply(const Lanes<T>& lanes, T* results) {
+    for (uint lane = 0; lane < simd_width; lane++) results[lane] = lanes[lanes.first()];
+  }
+};
+struct QuadBroadcastFirst {
+  template <class T>
+  static void apply(const Lanes<T>& lanes, T* results) {
+    for (uint base = 0; base < simd_width; base += 4) {
+      const uint quad = lanes.active >> base & 15u;
+      if (quad == 0) continue;
+      for (uint i = 0; i < 4; i++) results[base + i] = lanes[base + uint(__builtin_ctz(quad))];
+    }
+  }
+};
+
+}  // namespace mettle
+
+#endif  // METTLE_PTX
+
+namespace mettle {
 
 template <class Source, class T>
 METTLE_INLINE T shuffle(T value, uint by, ulong site) {
@@ -66,55 +124,10 @@ struct FromAboveAround {
   METTLE_INLINE static uint lane(uint lane, uint delta) { return lane / Count * Count + (lane + delta) % Count; }
 };
 
-// --- shuffles that fill: two values and two numbers
-
-template <class T>
-struct Filled {
-  T value;
-  T fill;
-  uint delta;
-  uint modulo;
-};
-
-// Within segments of `modulo` lanes the values move up (or down) by `delta`; the lanes left free at the bottom (top)
-// take the fill values from the other end of the segment.
-template <bool Up>
-struct Fill {
-  template <class T>
-  static void apply(const Lanes<Filled<T>>& lanes, T* results) {
-    for (uint lane = 0; lane < simd_width; lane++) {
-      if (!lanes.has(lane)) continue;
-      const Filled<T>& own = lanes[lane];
-      const uint place = lane % own.modulo;
-      const bool stays = Up ? place >= own.delta : place + own.delta < own.modulo;
-      const uint around = stays ? 0 : own.modulo;
-      const uint from = Up ? lane + around - own.delta : lane + own.delta - around;
-      results[lane] = !lanes.has(from) ? own.value : stays ? lanes[from].value : lanes[from].fill;
-    }
-  }
-};
-
 template <bool Up, class T>
 METTLE_INLINE T shuffle_and_fill(T data, T filling, uint delta, uint modulo, ulong site) {
   return collective<Fill<Up>, T>(site, Filled<T>{data, filling, delta, modulo});
 }
-
-struct BroadcastFirst {
-  template <class T>
-  static void apply(const Lanes<T>& lanes, T* results) {
-    for (uint lane = 0; lane < simd_width; lane++) results[lane] = lanes[lanes.first()];
-  }
-};
-struct QuadBroadcastFirst {
-  template <class T>
-  static void apply(const Lanes<T>& lanes, T* results) {
-    for (uint base = 0; base < simd_width; base += 4) {
-      const uint quad = lanes.active >> base & 15u;
-      if (quad == 0) continue;
-      for (uint i = 0; i < 4; i++) results[base + i] = lanes[base + uint(__builtin_ctz(quad))];
-    }
-  }
-};
 
 }  // namespace mettle
 

@@ -19,6 +19,14 @@ using lane_value_t = metal::enable_if_t<moves_between_lanes<value_of_t<A>>, valu
 template <class A>
 using lane_bits_t = metal::enable_if_t<metal::is_integral_v<element_of<value_of_t<A>>>, value_of_t<A>>;
 
+}  // namespace mettle
+
+#ifdef METTLE_PTX
+#include "ptx/simd.h"
+#else
+
+namespace mettle {
+
 // The fold of `Count` values, in place: values half the distance apart are combined, then a quarter apart, and so on,
 // as a butterfly of shuffles does. So the rounding does not depend on the order in which lanes arrive.
 template <class Operation, uint Count, class T>
@@ -87,6 +95,23 @@ struct Scan {
   }
 };
 
+// The lanes whose operand is true, as bits.
+struct Ballot {
+  static void apply(const Lanes<bool>& lanes, uint* results) {
+    uint bits = 0;
+    for (uint lane = 0; lane < simd_width; lane++) {
+      if (lanes.has(lane) && lanes[lane]) bits |= 1u << lane;
+    }
+    for (uint lane = 0; lane < simd_width; lane++) results[lane] = bits;
+  }
+};
+
+}  // namespace mettle
+
+#endif  // METTLE_PTX
+
+namespace mettle {
+
 // One bit a lane: what a ballot of `Count` lanes returns.
 template <uint Count>
 class Vote {
@@ -101,17 +126,6 @@ class Vote {
 
  private:
   vote_t bits_;
-};
-
-// The lanes whose operand is true, as bits.
-struct Ballot {
-  static void apply(const Lanes<bool>& lanes, uint* results) {
-    uint bits = 0;
-    for (uint lane = 0; lane < simd_width; lane++) {
-      if (lanes.has(lane) && lanes[lane]) bits |= 1u << lane;
-    }
-    for (uint lane = 0; lane < simd_width; lane++) results[lane] = bits;
-  }
 };
 
 METTLE_INLINE uint ballot(bool vote, ulong site) { return collective<Ballot, uint>(site, vote); }

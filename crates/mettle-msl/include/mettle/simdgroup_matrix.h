@@ -79,6 +79,14 @@ struct MatrixResult {
   float d[2];
 };
 
+}  // namespace mettle
+
+#ifdef METTLE_PTX
+#include "ptx/simdgroup_matrix.h"
+#else
+
+namespace mettle {
+
 // Each element of D is c + a0 b0 + a1 b1 + ... + a7 b7, in this order. Lanes that do not take part count as zeros.
 struct MultiplyAccumulate {
   static void apply(const Lanes<MatrixOperands>& lanes, MatrixResult* results) {
@@ -104,6 +112,8 @@ struct MultiplyAccumulate {
 };
 
 }  // namespace mettle
+
+#endif  // METTLE_PTX
 
 namespace metal {
 

@@ -5,7 +5,7 @@
 
 namespace metal {
 
-// Which memory a barrier orders. On the CPU device every barrier orders all of it.
+// Which memory a barrier orders. Here every barrier orders all of it.
 enum class mem_flags : uint {
   mem_none = 0,
   mem_device = 1,
@@ -18,6 +18,11 @@ enum class mem_flags : uint {
 METTLE_INLINE constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(uint(a) | uint(b)); }
 METTLE_INLINE constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(uint(a) & uint(b)); }
 
+#ifdef METTLE_PTX
+METTLE_INLINE void threadgroup_barrier(mem_flags, ulong = 0) { __nvvm_bar_sync(0); }
+// All lanes that have not returned reach it, as Metal demands: it is no collective of the active lanes.
+METTLE_INLINE void simdgroup_barrier(mem_flags, ulong = 0) { __nvvm_bar_warp_sync(~0u); }
+#else
 METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = mettle::call_site()) {
   mettle_hooks->barrier(site, uint(flags));
 }
@@ -25,5 +30,6 @@ METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = mettle::cal
 METTLE_INLINE void simdgroup_barrier(mem_flags, ulong site = mettle::call_site()) {
   mettle_hooks->collective(site, nullptr, nullptr, nullptr);
 }
+#endif
 
 }  // namespace metal

@@ -4,6 +4,21 @@
 // `char` (-fsigned-char), where their sizes are MSL's.
 #pragma once
 
+// Compiled to PTX, for NVIDIA GPUs, instead of to a CPU's code. What differs is in ptx/ and behind this macro.
+#ifdef __NVPTX__
+#define METTLE_PTX 1
+#endif
+
+// What the rewritten source declares variables as: those in a kernel's threadgroup memory, and function constants that
+// the loader sets. A CPU runs a threadgroup on one thread of the host at a time, so memory of the group is the thread's.
+#ifdef METTLE_PTX
+#define METTLE_THREADGROUP __attribute__((shared))
+#define METTLE_LOADED __attribute__((device))
+#else
+#define METTLE_THREADGROUP thread_local
+#define METTLE_LOADED
+#endif
+
 // Every function of the library is inlined: vector loops and per-lane code depend on it.
 #define METTLE_INLINE inline __attribute__((always_inline))
 

@@ -1,4 +1,4 @@
-//! Rewritten C++ to optimised LLVM IR.
+//! Rewritten C++ to optimised LLVM IR, or to PTX.
 
 use super::{command, wording};
 use crate::diagnostic;
@@ -10,13 +10,10 @@ use crate::{Diagnostic, Severity, Target, Unit};
 /// How C++ is compiled, apart from the target.
 ///
 /// Math is safe: infinities and NaN hold, and only multiply-add pairs are contracted, as Metal does.
-const FLAGS: [&str; 20] = [
+const FLAGS: [&str; 17] = [
     "-O3",
     "-nostdinc",
     "-nostdinc++",
-    "-fPIC",
-    "-fvisibility=hidden",
-    "-fno-semantic-interposition",
     "-fno-exceptions",
     "-fno-rtti",
     "-fno-threadsafe-statics",
@@ -33,15 +30,28 @@ const FLAGS: [&str; 20] = [
     "-w",
 ];
 
-/// Compiles a rewritten unit; the IR as text.
+/// What a shared object takes besides.
+const SHARED_OBJECT: [&str; 3] = [
+    "-fPIC",
+    "-fvisibility=hidden",
+    "-fno-semantic-interposition",
+];
+
+/// The flags, and the language that the rewritten text is.
+fn dialect(target: Target) -> (&'static [&'static str], &'static str) {
+    match target {
+        Target::Cpu(_) => (&SHARED_OBJECT, "c++"),
+        Target::Ptx(_) => (&[], "cuda"),
+    }
+}
+
+/// Compiles a rewritten unit; the IR (for a CPU) or the PTX as text.
 pub(super) fn run(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -> Result<String> {
-    let (output, diagnostics) = front_end(
-        clang,
-        unit,
-        target,
-        edited,
-        &["-S", "-emit-llvm", "-o", "-"],
-    )?;
+    let action: &[&str] = match target {
+        Target::Cpu(_) => &["-S", "-emit-llvm", "-o", "-"],
+        Target::Ptx(_) => &["-S", "-o", "-"],
+    };
+    let (output, diagnostics) = front_end(clang, unit, target, edited, action)?;
     if output.status.success() {
         return Ok(output.stdout);
     }
@@ -70,13 +80,15 @@ fn front_end(
     let header = header(clang, unit, target)?;
     let compile = |header: &precompiled::Header| {
         let mut command = command(clang, target);
+        let (flags, language) = dialect(target);
         command
             .args(FLAGS)
+            .args(flags)
             .arg(standard(unit))
             .args(header.arguments())
             .args(["-fshow-overloads=best", "-fno-elide-type"])
             .args(action);
-        command.args(["-x", "c++", "-"]);
+        command.args(["-x", language, "-"]);
         process::run(
             command,
             &edited.text,
@@ -103,13 +115,18 @@ fn front_end(
 }
 
 fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Header> {
-    let mut command = command(clang, target);
-    command.args(FLAGS).arg(standard(unit));
+    let (flags, language) = dialect(target);
     let name = if unit.tensors {
         "mettle/unit_tensor.h"
     } else {
         "mettle/unit.h"
     };
+    if language != "c++" {
+        // clang precompiles headers of C and C++ only.
+        return precompiled::as_text(name);
+    }
+    let mut command = command(clang, target);
+    command.args(FLAGS).args(flags).arg(standard(unit));
     precompiled::header(clang, command, name, unit.timeout)
 }
 

@@ -1,11 +1,13 @@
 //! Compiles units with clang.
 //!
-//! The way: rewritten C++ -> optimised LLVM IR (once) -> what the kernels asked for reach -> object -> shared object. The IR in between
-//! tells which kernels synchronise, so that what a baked-in constant rules out does not count.
+//! The way to a CPU: rewritten C++ -> optimised LLVM IR (once) -> what the kernels asked for reach -> object -> shared object. The IR in
+//! between tells which kernels synchronise, so that what a baked-in constant rules out does not count. To PTX it is one run of clang, and
+//! the PTX tells.
 
 mod front_end;
 mod ir;
 mod link;
+mod ptx;
 mod wording;
 
 use crate::artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
@@ -35,20 +37,51 @@ pub fn compile(
     let kernels = select(unit, kernels)?;
     check_constants(unit, constants.unwrap_or(&[]))?;
     let request = Request {
+        target,
         constants,
         kernels: &kernels,
     };
     let edited = rewrite::rewrite(unit, &request)?;
     let clang = Clang::find()?;
-    let module = ir::Module::new(front_end::run(clang, unit, target, &edited)?);
+    let text = front_end::run(clang, unit, target, &edited)?;
+    let (kernels, code) = match target {
+        Target::Cpu(_) => shared_object(clang, unit, target, &kernels, text)?,
+        Target::Ptx(_) => {
+            let module = ptx::Module::new(&text);
+            let describe = |kernel: &&Kernel| ArtefactKernel {
+                name: kernel.name.clone(),
+                arguments: kernel.arguments.iter().map(|a| argument(unit, a)).collect(),
+                ..module.kernel(&kernel.name)
+            };
+            (kernels.iter().map(describe).collect(), text.into_bytes())
+        }
+    };
+    Ok(Artefact {
+        unit: unit.name.clone(),
+        target: target.name().to_owned(),
+        constants: constants.map(sorted_bits),
+        kernels,
+        lines: edited.lines(unit),
+        code,
+    })
+}
 
+/// From IR to the kernels' descriptions and a shared object.
+fn shared_object(
+    clang: &Clang,
+    unit: &Unit,
+    target: Target,
+    kernels: &[&Kernel],
+    ir: String,
+) -> Result<(Vec<ArtefactKernel>, Vec<u8>)> {
+    let module = ir::Module::new(ir);
     let mut keep = vec![
         "mettle_hooks".to_owned(),
         "mettle_constants".to_owned(),
         "mettle_derive_constants".to_owned(),
     ];
     let mut compiled = Vec::new();
-    for kernel in &kernels {
+    for kernel in kernels {
         let reached = module.reach([format!("mettle_thread__{}", kernel.name)]);
         let synchronises = reached.contains("mettle_hooks");
         keep.push(format!(
@@ -72,16 +105,7 @@ pub fn compile(
                 .sum(),
             arguments: kernel.arguments.iter().map(|a| argument(unit, a)).collect(),
         });
-    let kernels = kernels.collect();
-    let code = link::link(clang, unit, target, &object)?;
-    Ok(Artefact {
-        unit: unit.name.clone(),
-        target: target.name().to_owned(),
-        constants: constants.map(sorted_bits),
-        kernels,
-        lines: edited.lines(unit),
-        code,
-    })
+    Ok((kernels.collect(), link::link(clang, unit, target, &object)?))
 }
 
 /// The compiler's messages about kernels of a unit (none named: all), without making code.
@@ -93,6 +117,7 @@ pub(crate) fn check(unit: &Unit, target: Target, kernels: &[&str]) -> Result<Vec
     let _entered = span.enter();
     let kernels = select(unit, kernels)?;
     let request = Request {
+        target,
         constants: None,
         kernels: &kernels,
     };

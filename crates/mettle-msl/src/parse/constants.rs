@@ -4,6 +4,7 @@ use super::Reader;
 use super::item::{Item, ItemKind};
 use super::names::Bindings;
 use super::value;
+use crate::TargetClass;
 use crate::diagnostic::Location;
 use crate::reflect::{ConstantValue, FunctionConstant, Scalar, Type, Variant};
 use crate::token::Tokens;
@@ -186,7 +187,14 @@ fn variant(
         .and_then(|r| r.strip_suffix(')'))
         .ok_or("the parentheses are missing")?;
     let mut parts = inner.split(',').map(str::trim);
-    let kernel_pattern = parts.next().unwrap_or("").trim_matches('"').to_owned();
+    let first = parts.next().unwrap_or("");
+    let (class, pattern) = match first.split_once(':') {
+        None => (None, first),
+        Some(("cpu", pattern)) => (Some(TargetClass::Cpu), pattern),
+        Some(("gpu", pattern)) => (Some(TargetClass::Gpu), pattern),
+        Some((other, _)) => return Err(format!("{other} is neither cpu nor gpu")),
+    };
+    let kernel_pattern = pattern.trim().trim_matches('"').to_owned();
     if kernel_pattern.is_empty() {
         return Err("the pattern is missing".into());
     }
@@ -215,6 +223,7 @@ fn variant(
     values.sort_by_key(|(index, _)| *index);
     Ok(Variant {
         kernel_pattern,
+        class,
         constants: values,
         location,
     })

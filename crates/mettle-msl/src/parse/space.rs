@@ -42,9 +42,9 @@ pub(crate) fn storage(t: &Tokens<'_>, i: usize) -> Option<&'static str> {
         match t.str(j) {
             ";" | "=" | "," => {
                 return Some(if is_static {
-                    "thread_local"
+                    "METTLE_THREADGROUP"
                 } else {
-                    "static thread_local"
+                    "static METTLE_THREADGROUP"
                 });
             }
             "*" | "&" | "(" | ")" | "{" | "}" | "" => return None,

@@ -1,6 +1,7 @@
 //! Function constants, their values, and the variants a source asks to be compiled.
 
 use super::Scalar;
+use crate::TargetClass;
 use crate::diagnostic::Location;
 use serde::{Deserialize, Serialize};
 
@@ -106,11 +107,14 @@ impl ConstantValue {
     }
 }
 
-/// One `#pragma mettle variant(pattern, NAME = value, ...)`: kernels to be compiled with these constants fixed.
+/// One `#pragma mettle variant(pattern, NAME = value, ...)`: kernels to be compiled with these constants fixed. `cpu:` or `gpu:` in front of
+/// the pattern limits it to targets of that class.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Variant {
     /// Host names of kernels, `*` standing for any run of characters.
     pub kernel_pattern: String,
+    /// The targets it is meant for; `None` means all.
+    pub class: Option<TargetClass>,
     /// Index and value of each constant named, by ascending index.
     pub constants: Vec<(u32, ConstantValue)>,
     /// Where the pragma stands.

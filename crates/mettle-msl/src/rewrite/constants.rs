@@ -3,6 +3,7 @@
 //! With given values they are `constexpr`, so that the compiler drops what they rule out. Without, they are variables that the loader
 //! sets through `mettle_constants`; constants computed from them are recomputed by `mettle_derive_constants`.
 
+use crate::Target;
 use crate::parse::{Declaration, defined_query};
 use crate::reflect::ConstantValue;
 use crate::source::edit::Edits;
@@ -41,7 +42,10 @@ pub(super) fn rewrite(
                 let ty = unit.constants[index].scalar.msl_name();
                 edits.replace(
                     range,
-                    format!("static bool mettle_defined_{name}; {}", variable(ty, name)),
+                    format!(
+                        "static METTLE_LOADED bool mettle_defined_{name}; {}",
+                        variable(ty, name)
+                    ),
                 );
             }
             // `const T X = ...;` of `constexpr` values is right as it stands.
@@ -69,7 +73,9 @@ pub(super) fn rewrite(
 
 /// A variable, and the constant's own name as a read-only view of it.
 fn variable(ty: &str, name: &str) -> String {
-    format!("static {ty} mettle_value_{name}; static {ty} const& {name} = mettle_value_{name};")
+    format!(
+        "static METTLE_LOADED {ty} mettle_value_{name}; static METTLE_LOADED {ty} const& {name} = mettle_value_{name};"
+    )
 }
 
 /// `constant T X = e;` becomes a variable and a function that computes it; `e` stays in its place.
@@ -96,8 +102,15 @@ fn derived(t: &Tokens<'_>, declaration: &Declaration, edits: &mut Edits) {
 }
 
 /// The table through which a loader sets the constants of a generic artefact, and the function that recomputes what depends on them.
-pub(super) fn table(unit: &Unit) -> String {
-    let mut text = format!("\n{EXPORT} const mettle::Constant mettle_constants[] = {{");
+pub(super) fn table(unit: &Unit, target: Target) -> String {
+    let (variable, function) = match target {
+        Target::Cpu(_) => (EXPORT, EXPORT),
+        Target::Ptx(_) => (
+            "extern \"C\" __attribute__((device))",
+            "extern \"C\" __attribute__((global))",
+        ),
+    };
+    let mut text = format!("\n{variable} const mettle::Constant mettle_constants[] = {{");
     let mut derive = String::new();
     for declaration in &unit.places.constants {
         let (prefix, name) = (&declaration.prefix, &declaration.plain);
@@ -123,7 +136,7 @@ pub(super) fn table(unit: &Unit) -> String {
     if !derive.is_empty() {
         let _ = writeln!(
             text,
-            "{EXPORT} void mettle_derive_constants() {{{derive} }}"
+            "{function} void mettle_derive_constants() {{{derive} }}"
         );
     }
     text

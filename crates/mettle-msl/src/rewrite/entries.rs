@@ -2,7 +2,9 @@
 
 use super::Request;
 use super::constants::{self, EXPORT};
-use crate::reflect::{ArgumentKind, Kernel, Parameter, Struct};
+use crate::Target;
+use crate::abi;
+use crate::reflect::{ArgumentKind, Builtin, Kernel, Parameter, Struct};
 use crate::source::edit::Edited;
 use crate::token::Tokens;
 use crate::unit::Unit;
@@ -14,17 +16,32 @@ pub(super) fn append(edited: &mut Edited, t: &Tokens<'_>, unit: &Unit, request: 
         edited.insert(&layout_assertion(laid), t.start(*keyword));
     }
     let end = t.text.len();
-    // Declared in abi.h, where its visibility is given.
-    edited.insert(
-        "\nextern \"C\" { const mettle::Hooks* mettle_hooks = nullptr; }\n",
-        end,
-    );
-    if request.constants.is_none() {
-        edited.insert(&constants::table(unit), end);
+    let table = match request.constants {
+        None => constants::table(unit, request.target),
+        Some(_) => String::new(),
+    };
+    match request.target {
+        Target::Cpu(_) => {
+            // Declared in abi.h, where its visibility is given.
+            let hooks = "\nextern \"C\" { const mettle::Hooks* mettle_hooks = nullptr; }\n";
+            edited.insert(&format!("{hooks}{table}"), end);
+        }
+        Target::Ptx(_) => edited.insert(&exported(&table), end),
     }
     for (i, kernel) in request.kernels.iter().enumerate() {
-        edited.insert(&entry(i, kernel), kernel.offset);
+        let entry = match request.target {
+            Target::Cpu(_) => entry(i, kernel),
+            Target::Ptx(_) => exported(&ptx_entry(i, kernel)),
+        };
+        edited.insert(&entry, kernel.offset);
     }
+}
+
+/// Declarations that say themselves where they belong, between those that are all for the GPU.
+fn exported(text: &str) -> String {
+    format!(
+        "\n#pragma clang force_cuda_host_device end\n{text}\n#pragma clang force_cuda_host_device begin\n"
+    )
 }
 
 fn layout_assertion(laid: &Struct) -> String {
@@ -48,7 +65,22 @@ fn layout_assertion(laid: &Struct) -> String {
     text
 }
 
-/// The two entries of a kernel. `bind` fetches the arguments once; what it returns runs one thread.
+/// A namespace, opened and closed.
+fn within(namespace: &str) -> (String, &'static str) {
+    if namespace.is_empty() {
+        (String::new(), "")
+    } else {
+        (format!("namespace {namespace} {{"), "}")
+    }
+}
+
+/// A parameter of a kernel that tells the thread where it is.
+fn position(p: usize, builtin: &Builtin) -> String {
+    let kind = builtin.kind.msl_name();
+    format!("Signature::template position<{p}>(group.{kind}(thread))")
+}
+
+/// The two entries of a kernel on a CPU. `bind` fetches the arguments once; what it returns runs one thread.
 fn entry(i: usize, kernel: &Kernel) -> String {
     let Kernel {
         call,
@@ -76,20 +108,11 @@ fn entry(i: usize, kernel: &Kernel) -> String {
                 );
                 pass.push(format!("a{p}"));
             }
-            Parameter::Builtin(b) => {
-                let kind = kernel.builtins[b].kind.msl_name();
-                pass.push(format!(
-                    "Signature::template position<{p}>(group.{kind}(thread))"
-                ));
-            }
+            Parameter::Builtin(b) => pass.push(position(p, &kernel.builtins[b])),
         }
     }
     let pass = pass.join(", ");
-    let (open, close) = if namespace.is_empty() {
-        (String::new(), "")
-    } else {
-        (format!("namespace {namespace} {{"), "}")
-    };
+    let (open, close) = within(namespace);
     let symbol = |kind: &str| format!("asm(\"mettle_{kind}__{name}\")");
     format!(
         r#"
@@ -106,5 +129,59 @@ void mettle_group_{i}(const mettle::Launch* launch) {{ mettle::run_group(*launch
 "#,
         thread = symbol("thread"),
         group = symbol("group"),
+    )
+}
+
+/// The entry of a kernel on an NVIDIA GPU: one block runs one threadgroup. Arguments are parameters, so that values come from the constant
+/// bank and the compiler knows that no two buffers overlap where one of them is written.
+fn ptx_entry(i: usize, kernel: &Kernel) -> String {
+    let Kernel {
+        call, namespace, ..
+    } = kernel;
+    let mut parameters = String::new();
+    let mut pass = Vec::new();
+    for (p, parameter) in kernel.parameters.iter().enumerate() {
+        match *parameter {
+            Parameter::Argument(a) => {
+                let of_kernel =
+                    format!("mettle::Signature<decltype(&{call})>::template parameter<{p}>");
+                let (declared, passed) = match kernel.arguments[a].kind {
+                    ArgumentKind::Buffer { .. } => (
+                        format!("mettle::buffer_parameter<{of_kernel}>::type __restrict a{p}"),
+                        format!("Signature::template pointer<{p}>((void*)a{p})"),
+                    ),
+                    ArgumentKind::Value { .. } => (
+                        format!("const mettle::value_parameter<{of_kernel}>::type a{p}"),
+                        format!("a{p}.value"),
+                    ),
+                    ArgumentKind::ThreadgroupMemory { .. } => (
+                        format!("uint a{p}"),
+                        format!(
+                            "Signature::template pointer<{p}>(mettle::dynamic_threadgroup_memory + a{p})"
+                        ),
+                    ),
+                };
+                let _ = write!(parameters, ", {declared}");
+                pass.push(passed);
+            }
+            Parameter::Builtin(b) => pass.push(position(p, &kernel.builtins[b])),
+        }
+    }
+    let (open, close) = within(namespace);
+    let symbol = abi::ptx_entry(&kernel.name);
+    let head = format!(
+        "extern \"C\" __attribute__((global)) void mettle_kernel_{i}(const mettle::Dispatch dispatch{parameters})"
+    );
+    let pass = pass.join(", ");
+    format!(
+        r#"{open}
+{head} asm("{symbol}");
+{head} {{
+  using Signature = mettle::Signature<decltype(&{call})>;
+  const mettle::Group group(dispatch);
+  const mettle::Thread thread = group.thread();
+  {call}({pass});
+}}
+{close}"#
     )
 }

@@ -4,7 +4,7 @@
 //! |---|---|
 //! | `device`, `thread`, `threadgroup` | dropped |
 //! | `constant` | `const` |
-//! | `threadgroup T x[N];` in a body | `static thread_local T x[N];`: a threadgroup runs on one host thread at a time |
+//! | `threadgroup T x[N];` in a body | `static METTLE_THREADGROUP T x[N];`, see `include/mettle/types.h` |
 //! | `[[attribute]]`, `kernel` | dropped; kernels become `static` functions that generated entries call |
 //! | `constant T X [[function_constant(n)]];` | a variable that the loader sets, or `constexpr` when the value is given |
 //! | functions that differ in address spaces only | one function |
@@ -21,6 +21,7 @@ mod entries;
 mod pragma;
 mod swizzle;
 
+use crate::Target;
 use crate::error::{Error, Result};
 use crate::parse::item::{ItemKind, Items};
 use crate::parse::{self, space};
@@ -45,6 +46,8 @@ const KEPT_ATTRIBUTES: [&str; 9] = [
 
 /// What a rewrite is asked for.
 pub(crate) struct Request<'a> {
+    /// What the text will be compiled for: entries differ.
+    pub target: Target,
     /// Values of function constants; `None` leaves all of them to the loader.
     pub constants: Option<&'a [(u32, ConstantValue)]>,
     /// Kernels that get entries.

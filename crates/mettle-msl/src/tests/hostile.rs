@@ -64,6 +64,7 @@ fn read(text: &str) {
         if let Ok(edited) = rewrite(
             &unit,
             &Request {
+                target: crate::Target::ALL[0],
                 constants,
                 kernels: &kernels,
             },

@@ -1,6 +1,7 @@
 //! What C++ is made of small pieces of MSL.
 
 use super::unit;
+use crate::Target;
 use crate::reflect::ConstantValue;
 use crate::rewrite::{Request, rewrite};
 
@@ -10,6 +11,7 @@ fn body(text: &str, constants: Option<&[(u32, ConstantValue)]>) -> String {
     let edited = rewrite(
         &unit,
         &Request {
+            target: Target::ALL[0],
             constants,
             kernels: &[],
         },
@@ -25,6 +27,7 @@ fn with_entries(text: &str) -> String {
     rewrite(
         &unit,
         &Request {
+            target: Target::ALL[0],
             constants: None,
             kernels: &kernels,
         },

@@ -43,6 +43,14 @@ impl Header {
     }
 }
 
+/// The header `name` as text.
+pub(crate) fn as_text(name: &str) -> Result<Header> {
+    Ok(Header {
+        text: headers::folder()?.path.join(name),
+        precompiled: None,
+    })
+}
+
 /// The header `name` for `command`, a clang command with all flags that matter. It is precompiled if that is possible and kept beside the headers.
 pub(crate) fn header(
     clang: &Clang,

@@ -135,11 +135,17 @@ METTLE_INLINE F fabs(F x) {
 // One NaN operand gives the other operand. (clang's own builtins for these can become calls of fminf and fmaxf.)
 template <class F>
 METTLE_INLINE F fmin(F a, F b) {
+#ifdef METTLE_PTX
+  if constexpr (!is_vector<F>) return __builtin_fminf(a, b);
+#endif
   const F lesser = a < b ? a : b;
   return b != b ? a : lesser;
 }
 template <class F>
 METTLE_INLINE F fmax(F a, F b) {
+#ifdef METTLE_PTX
+  if constexpr (!is_vector<F>) return __builtin_fmaxf(a, b);
+#endif
   const F greater = a > b ? a : b;
   return b != b ? a : greater;
 }
