@@ -1,5 +1,6 @@
 //! Tests through the public interface, with the real compiler.
 
+mod cache;
 mod diagnostics;
 mod execute;
 mod load;
