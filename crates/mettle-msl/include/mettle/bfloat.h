@@ -108,3 +108,19 @@ static_assert(sizeof(bfloat) == 2 && alignof(bfloat) == 2, "bfloat is two bytes"
 namespace metal {
 using ::bfloat;
 }
+
+namespace mettle {
+
+// An integer literal that is one branch of a conditional with another branch of type T.
+template <class T, class Literal>
+METTLE_INLINE constexpr auto branch(Literal x) {
+  if constexpr (is_bfloat<metal::remove_cvref_t<T>>) {
+    return bfloat(x);
+  } else if constexpr (__is_pointer(metal::remove_cvref_t<T>)) {
+    return nullptr;
+  } else {
+    return x;
+  }
+}
+
+}  // namespace mettle

@@ -67,15 +67,17 @@ struct float_limits {
 
 namespace metal {
 
+// Sources specialise this one, under its name in Apple's headers, for types of their own.
 template <class T>
-struct numeric_limits : conditional_t<is_integral_v<T>, mettle::integer_limits<T>, mettle::no_limits<T>> {};
+struct _numeric_limits_impl : conditional_t<is_integral_v<T>, mettle::integer_limits<T>, mettle::no_limits<T>> {};
+template <>
+struct _numeric_limits_impl<float> : mettle::float_limits<float, 24, 128> {};
+template <>
+struct _numeric_limits_impl<half> : mettle::float_limits<half, 11, 16> {};
+template <>
+struct _numeric_limits_impl<bfloat> : mettle::float_limits<bfloat, 8, 128> {};
+
 template <class T>
-struct numeric_limits<const T> : numeric_limits<T> {};
-template <>
-struct numeric_limits<float> : mettle::float_limits<float, 24, 128> {};
-template <>
-struct numeric_limits<half> : mettle::float_limits<half, 11, 16> {};
-template <>
-struct numeric_limits<bfloat> : mettle::float_limits<bfloat, 8, 128> {};
+struct numeric_limits : _numeric_limits_impl<remove_cv_t<T>> {};
 
 }  // namespace metal

@@ -7,7 +7,7 @@ namespace metal {
 
 template <class T, int C, int R>
 struct matrix {
-  static_assert(is_same_v<T, float> || is_same_v<T, half>, "matrices are of float or half");
+  static_assert(is_floating_point_v<T>, "matrices are of float, half or bfloat");
   using column = vec<T, R>;
 
   column columns[C];

@@ -76,4 +76,14 @@ struct packed<metal::vec<T, N>> : swizzles<packed_storage<T, N>, T, N> {
 namespace metal {
 template <class T, int N>
 using packed_vec = mettle::packed<vec<T, N>>;
+
+template <class T>
+inline constexpr bool is_packed_vector_v = false;
+template <class V>
+inline constexpr bool is_packed_vector_v<mettle::packed<V>> = true;
+template <class T>
+struct is_packed_vector : bool_constant<is_packed_vector_v<T>> {};
+
+template <class V>
+struct vec_elements<mettle::packed<V>> : vec_elements<V> {};
 }

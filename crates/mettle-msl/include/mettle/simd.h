@@ -6,18 +6,21 @@
 
 namespace mettle {
 
-// What SIMD-group functions take an argument as, and return: scalars and vectors of numbers, a bfloat as float, but no
-// vectors of bfloat.
+// What SIMD-group functions take an argument as, and return: numbers of up to 32 bits and vectors of them, a bfloat as
+// float. Metal has none for bool, 64-bit integers and vectors of bfloat.
 template <class T>
-inline constexpr bool moves_between_lanes = metal::is_arithmetic_v<T>;
+inline constexpr bool moves_between_lanes =
+    metal::is_arithmetic_v<T> && sizeof(T) <= 4 && !metal::is_same_v<T, bool> && !is_bfloat<T>;
 template <class T, int N>
-inline constexpr bool moves_between_lanes<metal::vec<T, N>> = !is_bfloat<T>;
+inline constexpr bool moves_between_lanes<metal::vec<T, N>> = moves_between_lanes<T>;
 
 template <class A>
 using lane_value_t = metal::enable_if_t<moves_between_lanes<value_of_t<A>>, value_of_t<A>>;
 // The same for bitwise operations, which take integers only.
 template <class A>
-using lane_bits_t = metal::enable_if_t<metal::is_integral_v<element_of<value_of_t<A>>>, value_of_t<A>>;
+using lane_bits_t =
+    metal::enable_if_t<metal::is_integral_v<element_of<value_of_t<A>>> && moves_between_lanes<value_of_t<A>>,
+                       value_of_t<A>>;
 
 }  // namespace mettle
 
@@ -136,6 +139,10 @@ METTLE_INLINE uint quad_bits(uint bits) { return bits >> (lane_index() & ~3u) & 
 }  // namespace mettle
 
 namespace metal {
+
+// The types that SIMD-group functions are declared for, under its name in Apple's headers.
+template <class T>
+struct __is_valid_simdgroup_type : bool_constant<mettle::moves_between_lanes<T>> {};
 
 // --- reductions
 

@@ -84,4 +84,17 @@ struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
   METTLE_INLINE constexpr computed to_native() const { return mettle::component<T>::template widen<N>(this->v); }
 };
 
+template <class T>
+inline constexpr bool is_vector_v = false;
+template <class T, int N>
+inline constexpr bool is_vector_v<vec<T, N>> = true;
+template <class T>
+struct is_vector : bool_constant<is_vector_v<T>> {};
+
+// How many components a vector has; 0 for anything else.
+template <class T>
+struct vec_elements : integral_constant<int, 0> {};
+template <class T, int N>
+struct vec_elements<vec<T, N>> : integral_constant<int, N> {};
+
 }  // namespace metal

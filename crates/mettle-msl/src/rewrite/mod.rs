@@ -12,9 +12,11 @@
 //! | `#pragma METAL fp ...` | `#pragma clang fp ...` |
 //! | `#pragma unroll(MACRO)` | dropped: the preprocessor leaves macros in pragmas as they are |
 //! | `v.x += e` where a free `operator+=` is declared | `v.x = v.x + (e)` |
+//! | `c ? 0 : x` | the literal in the type of `x`, where that may be a bfloat |
 //!
 //! Names that this adds start with `mettle_`.
 
+mod branches;
 mod constants;
 mod duplicates;
 mod entries;
@@ -67,6 +69,7 @@ pub(crate) fn rewrite(unit: &Unit, request: &Request<'_>) -> Result<Edited> {
     duplicates::merge(&tokens, &items, &mut rewriter.edits, source)
         .map_err(|diagnostics| Error::Compile { diagnostics })?;
     constants::rewrite(&tokens, unit, request.constants, &mut rewriter.edits);
+    branches::rewrite(&tokens, &mut rewriter.edits);
     rewriter.items(&items);
     rewriter.tokens();
     swizzle::spell_out(&tokens, &items, &mut rewriter.edits);
