@@ -47,16 +47,19 @@ struct Launch {
 // Computes the results of one SIMD-group operation. `in[lane]` and `out[lane]` are the operands and results of the
 // lanes in `active`; the entries of other lanes are null.
 using Combine = void (*)(const void* const* in, void* const* out, uint active);
+using WaitForGroup = void (*)(ulong site, Combine combine, const void* in, void* out);
+using WaitForThreadgroup = void (*)(ulong site, uint mem_flags);
+using AskIndex = uint (*)();
 
 // What a running kernel asks of the device.
 struct Hooks {
   // Waits until every thread of the SIMD group that has not returned waits in a hook, then `combine` (unless null) runs
   // once for the threads waiting at the same `site`.
-  void (*collective)(ulong site, Combine combine, const void* in, void* out);
+  WaitForGroup collective;
   // Waits until every thread of the threadgroup waits here.
-  void (*barrier)(ulong site, uint mem_flags);
+  WaitForThreadgroup barrier;
   // The calling thread's index in its threadgroup.
-  uint (*thread_index)();
+  AskIndex thread_index;
 };
 
 #endif  // METTLE_PTX

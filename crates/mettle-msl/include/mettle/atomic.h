@@ -130,7 +130,7 @@ METTLE_INLINE T atomic_exchange_explicit(volatile atomic<T>* object, mettle::ide
 
 // Compares bits. Where they differ, `expected` takes the value found. It may fail although they are equal.
 template <class T>
-METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, T* expected,
+METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, METTLE_THREAD T* expected,
                                                          mettle::identity_t<T> desired, memory_order success,
                                                          memory_order failure) {
   const mettle::Ordered ordered(success);

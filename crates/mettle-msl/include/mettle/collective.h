@@ -45,7 +45,7 @@ void combine(const void* const* in, void* const* out, uint active) {
 
 // The result of `Operation::apply(lanes, results)` for the calling lane; `apply` fills the results of the active lanes.
 template <class Operation, class Out, class In>
-METTLE_INLINE Out collective(ulong site, const In& operand) {
+METTLE_INLINE Out collective(ulong site, METTLE_VALUE(In) operand) {
   Out result;
   mettle_hooks->collective(site, &combine<Operation, In, Out>, &operand, &result);
   return result;

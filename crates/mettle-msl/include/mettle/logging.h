@@ -7,7 +7,8 @@ namespace metal {
 
 class os_log {
  public:
-  METTLE_INLINE constexpr os_log(const char* /*subsystem*/, const char* /*category*/) {}
+  template <class Text>
+  METTLE_INLINE constexpr os_log(Text /*subsystem*/, Text /*category*/) {}
 
   template <class... Arguments>
   METTLE_INLINE void log(Arguments...) const {}

@@ -34,14 +34,14 @@ METTLE_INLINE T next_after(T x, T y) {
 namespace metal {
 
 template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>
-METTLE_INLINE T sincos(A x, mettle::identity_t<T>& cosine) {
+METTLE_INLINE T sincos(A x, METTLE_THREAD mettle::identity_t<T>& cosine) {
   const auto wide = mettle::to_floats<T>(x);
   cosine = mettle::from_floats<T>(mettle::math::cos(wide));
   return mettle::from_floats<T>(mettle::math::sin(wide));
 }
 
 template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>
-METTLE_INLINE T modf(A x, mettle::identity_t<T>& whole) {
+METTLE_INLINE T modf(A x, METTLE_THREAD mettle::identity_t<T>& whole) {
   auto whole_floats = mettle::to_floats<T>(x);
   const auto rest = mettle::math::modf(whole_floats, whole_floats);
   whole = mettle::from_floats<T>(whole_floats);
@@ -49,7 +49,7 @@ METTLE_INLINE T modf(A x, mettle::identity_t<T>& whole) {
 }
 
 template <class A, class T = mettle::value_of_t<A>, class = mettle::if_floating<T>>
-METTLE_INLINE T frexp(A x, mettle::with_components<int, T>& exponent) {
+METTLE_INLINE T frexp(A x, METTLE_THREAD mettle::with_components<int, T>& exponent) {
   mettle::math::like<int, decltype(mettle::to_floats<T>(x))> n;
   const auto fraction = mettle::math::frexp(mettle::to_floats<T>(x), n);
   exponent = mettle::from_native<mettle::with_components<int, T>>(n);

@@ -25,7 +25,7 @@ struct matrix {
   // From C columns, or from C * R scalars column after column.
   template <class... A, enable_if_t<sizeof...(A) == C && (is_convertible_v<A, column> && ...) &&
                                         !(mettle::is_number<A> || ...), int> = 0>
-  METTLE_INLINE matrix(const A&... a) : columns{column(a)...} {}
+  METTLE_INLINE matrix(METTLE_VALUE(A)... a) : columns{column(a)...} {}
   template <class... A, enable_if_t<sizeof...(A) == C * R && (mettle::is_number<A> && ...), long> = 0>
   METTLE_INLINE explicit matrix(A... a) {
     const T all[] = {T(a)...};

@@ -24,15 +24,28 @@
   using ::packed_##T##4;                           \
   }
 
-#define METTLE_MATRIX_NAME(T, C, R)                \
-  using T##C##x##R = metal::matrix<T, C, R>;       \
-  namespace metal {                                \
-  using ::T##C##x##R;                              \
+// Written out, so that T is pasted as it stands: in strict mode half is a macro.
+#define METTLE_MATRIX_NAMES(T)           \
+  using T##2x2 = metal::matrix<T, 2, 2>; \
+  using T##2x3 = metal::matrix<T, 2, 3>; \
+  using T##2x4 = metal::matrix<T, 2, 4>; \
+  using T##3x2 = metal::matrix<T, 3, 2>; \
+  using T##3x3 = metal::matrix<T, 3, 3>; \
+  using T##3x4 = metal::matrix<T, 3, 4>; \
+  using T##4x2 = metal::matrix<T, 4, 2>; \
+  using T##4x3 = metal::matrix<T, 4, 3>; \
+  using T##4x4 = metal::matrix<T, 4, 4>; \
+  namespace metal {                      \
+  using ::T##2x2;                        \
+  using ::T##2x3;                        \
+  using ::T##2x4;                        \
+  using ::T##3x2;                        \
+  using ::T##3x3;                        \
+  using ::T##3x4;                        \
+  using ::T##4x2;                        \
+  using ::T##4x3;                        \
+  using ::T##4x4;                        \
   }
-#define METTLE_MATRIX_NAMES(T)                                                              \
-  METTLE_MATRIX_NAME(T, 2, 2) METTLE_MATRIX_NAME(T, 2, 3) METTLE_MATRIX_NAME(T, 2, 4)       \
-  METTLE_MATRIX_NAME(T, 3, 2) METTLE_MATRIX_NAME(T, 3, 3) METTLE_MATRIX_NAME(T, 3, 4)       \
-  METTLE_MATRIX_NAME(T, 4, 2) METTLE_MATRIX_NAME(T, 4, 3) METTLE_MATRIX_NAME(T, 4, 4)
 
 METTLE_VECTOR_NAMES(bool)
 METTLE_VECTOR_NAMES(char)
@@ -64,5 +77,4 @@ METTLE_MATRIX_NAMES(float)
 
 #undef METTLE_VECTOR_NAMES
 #undef METTLE_PACKED_NAMES
-#undef METTLE_MATRIX_NAME
 #undef METTLE_MATRIX_NAMES

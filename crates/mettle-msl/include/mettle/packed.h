@@ -47,7 +47,8 @@ struct packed<metal::vec<T, N>> : swizzles<packed_storage<T, N>, T, N> {
   template <class S, metal::enable_if_t<is_number<S> && !converts_to_component<S, T>, long> = 0>
   METTLE_INLINE explicit packed(S x) : packed(vector(x)) {}
   template <class A, class B, class... More, class = metal::enable_if_t<component_count<T, A, B, More...> == N>>
-  METTLE_INLINE packed(const A& a, const B& b, const More&... more) : packed(vector(a, b, more...)) {}
+  METTLE_INLINE packed(METTLE_VALUE(A) a, METTLE_VALUE(B) b, METTLE_VALUE(More)... more)
+      : packed(vector(a, b, more...)) {}
   template <class U, class = metal::enable_if_t<!metal::is_same_v<T, U>>>
   METTLE_INLINE explicit packed(const metal::vec<U, N>& other) : packed(vector(other)) {}
 

@@ -31,8 +31,8 @@ struct simdgroup_matrix {
     elements_ = storage_type(row == column ? diagonal : T(0), row == column + 1 ? diagonal : T(0));
   }
 
-  METTLE_INLINE storage_type& thread_elements() { return elements_; }
-  METTLE_INLINE const storage_type& thread_elements() const { return elements_; }
+  METTLE_INLINE METTLE_THREAD storage_type& thread_elements() METTLE_THREAD { return elements_; }
+  METTLE_INLINE const METTLE_THREAD storage_type& thread_elements() const METTLE_THREAD { return elements_; }
 
  private:
   storage_type elements_;
@@ -119,17 +119,17 @@ namespace metal {
 
 // `elements_per_row` is the distance between rows in memory; `matrix_origin` is (column, row) of the matrix in it.
 template <class T, int Columns, int Rows>
-METTLE_INLINE void simdgroup_load(simdgroup_matrix<T, Columns, Rows>& matrix, const T* source,
-                                  ulong elements_per_row = Columns, vec<ulong, 2> matrix_origin = 0,
-                                  bool transpose_matrix = false) {
+METTLE_INLINE void simdgroup_load(METTLE_THREAD simdgroup_matrix<T, Columns, Rows>& matrix,
+                                  const mettle::identity_t<T>* source, ulong elements_per_row = Columns,
+                                  vec<ulong, 2> matrix_origin = 0, bool transpose_matrix = false) {
   const mettle::MatrixPlace at(elements_per_row, matrix_origin, transpose_matrix);
   matrix.thread_elements() = vec<T, 2>(source[at.first], source[at.first + at.step]);
 }
 
 template <class T, int Columns, int Rows>
-METTLE_INLINE void simdgroup_store(const simdgroup_matrix<T, Columns, Rows>& matrix, T* destination,
-                                   ulong elements_per_row = Columns, vec<ulong, 2> matrix_origin = 0,
-                                   bool transpose_matrix = false) {
+METTLE_INLINE void simdgroup_store(const METTLE_THREAD simdgroup_matrix<T, Columns, Rows>& matrix,
+                                   mettle::identity_t<T>* destination, ulong elements_per_row = Columns,
+                                   vec<ulong, 2> matrix_origin = 0, bool transpose_matrix = false) {
   const mettle::MatrixPlace at(elements_per_row, matrix_origin, transpose_matrix);
   destination[at.first] = matrix.thread_elements().x;
   destination[at.first + at.step] = matrix.thread_elements().y;
@@ -137,9 +137,10 @@ METTLE_INLINE void simdgroup_store(const simdgroup_matrix<T, Columns, Rows>& mat
 
 // d = a * b + c, accumulated in float and rounded once to the type of d.
 template <class D, class A, class B, class C>
-METTLE_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d, const simdgroup_matrix<A, 8, 8>& a,
-                                                 const simdgroup_matrix<B, 8, 8>& b,
-                                                 const simdgroup_matrix<C, 8, 8>& c,
+METTLE_INLINE void simdgroup_multiply_accumulate(METTLE_THREAD simdgroup_matrix<D, 8, 8>& d,
+                                                 const METTLE_THREAD simdgroup_matrix<A, 8, 8>& a,
+                                                 const METTLE_THREAD simdgroup_matrix<B, 8, 8>& b,
+                                                 const METTLE_THREAD simdgroup_matrix<C, 8, 8>& c,
                                                  ulong site = mettle::call_site()) {
   const vec<A, 2> ea = a.thread_elements();
   const vec<B, 2> eb = b.thread_elements();
@@ -152,15 +153,17 @@ METTLE_INLINE void simdgroup_multiply_accumulate(simdgroup_matrix<D, 8, 8>& d, c
 
 // d = a * b.
 template <class D, class A, class B>
-METTLE_INLINE void simdgroup_multiply(simdgroup_matrix<D, 8, 8>& d, const simdgroup_matrix<A, 8, 8>& a,
-                                      const simdgroup_matrix<B, 8, 8>& b, ulong site = mettle::call_site()) {
+METTLE_INLINE void simdgroup_multiply(METTLE_THREAD simdgroup_matrix<D, 8, 8>& d,
+                                      const METTLE_THREAD simdgroup_matrix<A, 8, 8>& a,
+                                      const METTLE_THREAD simdgroup_matrix<B, 8, 8>& b,
+                                      ulong site = mettle::call_site()) {
   simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<D, 8, 8>(D(0)), site);
 }
 
 // An operator takes no call site: lanes at different products written so are not told apart.
 template <class T>
-METTLE_INLINE simdgroup_matrix<T, 8, 8> operator*(const simdgroup_matrix<T, 8, 8>& a,
-                                                  const simdgroup_matrix<T, 8, 8>& b) {
+METTLE_INLINE simdgroup_matrix<T, 8, 8> operator*(const METTLE_THREAD simdgroup_matrix<T, 8, 8>& a,
+                                                  const METTLE_THREAD simdgroup_matrix<T, 8, 8>& b) {
   simdgroup_matrix<T, 8, 8> product;
   simdgroup_multiply(product, a, b);
   return product;

@@ -22,6 +22,19 @@
 // Every function of the library is inlined: vector loops and per-lane code depend on it.
 #define METTLE_INLINE inline __attribute__((always_inline))
 
+// Where a pointer or reference of the library leads to memory of the thread only. Strict mode gives it its meaning.
+#ifndef METTLE_THREAD
+#define METTLE_THREAD
+#endif
+
+// A parameter of any type that is only read. Strict mode takes it by value: a reference would make its address space
+// a part of the type that a template deduces.
+#ifdef __METTLE_STRICT__
+#define METTLE_VALUE(A) A
+#else
+#define METTLE_VALUE(A) const A&
+#endif
+
 typedef unsigned char uchar;
 typedef unsigned short ushort;
 typedef unsigned int uint;
@@ -41,14 +54,18 @@ typedef long ptrdiff_t;
 typedef unsigned long uintptr_t;
 typedef long intptr_t;
 
-// Each operation on `half` rounds to half (-ffloat16-excess-precision=none).
+// Each operation on `half` rounds to half (-ffloat16-excess-precision=none). In strict mode it is a macro (strict.h).
+#ifndef __METTLE_STRICT__
 typedef _Float16 half;
+#endif
 
 static_assert(sizeof(long) == 8 && sizeof(int) == 4 && sizeof(short) == 2, "MSL integers need an LP64 target");
 static_assert(char(-1) < 0, "MSL's char is signed: compile with -fsigned-char");
 
 namespace metal {
+#ifndef __METTLE_STRICT__
 using ::half;
+#endif
 using ::uchar;
 using ::uint;
 using ::ulong;

@@ -58,7 +58,7 @@ struct vec : mettle::swizzles<mettle::vector_storage<T, N>, T, N>,
   // Scalars and vectors of T that have N components together.
   template <class A, class B, class... More,
             class = enable_if_t<mettle::component_count<T, A, B, More...> == N>>
-  METTLE_INLINE constexpr vec(const A& a, const B& b, const More&... more)
+  METTLE_INLINE constexpr vec(METTLE_VALUE(A) a, METTLE_VALUE(B) b, METTLE_VALUE(More)... more)
       : vec(mettle::gather<vec, T, N>(a, b, more...)) {}
 
   // A braced list of scalars, which may be short: the rest is 0.

@@ -35,7 +35,7 @@ template <class T, class... A>
 inline constexpr int component_count = (components_in<T, A> + ...);
 
 template <class T, class A>
-METTLE_INLINE constexpr void append(T* out, int& count, const A& a) {
+METTLE_INLINE constexpr void append(T* out, int& count, METTLE_VALUE(A) a) {
   if constexpr (components_in<T, A> == 1) {
     out[count++] = T(a);
   } else {
@@ -60,7 +60,7 @@ METTLE_INLINE constexpr V assemble(const T (&x)[N], indices<I...>) {
 
 // The vector whose components are those of the arguments, in order.
 template <class V, class T, int N, class... A>
-METTLE_INLINE constexpr V gather(const A&... a) {
+METTLE_INLINE constexpr V gather(METTLE_VALUE(A)... a) {
   T all[N] = {};
   int count = 0;
   (append(all, count, a), ...);

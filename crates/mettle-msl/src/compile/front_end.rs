@@ -127,7 +127,13 @@ fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Hea
     }
     let mut command = command(clang, target);
     command.args(FLAGS).args(flags).arg(standard(unit));
-    precompiled::header(clang, command, name, unit.timeout)
+    precompiled::header(
+        clang,
+        command,
+        name,
+        &["-x", "c++-header", "-fpch-instantiate-templates"],
+        unit.timeout,
+    )
 }
 
 /// The language of a unit. Operations on tensors are described by template arguments of class type, which C++17 does not have.

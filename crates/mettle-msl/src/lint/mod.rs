@@ -9,6 +9,7 @@ mod attributes;
 mod code;
 mod kernels;
 mod pointers;
+mod spaces;
 mod variables;
 mod words;
 
@@ -28,27 +29,40 @@ use code::Code;
 pub fn lint(unit: &Unit) -> Result<Vec<Diagnostic>> {
     let span = tracing::debug_span!("lint", unit = %unit.name);
     let _entered = span.enter();
-    Ok(read(unit)?.into_diagnostics(unit))
-}
-
-/// What the tokens tell.
-pub(crate) fn read(unit: &Unit) -> Result<Findings> {
     let tokens = parse::tokens(&unit.source)?;
     let items = parse::item::items(&tokens);
     let code = Code::new(unit, &tokens, &items);
+    let mut findings = read(&code);
+    spaces::check(&code, &mut findings)?;
+    Ok(findings.into_diagnostics(unit))
+}
+
+/// What the tokens tell.
+fn read(code: &Code<'_>) -> Findings {
     let mut findings = Findings::default();
-    words::check(&code, &mut findings);
-    variables::check(&code, &mut findings);
-    kernels::check(&code, &mut findings);
-    arguments::check(&code, &mut findings);
-    attributes::check(&code, &mut findings);
-    pointers::check(&code, &mut findings);
-    Ok(findings)
+    words::check(code, &mut findings);
+    variables::check(code, &mut findings);
+    kernels::check(code, &mut findings);
+    arguments::check(code, &mut findings);
+    attributes::check(code, &mut findings);
+    pointers::check(code, &mut findings);
+    findings
+}
+
+/// Everything that needs no compiler, for the tests that throw arbitrary text at it.
+#[cfg(test)]
+pub(crate) fn without_compiler(unit: &Unit) -> Result<()> {
+    let tokens = parse::tokens(&unit.source)?;
+    let items = parse::item::items(&tokens);
+    let code = Code::new(unit, &tokens, &items);
+    read(&code);
+    spaces::rewrite(&code);
+    Ok(())
 }
 
 /// What was found so far.
 #[derive(Debug, Default)]
-pub(crate) struct Findings {
+struct Findings {
     list: Vec<Finding>,
 }
 

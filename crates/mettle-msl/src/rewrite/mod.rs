@@ -178,7 +178,7 @@ impl Rewriter<'_> {
 }
 
 /// What a literal becomes that C++ does not have, or reads as a `double`.
-fn literal(text: &str) -> Option<String> {
+pub(crate) fn literal(text: &str) -> Option<String> {
     if text.starts_with("0x") || text.starts_with("0X") {
         let is_double = text.contains(['p', 'P']) && !text.ends_with(['f', 'F']);
         return is_double.then(|| format!("{text}f"));

@@ -51,11 +51,13 @@ pub(crate) fn as_text(name: &str) -> Result<Header> {
     })
 }
 
-/// The header `name` for `command`, a clang command with all flags that matter. It is precompiled if that is possible and kept beside the headers.
+/// The header `name` for `command`, a clang command with all flags that matter; `making` are those that precompile a header of its
+/// language. It is precompiled if that is possible and kept beside the headers.
 pub(crate) fn header(
     clang: &Clang,
     mut command: Command,
     name: &str,
+    making: &[&str],
     limit: Duration,
 ) -> Result<Header> {
     /// Held while one is made, so that threads that need the same one wait for it.
@@ -89,13 +91,7 @@ pub(crate) fn header(
             precompiled: Some(path),
         });
     }
-    command.args([
-        "-x",
-        "c++-header",
-        "-fpch-instantiate-templates",
-        "-Xclang",
-        "-fno-pch-timestamp",
-    ]);
+    command.args(making).args(["-Xclang", "-fno-pch-timestamp"]);
     let made = make(command, &text, &path, limit);
     // Without it everything works, only slower.
     Ok(Header {

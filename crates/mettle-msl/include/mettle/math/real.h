@@ -190,8 +190,8 @@ METTLE_INLINE F power_of_two(like<uint, F> n) {
 // x * 2^n for |n| <= 252 and |x| near 1. A denormal result is rounded once more.
 template <class F>
 METTLE_INLINE F scale(F x, like<uint, F> n) {
-  const like<uint, F> half = bit_cast<like<uint, F>>(bit_cast<like<int, F>>(n) >> 1);
-  return x * power_of_two<F>(half) * power_of_two<F>(n - half);
+  const like<uint, F> first = bit_cast<like<uint, F>>(bit_cast<like<int, F>>(n) >> 1);
+  return x * power_of_two<F>(first) * power_of_two<F>(n - first);
 }
 
 // x limited to low..high; NaN stays NaN.
