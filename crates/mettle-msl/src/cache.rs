@@ -5,7 +5,7 @@ use crate::tool::headers;
 use crate::{Artefact, Error, Result, Target, Unit};
 use std::collections::BTreeMap;
 use std::fs::{self, File};
-use std::io::Write;
+use std::io::{ErrorKind, Write};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::{Duration, SystemTime};
@@ -30,6 +30,19 @@ const ABANDONED: Duration = Duration::from_secs(3600);
 pub struct Cache {
     folder: PathBuf,
     capacity: u64,
+}
+
+/// What a cache holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CacheStats {
+    /// Where it is.
+    pub folder: PathBuf,
+    /// Entries.
+    pub entries: usize,
+    /// Bytes of all entries.
+    pub bytes: u64,
+    /// Bytes that [`Cache::trim`] leaves at most.
+    pub capacity: u64,
 }
 
 /// How [`Cache::compile`] came by an artefact.
@@ -142,49 +155,100 @@ impl Cache {
         Ok((artefact, Origin::Compiled))
     }
 
+    /// What the cache holds now.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read.
+    pub fn stats(&self) -> Result<CacheStats> {
+        let entries = self.entries()?;
+        Ok(CacheStats {
+            folder: self.folder.clone(),
+            entries: entries.len(),
+            bytes: entries.iter().map(|entry| entry.bytes).sum(),
+            capacity: self.capacity,
+        })
+    }
+
+    /// Removes every entry; what it held is returned.
+    ///
+    /// # Errors
+    /// [`Error::Io`] if the folder cannot be read or an entry cannot be removed.
+    pub fn clear(&self) -> Result<CacheStats> {
+        let stats = self.stats()?;
+        for entry in self.entries()? {
+            match fs::remove_file(&entry.path) {
+                Err(error) if error.kind() != ErrorKind::NotFound => {
+                    return Err(Error::Io {
+                        action: format!("remove {}", entry.path.display()),
+                        source: error,
+                    });
+                }
+                _ => {}
+            }
+        }
+        Ok(stats)
+    }
+
     /// Removes the entries used longest ago until the rest fits the capacity (512 MiB unless set), and files that dead processes left half written.
     ///
     /// # Errors
     /// [`Error::Io`] if the folder cannot be read.
     pub fn trim(&self) -> Result<()> {
+        let mut entries = self.entries()?;
+        entries.sort_by(|a, b| (a.used, &a.path).cmp(&(b.used, &b.path)));
+        let mut total: u64 = entries.iter().map(|entry| entry.bytes).sum();
+        for entry in entries {
+            if total <= self.capacity {
+                break;
+            }
+            if fs::remove_file(entry.path).is_ok() {
+                total -= entry.bytes;
+            }
+        }
+        Ok(())
+    }
+
+    /// Every entry; abandoned partial files are removed on the way.
+    fn entries(&self) -> Result<Vec<Entry>> {
         let failed = |source| Error::Io {
             action: format!("look through {}", self.folder.display()),
             source,
         };
         let now = SystemTime::now();
         let mut entries = Vec::new();
-        for entry in fs::read_dir(&self.folder).map_err(failed)? {
-            let entry = entry.map_err(failed)?;
+        for found in fs::read_dir(&self.folder).map_err(failed)? {
+            let found = found.map_err(failed)?;
             // An entry that has just gone was removed by another process.
-            let Ok(metadata) = entry.metadata() else {
+            let Ok(metadata) = found.metadata() else {
                 continue;
             };
             let used = metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH);
-            if entry.file_name().to_string_lossy().starts_with(PARTIAL) {
+            if found.file_name().to_string_lossy().starts_with(PARTIAL) {
                 // A time in the future (the clock was set back) tells nothing: it stays until it is old.
                 if now.duration_since(used).is_ok_and(|age| age > ABANDONED) {
-                    let _ = fs::remove_file(entry.path());
+                    let _ = fs::remove_file(found.path());
                 }
                 continue;
             }
-            entries.push((used, metadata.len(), entry.path()));
+            entries.push(Entry {
+                path: found.path(),
+                bytes: metadata.len(),
+                used,
+            });
         }
-        entries.sort();
-        let mut total: u64 = entries.iter().map(|(_, bytes, _)| bytes).sum();
-        for (_, bytes, path) in entries {
-            if total <= self.capacity {
-                break;
-            }
-            if fs::remove_file(path).is_ok() {
-                total -= bytes;
-            }
-        }
-        Ok(())
+        Ok(entries)
     }
 
     fn path(&self, key: &blake3::Hash) -> PathBuf {
         self.folder.join(key.to_hex().as_str())
     }
+}
+
+/// A file of the folder that is an entry.
+struct Entry {
+    path: PathBuf,
+    bytes: u64,
+    used: SystemTime,
 }
 
 /// Digest in front of an entry.
@@ -217,6 +281,9 @@ mod tests {
         assert_eq!(cache.get(&key), None);
         cache.put(&key, b"value").unwrap();
         assert_eq!(cache.get(&key).as_deref(), Some(&b"value"[..]));
+        assert_eq!(cache.clear().unwrap().entries, 1);
+        assert_eq!(cache.stats().unwrap().bytes, 0);
+        cache.put(&key, b"value").unwrap();
         let path = cache.path(&key);
         let whole = fs::read(&path).unwrap();
         let mut flipped = whole.clone();

@@ -38,7 +38,7 @@ mod tool;
 mod unit;
 
 pub use artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel, LineRun};
-pub use cache::{Cache, Origin};
+pub use cache::{Cache, CacheStats, Origin};
 pub use check::{CheckOptions, check};
 pub use compile::{compile, fingerprint};
 pub use diagnostic::{Diagnostic, Location, Severity};

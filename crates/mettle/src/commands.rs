@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod cache;
 pub mod check;
 pub mod diagnostics;
 pub mod exec;

@@ -5,7 +5,7 @@ mod common;
 use std::fs;
 use std::path::Path;
 
-use common::{assert_refused, json, run};
+use common::{assert_refused, json, mettle, run};
 use tempfile::TempDir;
 
 /// A folder with these files.
@@ -111,6 +111,33 @@ fn folders_are_searched_and_kernels_reflected() {
         json(&run(&["check", "--json", root]))["summary"]["failed"],
         0
     );
+}
+
+#[test]
+fn results_are_kept_and_can_be_cleared() {
+    let folder = folder(&[("a.metal", GOOD)]);
+    let file = path(&folder, "a.metal");
+    let cache = path(&folder, "cache");
+    let with = |args: &[&str]| {
+        let output = mettle(args).env("METTLE_CACHE", &cache).output().unwrap();
+        assert!(output.status.success());
+        String::from_utf8(output.stdout).unwrap()
+    };
+    with(&["check", &file]);
+    let stats: serde_json::Value =
+        serde_json::from_str(&with(&["cache", "stats", "--json"])).unwrap();
+    assert_eq!(stats["entries"], 1);
+    assert!(stats["folder"].as_str().unwrap().starts_with(&cache));
+    // A damaged entry is no reason to fail, nor to believe it.
+    let entry = fs::read_dir(stats["folder"].as_str().unwrap())
+        .unwrap()
+        .next()
+        .unwrap()
+        .unwrap();
+    fs::write(entry.path(), "damaged").unwrap();
+    with(&["check", &file]);
+    assert!(with(&["cache", "clear"]).contains("removed 1 entries"));
+    assert!(with(&["cache", "stats"]).contains("0 entries"));
 }
 
 #[test]
