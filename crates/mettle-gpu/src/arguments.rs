@@ -135,9 +135,11 @@ impl<'a> Arguments<'a> {
             });
         }
         let offset = self.recording.push_value(bytes);
-        self.recording
-            .arguments
-            .push(RawArgument::Value { index, offset });
+        self.recording.arguments.push(RawArgument::Value {
+            index,
+            offset,
+            bytes: bytes.len(),
+        });
     }
 
     fn bind_threadgroup_memory(&mut self, index: u32, bytes: usize) {
@@ -179,6 +181,7 @@ impl<'a> Arguments<'a> {
         }
         self.recording.arguments.push(RawArgument::Buffer {
             index,
+            written,
             buffer: storage.raw.handle,
             offset: buffer.byte_offset(),
         });

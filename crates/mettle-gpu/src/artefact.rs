@@ -2,7 +2,7 @@
 
 use mettle_msl::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
 
-use crate::error::{Error, Fault, Result, Site};
+use crate::error::{Error, Result};
 
 /// Reads an artefact, checking its digest and its target.
 pub(crate) fn parse(unit: &str, target: &str, bytes: &[u8]) -> Result<Artefact> {
@@ -45,24 +45,4 @@ pub(crate) fn kind_name(kind: ArtefactArgumentKind) -> &'static str {
         ArtefactArgumentKind::Value => "a value",
         ArtefactArgumentKind::ThreadgroupMemory => "threadgroup memory",
     }
-}
-
-/// Replaces places in the compiled text by those in the `.metal` files.
-pub(crate) fn locate(artefact: &Artefact, mut fault: Fault) -> Fault {
-    let place = |site: &mut Site| {
-        if let Some((file, line)) = artefact.locate(site.tag()) {
-            site.set_place(file, line);
-        }
-    };
-    match &mut fault {
-        Fault::BarrierAfterReturn { site, .. } | Fault::UnexpectedSynchronisation { site } => {
-            place(site)
-        }
-        Fault::BarrierSites { first, second, .. } => {
-            place(first);
-            place(second);
-        }
-        Fault::Host { .. } => {}
-    }
-    fault
 }

@@ -13,7 +13,8 @@
 //! - **Handles are plain numbers** whose meaning is the backend's own: an address, an index, a pointer to an object.
 //!   They are never made up above this line.
 
-use crate::error::{Fault, Result};
+use crate::error::Result;
+use crate::fault::Fault;
 use crate::grid::GridSize;
 use crate::{DeviceKind, Limits, MemoryInfo};
 
@@ -28,6 +29,14 @@ pub(crate) struct RawBuffer {
     pub alignment: usize,
     /// Whether it is known to hold zeros only.
     pub zeroed: bool,
+}
+
+/// Where a buffer lies.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Extent {
+    pub address: u64,
+    /// Bytes before and after it that belong to nothing else and cannot be accessed.
+    pub reach: u64,
 }
 
 /// Code that a backend has loaded, with its function constants set.
@@ -53,11 +62,17 @@ pub(crate) enum RawArgument {
     /// Device memory at a byte offset.
     Buffer {
         index: u32,
+        /// Whether the kernel may write it.
+        written: bool,
         buffer: u64,
         offset: usize,
     },
     /// Bytes of [`Commands::values`], from `offset`.
-    Value { index: u32, offset: usize },
+    Value {
+        index: u32,
+        offset: usize,
+        bytes: usize,
+    },
     /// Dynamic threadgroup memory.
     ThreadgroupMemory { index: u32, bytes: usize },
 }
@@ -100,6 +115,8 @@ pub(crate) struct RawFault {
     pub launch: usize,
     pub threadgroup: [u32; 3],
     pub fault: Fault,
+    /// The address of the instruction at which it stopped, in the code of its library, when it is known.
+    pub code_address: Option<u64>,
 }
 
 /// What became of a submission.
@@ -126,8 +143,19 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// The artefact targets it can load, best first.
     fn targets(&self) -> &[&'static str];
 
-    /// New memory of at least `bytes` bytes (at least one), aligned to 64 or more.
+    /// New memory of at least `bytes` bytes (at least one), aligned to 64 or more, or as [`Backend::keeps_memory`] says, aligned to 16.
     fn allocate(&self, bytes: usize) -> Result<RawBuffer>;
+
+    /// Whether memory that was given back is kept for others, larger than asked for where that helps. If not, every allocation is of
+    /// exactly the size asked for, and may be empty.
+    fn keeps_memory(&self) -> bool {
+        true
+    }
+
+    /// Where a buffer lies, in the terms of [`Fault::Access`], if faults of this device have addresses.
+    fn extent(&self, _buffer: RawBuffer) -> Option<Extent> {
+        None
+    }
 
     /// Gives memory back.
     ///

@@ -303,8 +303,14 @@ impl std::fmt::Debug for Device {
 impl DeviceInner {
     /// Memory from the pool or the device.
     fn allocate(&self, bytes: usize) -> Result<RawBuffer> {
-        let class = size_class(bytes);
-        if let Some(buffer) = self.pool.take(class) {
+        let class = if self.backend.keeps_memory() {
+            size_class(bytes)
+        } else {
+            bytes
+        };
+        if self.backend.keeps_memory()
+            && let Some(buffer) = self.pool.take(class)
+        {
             return Ok(buffer);
         }
         if class >= CHECKED_ALLOCATION {
@@ -337,7 +343,13 @@ impl DeviceInner {
 
     /// Keeps memory for reuse or frees it.
     pub fn release(&self, buffer: RawBuffer) {
-        if let Some(buffer) = self.pool.give(buffer) {
+        let unkept = if self.backend.keeps_memory() {
+            self.pool.give(buffer)
+        } else {
+            self.pool.freed(buffer.bytes);
+            Some(buffer)
+        };
+        if let Some(buffer) = unkept {
             // SAFETY: the pool handed it back, so nobody else has it.
             unsafe { self.backend.free(buffer) };
         }

@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use crate::fault::Fault;
+
 /// The result of a call into this crate.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
@@ -318,95 +320,4 @@ pub enum LaunchError {
         /// The failure, as text.
         fault: String,
     },
-}
-
-/// What stopped a running launch.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[non_exhaustive]
-pub enum Fault {
-    /// Some threads wait at a barrier that others will never reach, because they have returned.
-    #[error(
-        "divergent barrier: {waiting} threads wait at the threadgroup_barrier at {site}, {finished} threads have returned"
-    )]
-    BarrierAfterReturn {
-        /// The barrier's place in the source.
-        site: Site,
-        /// Threads that wait there.
-        waiting: u32,
-        /// Threads that have returned.
-        finished: u32,
-    },
-    /// Threads of one threadgroup wait at different barriers.
-    #[error(
-        "divergent barrier: {first_threads} threads wait at the threadgroup_barrier at {first}, {second_threads} at the one at {second}"
-    )]
-    BarrierSites {
-        /// The place of the first barrier.
-        first: Site,
-        /// Threads that wait there.
-        first_threads: u32,
-        /// The place of another barrier.
-        second: Site,
-        /// Threads that wait there.
-        second_threads: u32,
-    },
-    /// A kernel synchronised although its artefact says that it never does.
-    #[error("the kernel synchronises at {site}, but its artefact says that it does not")]
-    UnexpectedSynchronisation {
-        /// The place in the source.
-        site: Site,
-    },
-    /// The host could not provide what running the kernel needs.
-    #[error("the host failed to run the kernel: {reason}")]
-    Host {
-        /// What failed.
-        reason: String,
-    },
-}
-
-/// A place in a kernel's source.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Site {
-    tag: u64,
-    file: String,
-    line: u32,
-}
-
-impl Site {
-    /// The place that compiled code names by a tag, not traced to a file yet.
-    pub(crate) fn new(tag: u64) -> Self {
-        Site {
-            tag,
-            file: String::new(),
-            line: mettle_msl::abi::site_line_column(tag).0,
-        }
-    }
-
-    pub(crate) fn tag(&self) -> u64 {
-        self.tag
-    }
-
-    pub(crate) fn set_place(&mut self, file: &str, line: u32) {
-        file.clone_into(&mut self.file);
-        self.line = line;
-    }
-
-    /// The file's name without its folder; empty when it is not known.
-    pub fn file(&self) -> &str {
-        &self.file
-    }
-
-    /// The line in the file, from 1; of the compiled text when the file is not known.
-    pub fn line(&self) -> u32 {
-        self.line
-    }
-}
-
-impl std::fmt::Display for Site {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        if self.file.is_empty() {
-            return write!(f, "line {} of the compiled text", self.line);
-        }
-        write!(f, "{}:{}", self.file, self.line)
-    }
 }

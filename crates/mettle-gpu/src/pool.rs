@@ -73,6 +73,11 @@ impl Pool {
         state.account(bytes);
     }
 
+    /// Counts a buffer that is freed instead of kept.
+    pub fn freed(&self, bytes: usize) {
+        self.state().stats.live_bytes -= bytes as u64;
+    }
+
     /// Keeps a buffer whose owner is gone, or hands it back to be freed.
     pub fn give(&self, buffer: RawBuffer) -> Option<RawBuffer> {
         let mut state = self.state();

@@ -114,6 +114,17 @@ impl Recording {
         }
     }
 
+    /// What a launch accesses.
+    pub fn accesses(&self, launch: usize) -> &[Access] {
+        // Each buffer among the arguments has one access.
+        let is_buffer = |argument: &&RawArgument| matches!(argument, RawArgument::Buffer { .. });
+        let range = &self.launches[launch].arguments;
+        let before = &self.arguments[..range.start as usize];
+        let own = &self.arguments[range.start as usize..range.end as usize];
+        let first = before.iter().filter(is_buffer).count();
+        &self.accesses[first..first + own.iter().filter(is_buffer).count()]
+    }
+
     /// The pipeline of a launch.
     pub fn pipeline(&self, launch: usize) -> &PipelineInner {
         &self.pipelines[launch]

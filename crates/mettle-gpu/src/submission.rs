@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::artefact::locate;
 use crate::backend::Completion;
 use crate::device::Device;
+use crate::diagnose::diagnose;
 use crate::error::{Error, Result};
 use crate::recording::Recording;
 
@@ -184,7 +184,7 @@ fn outcome(completion: Completion, recording: &Recording) -> Result<Profile> {
         let error = Error::Fault {
             kernel: pipeline.kernel.name.clone(),
             threadgroup: fault.threadgroup,
-            fault: Box::new(locate(&pipeline.artefact, fault.fault)),
+            fault: Box::new(diagnose(recording, fault)),
         };
         recording.poison_written(&error);
         return Err(error);

@@ -35,6 +35,7 @@ mod target;
 mod tests;
 mod token;
 mod tool;
+mod trace;
 mod unit;
 
 pub use artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel, LineRun};
@@ -49,4 +50,4 @@ pub use reflect::{
     FunctionConstant, Kernel, Layout, Scalar, Struct, Type, Variant,
 };
 pub use target::{CpuLevel, PtxLevel, Target, TargetClass};
-pub use unit::{Options, Unit};
+pub use unit::{Instrumentation, Options, Unit};

@@ -31,6 +31,19 @@ impl Default for Options {
     }
 }
 
+/// What compiled code carries for finding mistakes in it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub enum Instrumentation {
+    /// Nothing.
+    #[default]
+    None,
+    /// Which instruction comes from which line. It runs as fast as without.
+    Lines,
+    /// Also an entry for single threads of every kernel, so that a fault tells which thread it was, and checks of the indices of arrays
+    /// of fixed size. Simple kernels run several times slower.
+    Full,
+}
+
 /// A preprocessed and reflected source.
 #[derive(Debug)]
 pub struct Unit {
@@ -49,6 +62,7 @@ pub struct Unit {
     pub(crate) timeout: Duration,
     /// Whether it includes `<metal_tensor>`.
     pub(crate) tensors: bool,
+    pub(crate) instrumentation: Instrumentation,
     digest: blake3::Hash,
     dependencies: Vec<PathBuf>,
 }
@@ -118,9 +132,15 @@ impl Unit {
             places,
             timeout: Options::default().timeout,
             tensors: false,
+            instrumentation: Instrumentation::None,
             digest,
             dependencies: Vec::new(),
         })
+    }
+
+    /// Chooses what code compiled from now on carries for finding mistakes in it.
+    pub fn instrument(&mut self, instrumentation: Instrumentation) {
+        self.instrumentation = instrumentation;
     }
 
     /// Digest of the preprocessed text, comments and file names left out.

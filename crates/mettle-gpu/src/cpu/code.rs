@@ -31,11 +31,52 @@ pub(super) enum Entry {
     Thread(ThreadEntry),
     /// It does not: one call a threadgroup.
     Group(GroupEntry),
+    /// It does not, but tells its threads apart: one call a thread.
+    Single(ThreadEntry),
+}
+
+/// Where code lies in memory.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Text {
+    start: usize,
+    bytes: usize,
+    /// Where address 0 of the shared object is.
+    base: usize,
+}
+
+impl Text {
+    pub fn contains(&self, address: usize) -> bool {
+        address.wrapping_sub(self.start) < self.bytes
+    }
+
+    /// Whether an instruction is what a failed check of an array's index runs into: what LLVM makes of `llvm.ubsantrap`. Its number, which tells
+    /// kinds of checks apart, is not looked at, since this is the only kind that is compiled in.
+    pub fn is_index_check(&self, pc: usize) -> bool {
+        const BYTES: usize = 4;
+        if !self.contains(pc) || !self.contains(pc.wrapping_add(BYTES - 1)) {
+            return false;
+        }
+        let at: *const [u8; BYTES] = std::ptr::with_exposed_provenance(pc);
+        // SAFETY: code of a loaded library; loaders map it readable.
+        let instruction = unsafe { at.read_unaligned() };
+        if cfg!(target_arch = "x86_64") {
+            // ud1l number(%eax), %eax
+            return instruction.starts_with(&[0x67, 0x0f, 0xb9]);
+        }
+        // brk #0x5500 + number
+        u32::from_le_bytes(instruction) & 0xffff_e01f == 0xd420_0000 | 0x5500 << 5
+    }
+
+    /// The address of an instruction in the shared object.
+    pub fn address_in_object(&self, pc: usize) -> Option<u64> {
+        self.contains(pc).then(|| (pc - self.base) as u64)
+    }
 }
 
 /// A kernel of a loaded artefact.
 pub(super) struct Kernel {
     pub entry: Entry,
+    pub text: Text,
     /// Measured time of one threadgroup in sixteenths of a nanosecond, a running mean; zero when it never ran.
     pub cost: AtomicU32,
 }
@@ -128,15 +169,24 @@ impl Code {
         let name = |prefix: &str| format!("{prefix}__{}", kernel.name);
         // SAFETY: the caller's promise.
         let entry = unsafe {
-            if kernel.synchronises {
-                self.symbol(&name("mettle_thread")).map(Entry::Thread)
-            } else {
-                self.symbol(&name("mettle_group")).map(Entry::Group)
+            let thread = self.symbol(&name("mettle_thread"));
+            match thread {
+                Some(entry) if kernel.synchronises => Some(Entry::Thread(entry)),
+                // Only code that is to be examined has it.
+                Some(entry) => Some(Entry::Single(entry)),
+                None if kernel.synchronises => None,
+                None => self.symbol(&name("mettle_group")).map(Entry::Group),
             }
         };
         let entry = entry.ok_or_else(|| format!("it has no entry for kernel {}", kernel.name))?;
+        let address = match entry {
+            Entry::Thread(entry) | Entry::Single(entry) => entry as usize,
+            Entry::Group(entry) => entry as usize,
+        };
         let kernel = Box::new(Kernel {
             entry,
+            // SAFETY: an entry of a loaded shared object, which stays loaded.
+            text: unsafe { text_around(address) }.unwrap_or_default(),
             cost: AtomicU32::new(0),
         });
         let address = &raw const *kernel;
@@ -147,6 +197,63 @@ impl Code {
         kernels.push(kernel);
         Ok(address)
     }
+}
+
+/// The executable part of the loaded shared object that holds an address, read from the program headers that the loader has mapped.
+///
+/// # Safety
+/// The address is one of code of a shared object that stays loaded meanwhile.
+#[cfg(target_os = "linux")]
+unsafe fn text_around(address: usize) -> Option<Text> {
+    const HEADER_BYTES: usize = 64;
+    const ENTRY_BYTES: usize = 56;
+    const LOAD: u32 = 1;
+    const EXECUTABLE: u32 = 1;
+    // SAFETY: zeroes are a valid `Dl_info`; the loader keeps the file's first page mapped at the base.
+    unsafe {
+        let mut info: libc::Dl_info = std::mem::zeroed();
+        if libc::dladdr(std::ptr::with_exposed_provenance(address), &raw mut info) == 0 {
+            return None;
+        }
+        let base = info.dli_fbase.cast::<u8>();
+        let header = std::slice::from_raw_parts(base, HEADER_BYTES);
+        // ELF64: offset, size and count of the program headers at bytes 32, 54 and 56; of each: type, flags, address and size in memory at
+        // bytes 0, 4, 16 and 40.
+        let half =
+            |bytes: &[u8], at: usize| usize::from(u16::from_le_bytes([bytes[at], bytes[at + 1]]));
+        let word = |bytes: &[u8], at: usize| {
+            u32::from_le_bytes([bytes[at], bytes[at + 1], bytes[at + 2], bytes[at + 3]])
+        };
+        let long = |bytes: &[u8], at: usize| {
+            word(bytes, at) as usize | (word(bytes, at + 4) as usize) << 32
+        };
+        if !header.starts_with(b"\x7fELF\x02\x01") || half(header, 54) != ENTRY_BYTES {
+            return None;
+        }
+        let entries = base.add(long(header, 32));
+        for index in 0..half(header, 56) {
+            let entry = std::slice::from_raw_parts(entries.add(index * ENTRY_BYTES), ENTRY_BYTES);
+            let text = Text {
+                start: base.addr() + long(entry, 16),
+                bytes: long(entry, 40),
+                base: base.addr(),
+            };
+            if word(entry, 0) == LOAD && word(entry, 4) & EXECUTABLE != 0 && text.contains(address)
+            {
+                return Some(text);
+            }
+        }
+        None
+    }
+}
+
+/// Code is not found elsewhere, so its faults are not caught.
+///
+/// # Safety
+/// Nothing is asked for.
+#[cfg(not(target_os = "linux"))]
+unsafe fn text_around(_address: usize) -> Option<Text> {
+    None
 }
 
 /// Puts code where the loader finds it: in memory where the system can, else in a temporary file.

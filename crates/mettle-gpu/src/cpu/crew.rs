@@ -8,18 +8,23 @@
 //!
 //! Helpers look at the ticket for a while after the last work, then sleep; submissions long enough to share wake them.
 
+use std::os::unix::thread::JoinHandleExt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use super::guard::Guard;
 use super::patience::Patience;
 use super::prepare::{Phase, Plan};
 use super::ticket::Ticket;
+use super::trap;
+use super::watchdog::Watchdog;
 use super::worker::{Failure, Worker};
-use crate::backend::{Completion, RawFault};
-use crate::error::Fault;
+use crate::backend::{Commands, Completion, RawFault};
+use crate::fault::Fault;
+use crate::options::DeviceOptions;
 
 /// How long a helper looks for work before it sleeps. Between the passes of two tokens lies less.
 const SPIN_TIME: Duration = Duration::from_micros(100);
@@ -44,11 +49,12 @@ pub(super) struct Crew {
     helpers: Vec<JoinHandle<()>>,
     /// The worker of the submitting thread and the plan it makes.
     submitter: Mutex<Submitter>,
+    /// Ends submissions that run too long. Gone after the helpers that it watches.
+    watchdog: Option<Watchdog>,
 }
 
-#[derive(Default)]
 struct Submitter {
-    worker: Option<Worker>,
+    worker: Worker,
     plan: Plan,
     patience: Patience,
     /// Counts short solo phases.
@@ -75,13 +81,23 @@ struct Shared {
 struct Job<'a> {
     plan: &'a Plan,
     seed: Option<u64>,
+    /// Threadgroups done of each launch, if they are counted.
+    done: Vec<AtomicU32>,
     failed: AtomicBool,
-    failure: Mutex<Option<(usize, Failure)>>,
+    failure: Mutex<Option<(usize, Box<Failure>)>>,
 }
 
 impl Crew {
     /// A crew of `workers` threads, the submitting one included.
-    pub fn new(workers: usize) -> Self {
+    pub fn new(workers: usize, options: &DeviceOptions) -> Self {
+        trap::install();
+        let watchdog = options.budget.and_then(|limit| {
+            Watchdog::new(limit)
+                .inspect_err(|error| tracing::warn!(%error, "submissions run without a budget"))
+                .ok()
+        });
+        let new_worker =
+            || Worker::new(watchdog.as_ref().map(Watchdog::out_of_time), options.guard);
         let shared = Arc::new(Shared {
             ticket: Padded(AtomicU64::new(0)),
             unfinished: Padded(AtomicU32::new(0)),
@@ -93,9 +109,15 @@ impl Crew {
         });
         let helpers = (1..workers).filter_map(|index| {
             let shared = shared.clone();
+            let worker = new_worker();
             let thread = std::thread::Builder::new().name(format!("mettle-{index}"));
-            match thread.spawn(move || shared.help(index as u32)) {
-                Ok(thread) => Some(thread),
+            match thread.spawn(move || shared.help(index as u32, worker)) {
+                Ok(thread) => {
+                    if let Some(watchdog) = &watchdog {
+                        watchdog.add_helper(thread.as_pthread_t());
+                    }
+                    Some(thread)
+                }
                 Err(error) => {
                     tracing::warn!(%error, "a helper thread could not be started");
                     None
@@ -104,21 +126,28 @@ impl Crew {
         });
         Crew {
             helpers: helpers.collect(),
-            submitter: Mutex::default(),
+            submitter: Mutex::new(Submitter {
+                worker: new_worker(),
+                plan: Plan::default(),
+                patience: Patience::default(),
+                short_solos: 0,
+            }),
             shared,
+            watchdog,
         }
     }
 
-    /// Runs a submission that `plan` plans for a given number of workers.
+    /// Runs a submission, whose buffers are guarded by `guard`.
     ///
     /// # Safety
-    /// The plan that `plan` makes is of valid commands that stay valid until this returns.
+    /// The commands are valid and stay so until this returns.
     pub unsafe fn run(
         &self,
-        plan: impl FnOnce(&mut Plan, u64),
+        commands: &Commands<'_>,
         seed: Option<u64>,
-        profile: bool,
+        guard: Option<&Guard>,
     ) -> Completion {
+        trap::prepare_thread();
         let mut submitter = self
             .submitter
             .lock()
@@ -129,11 +158,27 @@ impl Crew {
             patience,
             short_solos,
         } = &mut *submitter;
-        let worker = worker.get_or_insert_with(Worker::new);
-        plan(planned, self.helpers.len() as u64 + 1);
+        let workers = self.helpers.len() as u64 + 1;
+        let alone = commands.profile || guard.is_some();
+        // SAFETY: the caller's promise.
+        unsafe { planned.make(commands, workers, alone) };
+        let mut guarding = match guard
+            .map(|guard| guard.begin(commands, planned))
+            .transpose()
+        {
+            Ok(guarding) => guarding,
+            Err(fault) => return Completion::failed(0, *Failure::boxed([0; 3], fault)),
+        };
+        let watch = self.watchdog.as_ref().map(Watchdog::begin);
+        let counted = if watch.is_some() {
+            planned.launches.len()
+        } else {
+            0
+        };
         let job = Job {
             plan: planned,
             seed,
+            done: (0..counted).map(|_| AtomicU32::new(0)).collect(),
             failed: AtomicBool::new(false),
             failure: Mutex::new(None),
         };
@@ -149,7 +194,13 @@ impl Crew {
             self.shared.wake_sleepers();
         }
         for (index, phase) in job.plan.phases.iter().enumerate() {
-            let started = profile.then(Instant::now);
+            let guarded = guarding
+                .as_mut()
+                .map(|guarding| (guarding, phase.launches.start));
+            if let Some((guarding, launch)) = guarded {
+                guarding.before(launch);
+            }
+            let started = commands.profile.then(Instant::now);
             if phase.solo || !patience.shares(phase.time) {
                 *short_solos = short_solos.wrapping_add(1);
                 let timed =
@@ -162,22 +213,47 @@ impl Crew {
             if let Some(started) = started {
                 nanoseconds.push(started.elapsed().as_nanos() as u64);
             }
+            if let Some(guarding) = &mut guarding
+                && let Err(fault) = guarding.after(phase.launches.start)
+            {
+                job.fail(phase.launches.start, Failure::boxed([0; 3], fault));
+            }
             if job.failed.load(Ordering::Relaxed) {
                 break;
             }
         }
+        drop(watch);
         let failure = job
             .failure
             .into_inner()
             .unwrap_or_else(PoisonError::into_inner);
-        Completion {
-            fault: failure.map(|(launch, failure)| RawFault {
-                launch,
-                threadgroup: failure.threadgroup,
-                fault: failure.fault,
-            }),
-            nanoseconds,
+        let Some((launch, mut failure)) = failure else {
+            return Completion {
+                fault: None,
+                nanoseconds,
+            };
+        };
+        if let Some(guarding) = &guarding {
+            failure.fault = guarding.attribute(launch, failure.fault);
         }
+        if let Fault::Budget {
+            limit,
+            finished,
+            threadgroups,
+            ..
+        } = &mut failure.fault
+        {
+            *limit = self
+                .watchdog
+                .as_ref()
+                .map_or(Duration::ZERO, Watchdog::limit);
+            *finished = job
+                .done
+                .get(launch)
+                .map_or(0, |done| done.load(Ordering::Relaxed).into());
+            *threadgroups = job.plan.launches[launch].groups().into();
+        }
+        Completion::failed(launch, *failure)
     }
 }
 
@@ -241,8 +317,8 @@ impl Shared {
     }
 
     /// The life of a helper.
-    fn help(&self, index: u32) {
-        let mut worker = Worker::new();
+    fn help(&self, index: u32, mut worker: Worker) {
+        trap::prepare_thread();
         let mut idle_since = Instant::now();
         let mut looks = 0u32;
         while !self.shutdown.load(Ordering::Relaxed) {
@@ -337,16 +413,25 @@ impl Job<'_> {
             }
         };
         // A panic leaves the worker usable: what it was doing is abandoned and begun anew by the next launch.
-        let failure = match catch_unwind(AssertUnwindSafe(run)) {
+        let result = catch_unwind(AssertUnwindSafe(run));
+        if let Some(done) = self.done.get(index) {
+            done.fetch_add(worker.done(), Ordering::Relaxed);
+        }
+        let failure = match result {
             Ok(Ok(())) => return,
             Ok(Err(failure)) => failure,
-            Err(_) => Failure {
-                threadgroup: [0; 3],
-                fault: Fault::Host {
+            Err(_) => Failure::boxed(
+                [0; 3],
+                Fault::Host {
                     reason: "a panic while the launch was scheduled".to_owned(),
                 },
-            },
+            ),
         };
+        self.fail(index, failure);
+    }
+
+    /// Notes that a launch failed. Of several failures the first counts, by launch and threadgroup.
+    fn fail(&self, index: usize, failure: Box<Failure>) {
         let mut first = self.failure.lock().unwrap_or_else(PoisonError::into_inner);
         let key = |index: usize, failure: &Failure| {
             let [x, y, z] = failure.threadgroup;
@@ -362,6 +447,21 @@ impl Job<'_> {
     }
 }
 
+impl Completion {
+    /// A submission of which a launch failed.
+    fn failed(launch: usize, failure: Failure) -> Self {
+        Completion {
+            fault: Some(RawFault {
+                launch,
+                threadgroup: failure.threadgroup,
+                fault: failure.fault,
+                code_address: failure.code_address,
+            }),
+            nanoseconds: Vec::new(),
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use std::ffi::c_void;
@@ -369,8 +469,8 @@ mod tests {
     use mettle_msl::abi::Launch;
 
     use super::*;
-    use crate::backend::{Commands, RawArgument, RawLaunch, RawPipeline};
-    use crate::cpu::code::{Entry, Kernel};
+    use crate::backend::{RawArgument, RawLaunch, RawPipeline};
+    use crate::cpu::code::{Entry, Kernel, Text};
     use crate::grid::GridSize;
 
     /// Threadgroup `i` of launch `n` turns its number in one array from `n - 2` to `n`, and finds that launch `n - 1` is done with its
@@ -398,9 +498,10 @@ mod tests {
     #[test]
     fn everything_runs_once_and_in_order() {
         const LONGEST: usize = 5000;
-        let crew = Crew::new(6);
+        let crew = Crew::new(6, &DeviceOptions::default());
         let kernel = Kernel {
             entry: Entry::Group(step),
+            text: Text::default(),
             cost: AtomicU32::new(0),
         };
         let arrays: [Vec<AtomicU32>; 2] =
@@ -436,6 +537,7 @@ mod tests {
                         .zip(buffers)
                         .map(|(index, buffer)| RawArgument::Buffer {
                             index,
+                            written: true,
                             buffer: handle(buffer),
                             offset: 0,
                         }),
@@ -443,6 +545,7 @@ mod tests {
                 arguments.push(RawArgument::Value {
                     index: 3,
                     offset: value,
+                    bytes: 4,
                 });
                 commands.push(RawLaunch {
                     pipeline: RawPipeline((&raw const kernel).expose_provenance() as u64),
@@ -467,13 +570,7 @@ mod tests {
                 .store([16, 100_000][round / 4 % 2], Ordering::Relaxed);
             let seed = (round % 3 == 0).then_some(round as u64);
             // SAFETY: the commands are valid until `run` returns.
-            let completion = unsafe {
-                crew.run(
-                    |plan, workers| plan.make(&commands, workers),
-                    seed,
-                    commands.profile,
-                )
-            };
+            let completion = unsafe { crew.run(&commands, seed, None) };
             assert!(completion.fault.is_none());
             assert_eq!(mistakes.load(Ordering::Relaxed), 0, "round {round}");
             let last = &arrays[(launches as usize - 1) % 2][..groups as usize];

@@ -11,13 +11,17 @@
 use std::cell::Cell;
 use std::ffi::c_void;
 use std::ptr;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use mettle_msl::abi::{Combine, Hooks, Launch, ThreadEntry};
 
+use super::code::Text;
 use super::fiber::{Fiber, Suspended, switch};
+use super::landing::{Landing, abandon, protect};
 use super::order::Random;
 use super::simd_group::{LANES, SimdGroup, lanes};
-use crate::error::{Fault, Site};
+use super::trap::{Cause, Trap};
+use crate::fault::{Fault, Site};
 
 /// Threads of a threadgroup at most.
 const MAX_THREADS: usize = 1024;
@@ -37,10 +41,37 @@ pub(super) static HOOKS: Hooks = Hooks {
     thread_index,
 };
 
+/// A kernel that was abandoned.
+pub(super) struct Stopped {
+    pub trap: Trap,
+    /// The thread in its threadgroup, when it is known.
+    pub thread: Option<u32>,
+}
+
 /// The order of threads in a threadgroup.
 struct Order {
     lanes: [u8; LANES],
     simd_groups: [u8; MAX_GROUPS],
+}
+
+impl Order {
+    /// An order of that many threads.
+    fn new(seed: u64, threads: u32) -> Self {
+        let mut random = Random::new(seed);
+        let mut order = Order {
+            lanes: std::array::from_fn(|lane| lane as u8),
+            simd_groups: std::array::from_fn(|group| group as u8),
+        };
+        random.shuffle(&mut order.lanes);
+        random.shuffle(&mut order.simd_groups[..threads.div_ceil(LANES as u32) as usize]);
+        order
+    }
+
+    /// The thread at a position, of all threads of whole SIMD groups.
+    fn thread(&self, position: u32) -> u32 {
+        let (group, lane) = (position as usize / LANES, position as usize % LANES);
+        u32::from(self.simd_groups[group]) * LANES as u32 + u32::from(self.lanes[lane])
+    }
 }
 
 /// The state of one threadgroup at a time. One thread of the system uses it at a time, through a raw pointer: kernels call back into it
@@ -58,6 +89,8 @@ pub(super) struct Executor {
     finished: u32,
     /// The thread that runs and its fiber.
     thread: u32,
+    /// Whether `thread` says which thread runs.
+    thread_known: bool,
     fiber: u32,
     /// Where `run_simd_group` goes on.
     main: Suspended,
@@ -69,6 +102,16 @@ pub(super) struct Executor {
     idle: Vec<u32>,
     /// What keeps the threadgroup from going on.
     failure: Option<Fault>,
+    /// Where the code of the kernel lies that runs.
+    text: Text,
+    /// Where an abandoned kernel goes on.
+    landing: Landing,
+    /// What a signal handler says of the kernel that it abandoned.
+    trap: Option<Trap>,
+    /// Set by a signal handler: the kernel is to stop where it can.
+    interrupted: AtomicBool,
+    /// Whether submissions are out of time; null when they have as much as they want.
+    out_of_time: *const AtomicBool,
 }
 
 // SAFETY: the pointers are only used while a threadgroup runs, which begins and ends on one thread of the system. An idle fiber keeps nothing
@@ -76,7 +119,8 @@ pub(super) struct Executor {
 unsafe impl Send for Executor {}
 
 impl Executor {
-    pub fn new() -> Box<Self> {
+    /// `out_of_time` says when kernels must stop; it is null or outlives the executor.
+    pub fn new(out_of_time: *const AtomicBool) -> Box<Self> {
         Box::new(Executor {
             groups: [SimdGroup::EMPTY; MAX_GROUPS],
             entry: None,
@@ -87,6 +131,7 @@ impl Executor {
             barrier_mixed: false,
             finished: 0,
             thread: 0,
+            thread_known: false,
             fiber: 0,
             main: ptr::null_mut(),
             order: None,
@@ -94,22 +139,108 @@ impl Executor {
             suspended: Vec::new(),
             idle: Vec::new(),
             failure: None,
+            text: Text::default(),
+            landing: ptr::null_mut(),
+            trap: None,
+            interrupted: AtomicBool::new(false),
+            out_of_time,
         })
     }
 
-    /// Makes hooks called on this thread of the system find the executor, while `run` runs.
+    /// Runs `run`, which runs kernels whose code is `text`: their hooks find the executor, and their faults end them. `Err`: what did.
     ///
     /// # Safety
-    /// `executor` is valid and not used by anyone else.
-    pub unsafe fn enter<R>(executor: *mut Executor, run: impl FnOnce() -> R) -> R {
+    /// `executor` is valid and not used by anyone else. `run` owns nothing while a kernel runs.
+    pub unsafe fn enter<R>(
+        executor: *mut Executor,
+        text: Text,
+        run: impl FnOnce() -> R,
+    ) -> Result<R, Stopped> {
         struct Reset(*mut Executor);
         impl Drop for Reset {
             fn drop(&mut self) {
                 CURRENT.set(self.0);
             }
         }
-        let _reset = Reset(CURRENT.replace(executor));
-        run()
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*executor).text = text;
+            (*executor).thread_known = false;
+            (*executor).interrupted.store(false, Ordering::Relaxed);
+            let _reset = Reset(CURRENT.replace(executor));
+            if let Some(result) = protect(&raw mut (*executor).landing, run) {
+                return Ok(result);
+            }
+            let stopped = (*executor).stopped();
+            (*executor).abandon_fibers();
+            Err(stopped)
+        }
+    }
+
+    /// What is known of the kernel that was abandoned.
+    #[cold]
+    fn stopped(&mut self) -> Stopped {
+        let trap = self.trap.take().unwrap_or(Trap {
+            cause: Cause::OutOfTime,
+            pc: 0,
+        });
+        Stopped {
+            trap,
+            thread: self.thread_known.then_some(self.thread),
+        }
+    }
+
+    /// The executor whose kernel runs on the calling thread of the system, or null. Safe to call in a signal handler.
+    pub fn current() -> *mut Executor {
+        CURRENT.get()
+    }
+
+    /// Whether an instruction is one of the kernel that runs.
+    pub fn is_kernel_code(&self, address: usize) -> bool {
+        self.text.contains(address)
+    }
+
+    /// Whether an address lies below the stack of the fiber that runs.
+    pub fn is_stack_guard(&self, address: usize) -> bool {
+        let fiber = self
+            .entry
+            .and_then(|_| self.fibers.get(self.fiber as usize));
+        fiber.is_some_and(|fiber| fiber.is_guard(address))
+    }
+
+    /// Notes why the kernel that runs is about to be abandoned.
+    pub fn set_trap(&mut self, trap: Trap) {
+        self.trap = Some(trap);
+    }
+
+    /// Where an abandoned kernel goes on.
+    pub fn landing(&self) -> Landing {
+        self.landing
+    }
+
+    /// Whether the time of the submission is up.
+    pub fn is_out_of_time(&self) -> bool {
+        // SAFETY: as `new` demands.
+        !self.out_of_time.is_null() && unsafe { (*self.out_of_time).load(Ordering::Relaxed) }
+    }
+
+    /// Makes the kernel that runs stop where it next calls a hook.
+    pub fn interrupt(&self) {
+        self.interrupted.store(true, Ordering::Relaxed);
+    }
+
+    /// Abandons the kernel that runs if it was interrupted.
+    ///
+    /// # Safety
+    /// The executor has been entered on this thread of the system, and nothing is owned since by the frames of kernels and hooks.
+    #[inline]
+    pub unsafe fn check_interrupted(executor: *mut Executor) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            if (*executor).interrupted.load(Ordering::Relaxed) {
+                abandon((*executor).landing);
+            }
+        }
     }
 
     /// The fault of a kernel that called a hook although it runs without fibers.
@@ -153,6 +284,35 @@ impl Executor {
         Ok(())
     }
 
+    /// Runs every thread of one threadgroup, one after the other: they do not wait for each other. `seed` draws their order.
+    ///
+    /// # Safety
+    /// As for `run_group`; the kernel does not synchronise.
+    pub unsafe fn run_singles(
+        executor: *mut Executor,
+        entry: ThreadEntry,
+        launch: *const Launch,
+        seed: Option<u64>,
+    ) {
+        // SAFETY: the caller's promise.
+        unsafe {
+            (*executor).thread_known = true;
+            let threads: u32 = (*launch).threadgroup_size.iter().product();
+            let order = seed.map(|seed| Order::new(seed, threads));
+            for position in 0..threads.next_multiple_of(LANES as u32) {
+                let thread = match &order {
+                    Some(order) => order.thread(position),
+                    None => position,
+                };
+                if thread < threads {
+                    (*executor).thread = thread;
+                    entry(launch, thread);
+                    Executor::check_interrupted(executor);
+                }
+            }
+        }
+    }
+
     fn begin(&mut self, entry: ThreadEntry, launch: *const Launch, seed: Option<u64>) {
         // SAFETY: `launch` is valid, as `run_group` demands.
         let threads: u32 = unsafe { (*launch).threadgroup_size }.iter().product();
@@ -164,16 +324,8 @@ impl Executor {
         for (index, group) in self.simd_groups().iter_mut().enumerate() {
             group.begin((threads - (index * LANES) as u32).min(LANES as u32));
         }
-        self.order = seed.map(|seed| {
-            let mut random = Random::new(seed);
-            let mut order = Order {
-                lanes: std::array::from_fn(|lane| lane as u8),
-                simd_groups: std::array::from_fn(|group| group as u8),
-            };
-            random.shuffle(&mut order.lanes);
-            random.shuffle(&mut order.simd_groups[..threads.div_ceil(LANES as u32) as usize]);
-            order
-        });
+        self.thread_known = true;
+        self.order = seed.map(|seed| Order::new(seed, threads));
     }
 
     /// The SIMD groups of the threadgroup.
@@ -215,7 +367,8 @@ impl Executor {
         unsafe {
             let group = &raw mut (*executor).groups[index];
             loop {
-                while let Some(fiber) = Executor::next(executor, index) {
+                Executor::check_interrupted(executor);
+                while let Some(fiber) = Executor::next::<true>(executor, index) {
                     switch(&raw mut (*executor).main, fiber);
                 }
                 if let Some(failure) = (*executor).failure.take() {
@@ -230,9 +383,11 @@ impl Executor {
         }
     }
 
-    /// Chooses the lane of a SIMD group that runs next, and says where its fiber goes on. `None`: no lane can run.
+    /// Chooses the lane of a SIMD group that runs next, and says where its fiber goes on. `None`: no lane can run, or a fiber must be made
+    /// first and `MAIN` is false. Fibers are made by the main loop only: a kernel may be abandoned in a hook that finds no room on
+    /// its stack, and then the hook must not hold memory or locks.
     #[inline]
-    unsafe fn next(executor: *mut Executor, index: usize) -> Option<Suspended> {
+    unsafe fn next<const MAIN: bool>(executor: *mut Executor, index: usize) -> Option<Suspended> {
         // SAFETY: as in `run_group`.
         unsafe {
             let group = &raw mut (*executor).groups[index];
@@ -246,7 +401,11 @@ impl Executor {
                 (*group).ready &= !bit;
                 (*group).fiber[lane]
             } else {
-                let fiber = Executor::idle_fiber(executor)?;
+                let fiber = match (*executor).idle.pop() {
+                    Some(fiber) => fiber,
+                    None if MAIN => Executor::new_fiber(executor)?,
+                    None => return None,
+                };
                 (*group).fresh &= !bit;
                 fiber
             };
@@ -272,13 +431,11 @@ impl Executor {
         }
     }
 
-    /// A fiber without a thread; `None` after a failure that it records.
-    unsafe fn idle_fiber(executor: *mut Executor) -> Option<u32> {
+    /// Makes a fiber; `None` after a failure that it records.
+    #[cold]
+    unsafe fn new_fiber(executor: *mut Executor) -> Option<u32> {
         // SAFETY: as in `run_group`.
         let this = unsafe { &mut *executor };
-        if let Some(fiber) = this.idle.pop() {
-            return Some(fiber);
-        }
         if this.failure.is_some() {
             return None;
         }
@@ -289,6 +446,8 @@ impl Executor {
                 this.suspended
                     .push(unsafe { fiber.prepare(run_threads, executor.cast()) });
                 this.fibers.push(fiber);
+                // Room for all, so that putting one back never asks for memory.
+                this.idle.reserve(this.fibers.len());
                 Some(index as u32)
             }
             Err(error) => {
@@ -303,10 +462,10 @@ impl Executor {
     /// Suspends the running fiber and goes on with the next lane of the SIMD group, or with the main loop.
     #[inline]
     unsafe fn leave(executor: *mut Executor, index: usize) {
-        // SAFETY: as in `run_group`. `next` may add fibers, so the place to store to is looked up after it.
+        // SAFETY: as in `run_group`.
         unsafe {
             let fiber = (*executor).fiber as usize;
-            let next = Executor::next(executor, index).unwrap_or((*executor).main);
+            let next = Executor::next::<false>(executor, index).unwrap_or((*executor).main);
             let suspended = &mut (*executor).suspended;
             let store = suspended.as_mut_ptr().add(fiber);
             switch(store, next);
@@ -397,6 +556,9 @@ unsafe extern "C" fn collective(
     let executor = CURRENT.get();
     // SAFETY: a kernel runs on this thread of the system, so an executor was entered; it is touched only by the running fiber.
     unsafe {
+        if !executor.is_null() {
+            Executor::check_interrupted(executor);
+        }
         if executor.is_null() || (*executor).entry.is_none() {
             return alone(executor, site, combine, input, output);
         }
@@ -419,6 +581,9 @@ unsafe extern "C" fn barrier(site: u64, _memory_flags: u32) {
     let executor = CURRENT.get();
     // SAFETY: as in `collective`.
     unsafe {
+        if !executor.is_null() {
+            Executor::check_interrupted(executor);
+        }
         if executor.is_null() || (*executor).entry.is_none() {
             return alone(executor, site, None, ptr::null(), ptr::null_mut());
         }

@@ -8,8 +8,11 @@
 use std::arch::naked_asm;
 use std::{io, ptr};
 
-/// Bytes of a stack without its guard page. Only touched pages take memory.
+/// Bytes of a stack without its guard. Only touched pages take memory.
 const STACK_BYTES: usize = 256 << 10;
+
+/// Bytes below a stack that are not accessible, a multiple of the pages of all systems. Frames that are larger touch every page.
+const GUARD_BYTES: usize = 64 << 10;
 
 /// The tops of successive stacks are this much lower within their pages, in bytes: tops at the same place of a page compete for the same
 /// lines of the first-level cache, which cost a factor of two. An odd number of lines visits all of them in turn.
@@ -24,7 +27,7 @@ pub(super) type Suspended = *mut usize;
 /// What runs on a fiber. It is given the pointer that the fiber was made with and never returns.
 pub(super) type Body = extern "C" fn(context: *mut ()) -> !;
 
-/// A mapped stack with a guard page below.
+/// A mapped stack with a guard below.
 pub(super) struct Fiber {
     mapping: *mut libc::c_void,
     bytes: usize,
@@ -34,10 +37,7 @@ pub(super) struct Fiber {
 impl Fiber {
     /// The fiber with this index among those of its owner.
     pub fn new(index: usize) -> io::Result<Self> {
-        // SAFETY: `sysconf` reads no memory of ours.
-        let page = unsafe { libc::sysconf(libc::_SC_PAGESIZE) };
-        let page = usize::try_from(page).unwrap_or(4096);
-        let bytes = page + STACK_BYTES + STAGGER_RANGE;
+        let bytes = GUARD_BYTES + STACK_BYTES + STAGGER_RANGE;
         // SAFETY: a private anonymous mapping at an address of the system's choice touches no memory of ours.
         let mapping = unsafe {
             let flags = libc::MAP_PRIVATE | libc::MAP_ANON | libc::MAP_NORESERVE;
@@ -60,11 +60,16 @@ impl Fiber {
                 .wrapping_byte_add(bytes - index * STAGGER % STAGGER_RANGE)
                 .cast(),
         };
-        // SAFETY: the first page of the new mapping; nobody uses it yet.
-        if unsafe { libc::mprotect(mapping, page, libc::PROT_NONE) } != 0 {
+        // SAFETY: the first pages of the new mapping; nobody uses them yet.
+        if unsafe { libc::mprotect(mapping, GUARD_BYTES, libc::PROT_NONE) } != 0 {
             return Err(io::Error::last_os_error());
         }
         Ok(fiber)
+    }
+
+    /// Whether an address lies in the guard.
+    pub fn is_guard(&self, address: usize) -> bool {
+        address.wrapping_sub(self.mapping.addr()) < GUARD_BYTES
     }
 
     /// Makes the fiber begin with `body` when it is switched to, whatever it did before.

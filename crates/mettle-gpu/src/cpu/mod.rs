@@ -4,13 +4,19 @@ mod code;
 mod crew;
 mod executor;
 mod fiber;
+mod guard;
+mod guarded;
+mod landing;
 mod level;
 mod memory;
 mod order;
 mod patience;
 mod prepare;
 mod simd_group;
+mod threadgroup_memory;
 mod ticket;
+mod trap;
+mod watchdog;
 mod worker;
 
 use std::ptr::NonNull;
@@ -18,8 +24,9 @@ use std::sync::{Mutex, PoisonError};
 
 use self::code::Code;
 use self::crew::Crew;
+use self::guard::Guard;
 use crate::backend::{
-    Backend, Commands, Completion, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline,
+    Backend, Commands, Completion, Extent, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -31,6 +38,7 @@ pub(crate) struct CpuBackend {
     targets: &'static [&'static str],
     limits: Limits,
     crew: Crew,
+    guard: Option<Guard>,
     order_seed: Mutex<Option<u64>>,
 }
 
@@ -46,7 +54,8 @@ impl CpuBackend {
             name: level::processor_name(),
             targets: level::targets()?,
             limits: Limits::default(),
-            crew: Crew::new(workers),
+            crew: Crew::new(workers, options),
+            guard: options.guard.then(Guard::default),
             order_seed: Mutex::new(None),
         })
     }
@@ -81,11 +90,15 @@ unsafe impl Backend for CpuBackend {
     }
 
     fn allocate(&self, bytes: usize) -> Result<RawBuffer> {
-        let start = memory::allocate(bytes).ok_or_else(|| Error::OutOfMemory {
+        let out_of_memory = || Error::OutOfMemory {
             device: self.name.clone(),
             needed: bytes as u64,
             available: memory::info().available,
-        })?;
+        };
+        if let Some(guard) = &self.guard {
+            return guard.allocate(bytes).ok_or_else(out_of_memory);
+        }
+        let start = memory::allocate(bytes).ok_or_else(out_of_memory)?;
         Ok(RawBuffer {
             handle: start.as_ptr().expose_provenance() as u64,
             bytes,
@@ -94,7 +107,24 @@ unsafe impl Backend for CpuBackend {
         })
     }
 
+    fn keeps_memory(&self) -> bool {
+        self.guard.is_none()
+    }
+
+    fn extent(&self, buffer: RawBuffer) -> Option<Extent> {
+        if let Some(guard) = &self.guard {
+            return guard.extent(buffer);
+        }
+        Some(Extent {
+            address: buffer.handle,
+            reach: 0,
+        })
+    }
+
     unsafe fn free(&self, buffer: RawBuffer) {
+        if let Some(guard) = &self.guard {
+            return guard.free(buffer);
+        }
         if let Some(start) = NonNull::new(address(buffer)) {
             // SAFETY: the caller's promise: it is from `allocate` and unused.
             unsafe { memory::free(start, buffer.bytes) };
@@ -102,6 +132,10 @@ unsafe impl Backend for CpuBackend {
     }
 
     unsafe fn map_host(&self, bytes: &[u8]) -> Option<RawBuffer> {
+        if self.guard.is_some() {
+            // Pages of files have no guards: a copy does.
+            return None;
+        }
         let handle = bytes.as_ptr().expose_provenance();
         Some(RawBuffer {
             handle: handle as u64,
@@ -165,13 +199,7 @@ unsafe impl Backend for CpuBackend {
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise; `run` returns when every worker is done.
-        unsafe {
-            self.crew.run(
-                |plan, workers| plan.make(&commands, workers),
-                seed,
-                commands.profile,
-            )
-        }
+        unsafe { self.crew.run(&commands, seed, self.guard.as_ref()) }
     }
 
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {

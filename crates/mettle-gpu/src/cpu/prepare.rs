@@ -85,18 +85,18 @@ unsafe impl Send for Plan {}
 unsafe impl Sync for Plan {}
 
 impl Plan {
-    /// Plans a submission for a number of workers.
+    /// Plans a submission for a number of workers, each launch in a phase of its own if it is to be measured or watched `alone`.
     ///
     /// # Safety
     /// The commands are valid, and stay so while the plan is used.
-    pub unsafe fn make(&mut self, commands: &Commands<'_>, workers: u64) {
+    pub unsafe fn make(&mut self, commands: &Commands<'_>, workers: u64, alone: bool) {
         self.launches.clear();
         self.phases.clear();
         self.pointers.clear();
         self.threadgroup_memory.clear();
         let mut start = 0;
         for (index, launch) in commands.launches.iter().enumerate() {
-            let begins = launch.barrier_before || commands.profile || index - start == MAX_LAUNCHES;
+            let begins = launch.barrier_before || alone || index - start == MAX_LAUNCHES;
             if begins && index > start {
                 self.push_phase(start..index, workers);
                 start = index;
@@ -120,12 +120,13 @@ impl Plan {
                     index,
                     buffer,
                     offset,
+                    ..
                 } => {
                     let start: *mut c_void = ptr::with_exposed_provenance_mut(buffer as usize);
                     // SAFETY: the offset lies in the buffer or at its end.
                     (index, unsafe { start.byte_add(offset) })
                 }
-                RawArgument::Value { index, offset } => {
+                RawArgument::Value { index, offset, .. } => {
                     let bytes = &commands.values[offset..];
                     (index, bytes.as_ptr().cast_mut().cast())
                 }
@@ -195,7 +196,7 @@ mod tests {
 
     use super::*;
     use crate::backend::RawPipeline;
-    use crate::cpu::code::Entry;
+    use crate::cpu::code::{Entry, Text};
     use proptest::prelude::*;
 
     unsafe extern "C" fn nothing(_: *const mettle_msl::abi::Launch) {}
@@ -209,7 +210,7 @@ mod tests {
         ) {
             let kernels: Vec<Kernel> = launches
                 .iter()
-                .map(|&(_, cost, _)| Kernel { entry: Entry::Group(nothing), cost: AtomicU32::new(cost) })
+                .map(|&(_, cost, _)| Kernel { entry: Entry::Group(nothing), text: Text::default(), cost: AtomicU32::new(cost) })
                 .collect();
             let raw: Vec<RawLaunch> = launches
                 .iter()
@@ -228,7 +229,7 @@ mod tests {
             let commands = Commands { launches: &raw, arguments: &[], values: &[], profile: false };
             let mut plan = Plan::default();
             // SAFETY: the kernels outlive the plan.
-            unsafe { plan.make(&commands, workers) };
+            unsafe { plan.make(&commands, workers, false) };
             let mut next_launch = 0;
             for phase in &plan.phases {
                 prop_assert_eq!(phase.launches.start, next_launch);

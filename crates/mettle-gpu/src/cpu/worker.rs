@@ -1,52 +1,64 @@
 //! One worker: runs ranges of threadgroups of a launch.
 
-use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
-use mettle_msl::abi::{self, MAX_ARGUMENTS};
+use mettle_msl::abi;
 
 use super::code::{Entry, Kernel};
-use super::executor::Executor;
+use super::executor::{Executor, Stopped};
 use super::order::Permutation;
 use super::prepare::{Plan, Prepared};
-use crate::error::Fault;
-
-/// Each argument of dynamic threadgroup memory starts at a multiple of this: a line of the cache.
-const LINE: usize = 64;
-
-/// Bytes of dynamic threadgroup memory: the limit of a launch, and room to align up to 31 arguments.
-const THREADGROUP_BYTES: usize = 32768 + MAX_ARGUMENTS * LINE;
+use super::threadgroup_memory::ThreadgroupMemory;
+use super::trap::Cause;
+use crate::fault::{Fault, Origin};
 
 /// A launch that failed, in a threadgroup.
 pub(super) struct Failure {
     pub threadgroup: [u32; 3],
     pub fault: Fault,
+    /// The instruction, in the code of the kernel's library.
+    pub code_address: Option<u64>,
+}
+
+impl Failure {
+    /// A failure of which no instruction is known.
+    pub fn boxed(threadgroup: [u32; 3], fault: Fault) -> Box<Self> {
+        Box::new(Failure {
+            threadgroup,
+            fault,
+            code_address: None,
+        })
+    }
 }
 
 /// What a worker keeps: fibers, and memory for one threadgroup. It is used by one thread of the system at a time.
 pub(super) struct Worker {
     executor: Box<Executor>,
-    threadgroup_memory: Box<[Line]>,
-    threadgroup_pointers: [*mut c_void; MAX_ARGUMENTS],
+    threadgroup_memory: ThreadgroupMemory,
+    /// Threadgroups of the last run that were done.
+    done: u32,
+    /// Says that the time of the submission is up. The executor points to it.
+    _out_of_time: Option<Arc<AtomicBool>>,
 }
 
-#[derive(Clone, Copy)]
-#[repr(C, align(64))]
-struct Line([u8; LINE]);
-
-// SAFETY: the pointers lead into the worker's own memory.
-unsafe impl Send for Worker {}
-
 impl Worker {
-    pub fn new() -> Self {
+    /// A worker that stops when `out_of_time` says so, and finds accesses outside of threadgroup memory if it is to `guard` it.
+    pub fn new(out_of_time: Option<Arc<AtomicBool>>, guard: bool) -> Self {
         Worker {
-            executor: Executor::new(),
-            threadgroup_memory: vec![Line([0; LINE]); THREADGROUP_BYTES / LINE].into_boxed_slice(),
-            threadgroup_pointers: [ptr::null_mut(); MAX_ARGUMENTS],
+            executor: Executor::new(out_of_time.as_ref().map_or(ptr::null(), Arc::as_ptr)),
+            threadgroup_memory: ThreadgroupMemory::new(guard),
+            done: 0,
+            _out_of_time: out_of_time,
         }
+    }
+
+    /// How many threadgroups of the last run were done.
+    pub fn done(&self) -> u32 {
+        self.done
     }
 
     /// Runs a range of the threadgroups of a launch, counted x fastest, or in the order drawn from a seed.
@@ -59,13 +71,19 @@ impl Worker {
         launch: &Prepared,
         groups: Range<u32>,
         seed: Option<u64>,
-    ) -> Result<(), Failure> {
-        let arguments = &plan.threadgroup_memory[launch.threadgroup_memory.clone()];
-        let lines = self.place_threadgroup_memory(arguments);
+    ) -> Result<(), Box<Failure>> {
+        let memory = &plan.threadgroup_memory[launch.threadgroup_memory.clone()];
+        self.done = 0;
+        if self.executor.is_out_of_time() {
+            return Err(Failure::boxed([0; 3], Fault::out_of_time()));
+        }
+        if let Err(fault) = self.threadgroup_memory.place(memory) {
+            return Err(Failure::boxed([0; 3], fault));
+        }
         let grid = &launch.grid;
         let mut arguments = abi::Launch {
             buffers: plan.pointers[launch.buffers..].as_ptr(),
-            threadgroup_memory: self.threadgroup_pointers.as_ptr(),
+            threadgroup_memory: self.threadgroup_memory.pointers(),
             threads_per_grid: grid.threads,
             threadgroups_per_grid: grid.threadgroups,
             threads_per_threadgroup: grid.threads_per_threadgroup,
@@ -76,32 +94,77 @@ impl Worker {
         let kernel = unsafe { &*launch.kernel };
         let order = seed.map(|seed| Permutation::new(grid.threadgroup_count(), seed));
         let executor = &raw mut *self.executor;
-        let memory = &mut self.threadgroup_memory[..lines];
-        // SAFETY: this worker is used by this thread of the system alone; the launch is valid.
-        unsafe {
-            Executor::enter(executor, || {
+        let threadgroup_memory = &mut self.threadgroup_memory;
+        let mut result = Ok(());
+        // Volatile: what is stored in it must be there when the loop is abandoned.
+        let done = &raw mut self.done;
+        // SAFETY: this worker is used by this thread of the system alone; the launch is valid; the loop owns nothing.
+        let entered = unsafe {
+            Executor::enter(executor, kernel.text, || {
                 let mut position = grid.threadgroup_position(groups.start);
                 for index in groups {
                     if let Some(order) = order {
                         position = grid.threadgroup_position(order.apply(index));
                         // Not-a-number for every floating-point type: what a kernel never wrote shows.
-                        memory.fill(Line([0xff; LINE]));
+                        threadgroup_memory.fill(0xff);
                     }
                     arguments.threadgroup_position = position;
                     arguments.threadgroup_size = grid.threadgroup_size(position);
                     let thread_seed = seed
                         .map(|seed| seed ^ u64::from(index).wrapping_mul(0x9e37_79b9_7f4a_7c15));
-                    run_group(executor, kernel, &arguments, thread_seed).map_err(|fault| {
-                        Failure {
-                            threadgroup: position,
-                            fault,
-                        }
-                    })?;
+                    if let Err(fault) = run_group(executor, kernel, &arguments, thread_seed) {
+                        result = Err(Failure::boxed(position, fault));
+                        return;
+                    }
+                    done.write_volatile(done.read_volatile() + 1);
+                    Executor::check_interrupted(executor);
                     advance(&mut position, grid.threadgroups);
                 }
-                Ok(())
             })
+        };
+        let result = match entered {
+            Ok(()) => result,
+            Err(stopped) => Err(self.failure(&stopped, kernel, &arguments)),
+        };
+        let overrun = self.threadgroup_memory.check();
+        match (result, overrun) {
+            (Ok(()), Err(fault)) => Err(Failure::boxed(arguments.threadgroup_position, fault)),
+            (result, _) => result,
         }
+    }
+
+    /// What is to be said of a kernel that was stopped in a threadgroup.
+    #[cold]
+    fn failure(&self, stopped: &Stopped, kernel: &Kernel, launch: &abi::Launch) -> Box<Failure> {
+        let origin = Origin {
+            thread: stopped
+                .thread
+                .map(|thread| position_in_grid(launch, thread)),
+            site: None,
+        };
+        let fault = match stopped.trap.cause {
+            Cause::Memory { address, access } => self
+                .threadgroup_memory
+                .attribute(address, access, &origin)
+                .unwrap_or(Fault::Access {
+                    address: address.map(|address| address as u64),
+                    access,
+                    near: None,
+                    origin,
+                }),
+            Cause::Stack => Fault::StackOverflow { origin },
+            Cause::Arithmetic => Fault::Division { origin },
+            Cause::Instruction if kernel.text.is_index_check(stopped.trap.pc) => {
+                Fault::ArrayIndex { origin }
+            }
+            Cause::Instruction => Fault::Undefined { origin },
+            Cause::OutOfTime => Fault::out_of_time(),
+        };
+        Box::new(Failure {
+            threadgroup: launch.threadgroup_position,
+            fault,
+            code_address: kernel.text.address_in_object(stopped.trap.pc),
+        })
     }
 
     /// As [`Worker::run`], and counts the time into the cost of the kernel.
@@ -114,7 +177,7 @@ impl Worker {
         launch: &Prepared,
         groups: Range<u32>,
         seed: Option<u64>,
-    ) -> Result<(), Failure> {
+    ) -> Result<(), Box<Failure>> {
         let count = groups.len();
         let started = Instant::now();
         // SAFETY: the caller's promise.
@@ -123,23 +186,6 @@ impl Worker {
         // SAFETY: as in `run`.
         unsafe { &*launch.kernel }.observe(elapsed * 16 / count.max(1) as u64);
         result
-    }
-
-    /// Sets the pointers of dynamic threadgroup memory; returns how many lines it takes.
-    fn place_threadgroup_memory(&mut self, arguments: &[(u32, usize)]) -> usize {
-        let mut line = 0;
-        for &(index, bytes) in arguments {
-            let lines = bytes.div_ceil(LINE);
-            // The limit was checked when the launch was recorded.
-            if let (Some(memory), Some(pointer)) = (
-                self.threadgroup_memory.get_mut(line..line + lines),
-                self.threadgroup_pointers.get_mut(index as usize),
-            ) {
-                *pointer = memory.as_mut_ptr().cast();
-            }
-            line += lines;
-        }
-        line.min(self.threadgroup_memory.len())
     }
 }
 
@@ -161,8 +207,26 @@ unsafe fn run_group(
                 entry(arguments);
                 Executor::take_unexpected(executor)
             }
+            Entry::Single(entry) => {
+                Executor::run_singles(executor, entry, arguments, seed);
+                Executor::take_unexpected(executor)
+            }
         }
     }
+}
+
+/// The position in the grid of a thread of a threadgroup.
+fn position_in_grid(launch: &abi::Launch, thread: u32) -> [u32; 3] {
+    let [width, height, _] = launch.threadgroup_size.map(|size| size.max(1));
+    let own = [
+        thread % width,
+        thread / width % height,
+        thread / width / height,
+    ];
+    std::array::from_fn(|i| {
+        let first = launch.threadgroup_position[i].wrapping_mul(launch.threads_per_threadgroup[i]);
+        first.wrapping_add(own[i])
+    })
 }
 
 /// The next position, x fastest.
@@ -197,6 +261,7 @@ mod tests {
 
     use super::*;
     use crate::backend::{Commands, RawLaunch, RawPipeline};
+    use crate::cpu::code::Text;
     use crate::cpu::executor::HOOKS;
     use crate::grid::GridSize;
 
@@ -233,6 +298,7 @@ mod tests {
     fn unexpected_synchronisation_is_a_fault() {
         let kernel = Kernel {
             entry: Entry::Group(liar),
+            text: Text::default(),
             cost: AtomicU32::new(0),
         };
         let launch = RawLaunch {
@@ -252,10 +318,10 @@ mod tests {
             profile: false,
         };
         let mut plan = Plan::default();
-        let mut worker = Worker::new();
+        let mut worker = Worker::new(None, false);
         // SAFETY: the commands are valid; the kernel has no arguments.
         let failure = unsafe {
-            plan.make(&commands, 1);
+            plan.make(&commands, 1, false);
             worker
                 .run(&plan, &plan.launches[0], 4..6, None)
                 .unwrap_err()

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 use mettle_gpu::{Arguments, ConstantSet, Device, Grid, Library, Pipeline, Preference, Result};
-use mettle_msl::{ConstantValue, Options, Target, Unit};
+use mettle_msl::{ConstantValue, Instrumentation, Options, Target, Unit};
 
 pub fn device() -> Device {
     Device::open(Preference::Cpu).expect("the CPU device opens")
@@ -31,10 +31,19 @@ pub fn artefact(file: &str) -> Vec<u8> {
 
 /// An artefact of a file with some constants fixed, or generic.
 pub fn compile(file: &str, constants: Option<&[(u32, ConstantValue)]>) -> Vec<u8> {
+    compile_with(file, constants, Instrumentation::None)
+}
+
+fn compile_with(
+    file: &str,
+    constants: Option<&[(u32, ConstantValue)]>,
+    instrumentation: Instrumentation,
+) -> Vec<u8> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/device/metal");
     let path = folder.join(file).with_extension("metal");
-    let unit = Unit::from_file(&path, &Options::default())
+    let mut unit = Unit::from_file(&path, &Options::default())
         .unwrap_or_else(|error| panic!("{file}: {error}"));
+    unit.instrument(instrumentation);
     mettle_msl::compile(&unit, target(), constants, &[])
         .unwrap_or_else(|error| panic!("{file}: {error}"))
         .to_bytes()
@@ -53,6 +62,12 @@ pub fn pipeline(device: &Device, file: &str, kernel: &str) -> Pipeline {
     library(device, file)
         .pipeline(kernel, &ConstantSet::EMPTY)
         .unwrap_or_else(|error| panic!("{error}"))
+}
+
+/// The library of a file compiled for finding mistakes in it.
+pub fn instrumented(device: &Device, file: &str, instrumentation: Instrumentation) -> Library {
+    let bytes = compile_with(file, None, instrumentation);
+    device.library_from(file, vec![(target().name().to_owned(), None, bytes)])
 }
 
 /// Runs one launch and waits for it.

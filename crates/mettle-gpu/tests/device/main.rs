@@ -2,11 +2,13 @@
 
 mod atomics;
 mod bindings;
+mod budget;
 mod buffers;
 mod common;
 mod constants;
 mod errors;
 mod grids;
+mod guard;
 mod hazards;
 mod simd;
 mod simd_matrix;

@@ -5,7 +5,7 @@ use crate::diagnostic;
 use crate::error::{Error, Result};
 use crate::source::edit::Edited;
 use crate::tool::{clang::Clang, precompiled, process};
-use crate::{Diagnostic, Severity, Target, Unit};
+use crate::{Diagnostic, Instrumentation, Severity, Target, Unit};
 
 /// How C++ is compiled, apart from the target.
 ///
@@ -31,17 +31,22 @@ const FLAGS: [&str; 17] = [
 ];
 
 /// What a shared object takes besides.
-const SHARED_OBJECT: [&str; 3] = [
+const SHARED_OBJECT: [&str; 4] = [
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-semantic-interposition",
+    // Large frames touch each of their pages, so that they cannot reach past the guard below a stack.
+    "-fstack-clash-protection",
 ];
 
 /// The flags, and the language that the rewritten text is.
-fn dialect(target: Target) -> (&'static [&'static str], &'static str) {
+fn dialect(clang: &Clang, unit: &Unit, target: Target) -> (Vec<&'static str>, &'static str) {
     match target {
-        Target::Cpu(_) => (&SHARED_OBJECT, "c++"),
-        Target::Ptx(_) => (&[], "cuda"),
+        Target::Cpu(_) => (
+            [&SHARED_OBJECT, &*instrumentation(clang, unit)].concat(),
+            "c++",
+        ),
+        Target::Ptx(_) => (Vec::new(), "cuda"),
     }
 }
 
@@ -80,10 +85,10 @@ fn front_end(
     let header = header(clang, unit, target)?;
     let compile = |header: &precompiled::Header| {
         let mut command = command(clang, target);
-        let (flags, language) = dialect(target);
+        let (flags, language) = dialect(clang, unit, target);
         command
             .args(FLAGS)
-            .args(flags)
+            .args(&flags)
             .arg(standard(unit))
             .args(header.arguments())
             .args(["-fshow-overloads=best", "-fno-elide-type"])
@@ -115,7 +120,7 @@ fn front_end(
 }
 
 fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Header> {
-    let (flags, language) = dialect(target);
+    let (flags, language) = dialect(clang, unit, target);
     let name = if unit.tensors {
         "mettle/unit_tensor.h"
     } else {
@@ -134,6 +139,23 @@ fn header(clang: &Clang, unit: &Unit, target: Target) -> Result<precompiled::Hea
         &["-x", "c++-header", "-fpch-instantiate-templates"],
         unit.timeout,
     )
+}
+
+/// What code carries for finding mistakes in it. A check that fails runs into an instruction that traps.
+fn instrumentation(clang: &Clang, unit: &Unit) -> Vec<&'static str> {
+    const LINES: &str = "-gline-tables-only";
+    const CHECKS: [&str; 2] = ["-fsanitize=array-bounds", "-fsanitize-trap=array-bounds"];
+    // One instruction for each check, so that it leads to a line.
+    let separate: &[&str] = match clang.major() {
+        ..17 => &[],
+        17..20 => &["-mllvm", "-ubsan-unique-traps"],
+        20.. => &["-fno-sanitize-merge"],
+    };
+    match unit.instrumentation {
+        Instrumentation::None => Vec::new(),
+        Instrumentation::Lines => vec![LINES],
+        Instrumentation::Full => [&[LINES], &CHECKS[..], separate].concat(),
+    }
 }
 
 /// The language of a unit. Operations on tensors are described by template arguments of class type, which C++17 does not have.

@@ -3,7 +3,7 @@
 use super::command;
 use crate::error::{Error, Result};
 use crate::tool::{clang::Clang, process};
-use crate::{Target, Unit};
+use crate::{Instrumentation, Target, Unit};
 use object::{Object, ObjectSymbol, SymbolKind};
 use std::fs;
 use std::process::Command;
@@ -73,8 +73,12 @@ pub(super) fn link(clang: &Clang, unit: &Unit, target: Target, object: &[u8]) ->
         .args(["-shared", "-nostdlib", "-w"])
         .args(clang.linker.as_deref());
     command.args([
-        "-Wl,--gc-sections,-s,-Bsymbolic,--build-id=none,--hash-style=gnu",
+        "-Wl,--gc-sections,-Bsymbolic,--build-id=none,--hash-style=gnu",
         "-Wl,-z,noexecstack",
+        match unit.instrumentation {
+            Instrumentation::None => "-Wl,--strip-all",
+            Instrumentation::Lines | Instrumentation::Full => "-Wl,--discard-all",
+        },
     ]);
     command.arg(&input).arg("-o").arg(&output);
     run(command, "", "the linker", unit)?;

@@ -15,7 +15,7 @@ use crate::error::{Error, Result};
 use crate::reflect::{Access, Argument, ArgumentKind, ConstantValue, Kernel};
 use crate::rewrite::{self, Request};
 use crate::tool::clang::Clang;
-use crate::{Diagnostic, Target, Unit};
+use crate::{Diagnostic, Instrumentation, Target, Unit};
 use std::process::Command;
 
 /// Compiles kernels of a unit.
@@ -89,6 +89,9 @@ fn shared_object(
             if synchronises { "thread" } else { "group" },
             kernel.name
         ));
+        if unit.instrumentation == Instrumentation::Full {
+            keep.push(format!("mettle_thread__{}", kernel.name));
+        }
         compiled.push((*kernel, synchronises, reached));
     }
     let object = link::assemble(clang, unit, target, &module.only(keep))?;
@@ -151,7 +154,7 @@ pub fn fingerprint(
     part(env!("METTLE_MSL_DIGEST").as_bytes());
     part(unit.name.as_bytes());
     part(unit.digest().as_bytes());
-    part(&[u8::from(unit.tensors)]);
+    part(&[u8::from(unit.tensors), unit.instrumentation as u8]);
     part(clang.version.as_bytes());
     part(target.name().as_bytes());
     kernels

@@ -81,6 +81,13 @@ impl Clang {
     }
 }
 
+impl Clang {
+    /// The version of LLVM; zero if it is not known.
+    pub fn major(&self) -> u32 {
+        major(&self.version).unwrap_or(0)
+    }
+}
+
 /// The number after `clang version`.
 fn major(version: &str) -> Option<u32> {
     // Apple numbers its clang by Xcode: "Apple clang version 15" is LLVM 16.
