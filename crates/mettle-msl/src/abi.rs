@@ -63,6 +63,48 @@ pub struct Dispatch {
     pub origin: [u32; 3],
 }
 
+/// What the numbers of an argument of a message are: [`LogArgument::kind`].
+pub mod log_kind {
+    /// Signed integers.
+    pub const SIGNED: u32 = 0;
+    /// Unsigned integers.
+    pub const UNSIGNED: u32 = 1;
+    /// Floating-point numbers.
+    pub const FLOATING: u32 = 2;
+}
+
+/// An argument of a message: a number, or a vector of up to four.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct LogArgument {
+    /// Integers extended to 64 bits, or the bits of an `f32`.
+    pub values: [u64; 4],
+    /// One of [`log_kind`].
+    pub kind: u32,
+    /// Bytes of one number, after promotion unless it is in a vector.
+    pub size: u32,
+    /// How many numbers: 1 unless it is a vector.
+    pub count: u32,
+}
+
+/// A message of a kernel: a format as `printf`'s and its arguments. Strings end with NUL.
+#[repr(C)]
+#[derive(Clone, Copy, Debug)]
+pub struct LogMessage {
+    /// Subsystem of the log, empty for the default one.
+    pub subsystem: *const std::ffi::c_char,
+    /// Category of the log, empty for the default one.
+    pub category: *const std::ffi::c_char,
+    /// The format.
+    pub format: *const std::ffi::c_char,
+    /// `count` arguments.
+    pub arguments: *const LogArgument,
+    /// 0 debug, 1 info, 2 default, 3 error, 4 fault.
+    pub kind: u32,
+    /// Number of arguments.
+    pub count: u32,
+}
+
 /// What a running kernel asks of the device.
 #[repr(C)]
 #[derive(Clone, Copy, Debug)]
@@ -79,6 +121,8 @@ pub struct Hooks {
     pub barrier: unsafe extern "C" fn(site: u64, memory_flags: u32),
     /// The calling thread's index in its threadgroup.
     pub thread_index: unsafe extern "C" fn() -> u32,
+    /// Hands a message to the host's log.
+    pub log: unsafe extern "C" fn(message: *const LogMessage),
 }
 
 /// One function constant of a generic artefact.

@@ -39,6 +39,7 @@ pub(super) static HOOKS: Hooks = Hooks {
     collective,
     barrier,
     thread_index,
+    log: super::log::log,
 };
 
 /// A kernel that was abandoned.

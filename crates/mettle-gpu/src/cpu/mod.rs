@@ -8,6 +8,7 @@ mod guard;
 mod guarded;
 mod landing;
 mod level;
+mod log;
 mod memory;
 mod order;
 mod patience;

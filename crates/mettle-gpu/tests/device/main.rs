@@ -10,6 +10,7 @@ mod errors;
 mod grids;
 mod guard;
 mod hazards;
+mod logging;
 mod simd;
 mod simd_matrix;
 mod simd_ops;

@@ -51,6 +51,29 @@ using WaitForGroup = void (*)(ulong site, Combine combine, const void* in, void*
 using WaitForThreadgroup = void (*)(ulong site, uint mem_flags);
 using AskIndex = uint (*)();
 
+enum class LogKind : uint { signed_integer, unsigned_integer, floating };
+
+// An argument of a message: a number, or a vector of up to four. Integers are extended to 64 bits, floating-point
+// numbers are the bits of a float.
+struct LogArgument {
+  ulong values[4];
+  LogKind kind;
+  uint size;   // bytes of one number, after promotion unless it is in a vector
+  uint count;  // 1 for a number
+};
+
+// A message of a kernel: a format as printf's and its arguments.
+struct LogMessage {
+  const char* subsystem;
+  const char* category;
+  const char* format;
+  const LogArgument* arguments;
+  uint type;  // metal::log_type
+  uint count;
+};
+
+using Log = void (*)(const LogMessage* message);
+
 // What a running kernel asks of the device.
 struct Hooks {
   // Waits until every thread of the SIMD group that has not returned waits in a hook, then `combine` (unless null) runs
@@ -60,6 +83,8 @@ struct Hooks {
   WaitForThreadgroup barrier;
   // The calling thread's index in its threadgroup.
   AskIndex thread_index;
+  // Hands a message to the host's log.
+  Log log;
 };
 
 #endif  // METTLE_PTX

@@ -3,7 +3,8 @@
 use libloading::{Library, Symbol};
 use mettle_msl::Artefact;
 use mettle_msl::abi::{
-    Combine, Constant, DeriveConstants, GroupEntry, Hooks, Launch, MAX_ARGUMENTS, ThreadEntry,
+    Combine, Constant, DeriveConstants, GroupEntry, Hooks, Launch, LogMessage, MAX_ARGUMENTS,
+    ThreadEntry,
 };
 use std::ffi::c_void;
 use std::io::Write;
@@ -27,6 +28,8 @@ extern "C" fn thread_index() -> u32 {
 
 extern "C" fn barrier(_site: u64, _flags: u32) {}
 
+unsafe extern "C" fn log(_message: *const LogMessage) {}
+
 /// A SIMD group of one lane, which is what groups of one thread have.
 unsafe extern "C" fn collective(
     _site: u64,
@@ -47,6 +50,7 @@ static HOOKS: Hooks = Hooks {
     collective,
     barrier,
     thread_index,
+    log,
 };
 
 impl Loaded {

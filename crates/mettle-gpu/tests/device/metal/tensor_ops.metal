@@ -129,7 +129,7 @@ FRAGMENTS("f32", float, float, false, true)
 FRAGMENTS("bf16", bfloat, float, true, true)
 FRAGMENTS("i8", char, int, true, false)
 
-// Rows of a product minus their greatest element, and columns' sums.
+// Rows of a product minus their greatest element, plus what `sums` holds, which takes the columns' sums.
 kernel void reduced(device half* a [[buffer(0)]], device half* b [[buffer(1)]], device float* c [[buffer(2)]],
                     device float* sums [[buffer(3)]]) {
   matmul2d<matmul2d_descriptor(24, 40, 8), execution_simdgroup> op;
@@ -144,6 +144,11 @@ kernel void reduced(device half* a [[buffer(0)]], device half* b [[buffer(1)]], 
   if (is_iterator_compatible(product, rows)) {
     for (auto it = product.begin(); it != product.end(); it++) *it -= *rows.map_iterator(it);
   }
+  // The bias is one row for all.
+  auto bias = op.get_destination_cooperative_tensor<decltype(ta), decltype(tb), float>();
+  bias.load(tensor(sums, dextents<int, 2>(40, 1)));
+  for (ushort i = 0; i < product.get_capacity(); i++) product.set(i, product.get(i) + bias.get(i));
   product.store(tensor(c, extents<int, 40, 24>()));
+  threadgroup_barrier(mem_flags::mem_device);
   columns.store(tensor(sums, dextents<int, 1>(40)));
 }

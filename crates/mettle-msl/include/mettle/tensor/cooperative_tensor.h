@@ -44,6 +44,10 @@ class cooperative_tensor {
   using value_type = Element;
   using extents_type = Extents;
   using index_type = typename Extents::index_type;
+  using size_type = make_unsigned_t<index_type>;
+  using rank_type = typename Extents::rank_type;
+  using thread_index_type = ushort;
+  using thread_size_type = ushort;
   using layout = Layout;
   using iterator = mettle::ElementIterator<cooperative_tensor, Element>;
   using const_iterator = mettle::ElementIterator<const cooperative_tensor, const Element>;
@@ -74,6 +78,9 @@ class cooperative_tensor {
     return elements_[i < Layout::capacity ? i : Layout::capacity];
   }
 
+  METTLE_INLINE constexpr value_type get(ushort i) const { return (*this)[i]; }
+  METTLE_INLINE constexpr void set(ushort i, value_type value) { (*this)[i] = value; }
+
   METTLE_INLINE constexpr iterator begin() { return {this, 0}; }
   METTLE_INLINE constexpr iterator end() { return {this, Layout::capacity}; }
   METTLE_INLINE constexpr const_iterator begin() const { return {this, 0}; }
@@ -92,39 +99,41 @@ class cooperative_tensor {
     }
   }
 
-  // Reads the elements that the calling thread holds; 0 beyond the sizes of `from`.
+  // Reads the elements that the calling thread holds; 0 beyond the sizes of `from`. A dimension of size 1 is repeated.
   template <class T, class E, class... D>
   METTLE_INLINE void load(const tensor<T, E, D...>& from) {
     for (int i = 0; i < Layout::capacity; i++) {
-      const mettle::Place at = Layout::place(holder_, i);
-      elements_[i] = is_within(from, at) ? Element(element(from, at)) : Element(0);
+      auto at = get_multidimensional_index(ushort(i));
+      for (size_t r = 0; r < get_rank(); r++) {
+        if (from.get_extent(r) == 1) at[r] = 0;
+      }
+      elements_[i] = Element(from.load(at));
     }
   }
-  // Writes them, except beyond the sizes of `to`.
+  // Writes them, except beyond the sizes of `to`. A dimension of size 1 of this tensor is repeated.
   template <class T, class E, class... D>
   METTLE_INLINE void store(const tensor<T, E, D...>& to) const {
     for (int i = 0; i < Layout::capacity; i++) {
-      const mettle::Place at = Layout::place(holder_, i);
-      if (Layout::holds(holder_, i) && is_within(to, at)) element(to, at) = T(elements_[i]);
+      if (Layout::holds(holder_, i)) store(to, elements_[i], get_multidimensional_index(ushort(i)));
     }
   }
 
  private:
+  // Writes an element to its place, or, along a dimension of size 1 here, to all places.
   template <class Tensor>
-  METTLE_INLINE static bool is_within(const Tensor& t, mettle::Place at) {
+  METTLE_INLINE static void store(const Tensor& to, Element element, array<index_type, Layout::rank> at) {
     static_assert(Tensor::get_rank() == Layout::rank, "a tensor of another number of dimensions");
-    if constexpr (Layout::rank == 2) {
-      return at.column < t.get_extent(0) && at.row < t.get_extent(1);
-    } else {
-      return at.row + at.column < t.get_extent(0);
+    size_t repeated = Layout::rank;
+    for (size_t i = 0; i < Layout::rank; i++) {
+      if (Extents::static_extent(i) == 1) repeated = i;
     }
-  }
-  template <class Tensor>
-  METTLE_INLINE static auto& element(const Tensor& t, mettle::Place at) {
-    if constexpr (Layout::rank == 2) {
-      return t[at.column, at.row];
-    } else {
-      return t[at.row + at.column];
+    if (repeated == Layout::rank) {
+      to.store(static_cast<typename Tensor::value_type>(element), at);
+      return;
+    }
+    for (index_type i = 0; i < to.get_extent(repeated); i++) {
+      at[repeated] = i;
+      to.store(static_cast<typename Tensor::value_type>(element), at);
     }
   }
 

@@ -29,7 +29,11 @@ struct Holder {
   ushort lane, group;
 
   METTLE_INLINE static Holder calling(uint groups) {
+#ifdef METTLE_PTX
+    const uint thread = lane_index();
+#else
     const uint thread = mettle_hooks->thread_index();
+#endif
     return {ushort(thread % simd_width), ushort(thread / simd_width % groups)};
   }
 };

@@ -98,7 +98,11 @@ class matmul2d {
       const void* const alone = &operands;
       Multiply::combine(&alone, nullptr, 1);
     } else {
+#ifdef METTLE_PTX
+      static_assert(groups == 0, "on NVIDIA GPUs only single threads multiply tensors: execution_thread");
+#else
       mettle_hooks->collective(site, &Multiply::combine, &operands, nullptr);
+#endif
     }
   }
 

@@ -77,6 +77,7 @@ struct reduction_operation_identity {
   static constexpr Element min_identity = metal::numeric_limits<Element>::max();
 };
 
+#ifndef METTLE_PTX
 #define METTLE_REDUCTION(name, rows)                                                                            \
   template <class Element, class SourceExtents, class Extents, class SourceLayout, class Layout>                \
   METTLE_INLINE void name(const metal::cooperative_tensor<Element, SourceExtents, SourceLayout>& source,        \
@@ -92,6 +93,7 @@ struct reduction_operation_identity {
 METTLE_REDUCTION(reduce_rows, true)
 METTLE_REDUCTION(reduce_columns, false)
 #undef METTLE_REDUCTION
+#endif
 
 // Whether `destination.map_iterator` takes the iterators of `source`.
 template <class A, class B, class SourceExtents, class Extents, class SourceLayout, class Layout>

@@ -1,6 +1,6 @@
 // tensor<T, Extents, tensor_inline>: memory seen as an array of several dimensions, the first one fastest. It owns
-// nothing. `slice` moves the origin; what lies beyond the sizes reads as zero in the operations on tensors, and is not
-// written by them.
+// nothing. `slice` moves the origin; what lies beyond the sizes reads as zero in `load` and in the operations on
+// tensors, and is not written by them.
 //
 // Only tensors made from a pointer exist here. A tensor_handle is an MTLTensor bound by the host, which Apple's devices
 // have; kernels take a buffer instead and make the tensor themselves.
@@ -20,14 +20,15 @@ class tensor {
   static_assert(!is_same_v<Descriptor, tensor_handle>,
                 "a tensor of a kernel's argument is an MTLTensor, which exists on Apple's devices only: take a pointer "
                 "and make the tensor from it, tensor(pointer, extents)");
-  static_assert(is_same_v<Descriptor, tensor_inline> || is_same_v<Descriptor, tensor_offset>,
-                "a tensor is a tensor_handle, tensor_offset or tensor_inline");
+  static_assert(is_same_v<Descriptor, tensor_inline>, "the descriptor of a tensor is tensor_handle or tensor_inline");
+  static_assert(is_arithmetic_v<remove_cv_t<Element>> && !is_same_v<remove_cv_t<Element>, bool>,
+                "the elements of a tensor are numbers");
 
   using element_type = Element;
   using value_type = remove_cv_t<Element>;
   using extents_type = Extents;
   using index_type = typename Extents::index_type;
-  using size_type = size_t;
+  using size_type = make_unsigned_t<index_type>;
   using rank_type = size_t;
 
   METTLE_INLINE static constexpr rank_type get_rank() { return Extents::rank(); }
@@ -51,11 +52,34 @@ class tensor {
   METTLE_INLINE constexpr const Extents& extents() const { return extents_; }
   METTLE_INLINE constexpr index_type get_extent(rank_type r) const { return extents_.extent(r); }
   METTLE_INLINE constexpr index_type get_stride(rank_type r) const { return index_type(strides_[r]); }
-  METTLE_INLINE constexpr Element* data_handle() const { return data_; }
 
   template <class... I, class = enable_if_t<sizeof...(I) == Extents::rank() && (is_convertible_v<I, index_type> && ...)>>
   METTLE_INLINE constexpr Element& operator[](I... at) const {
     return data_[offset(at...)];
+  }
+
+  template <class I>
+  METTLE_INLINE constexpr Element& operator[](const array<I, Extents::rank()>& at) const {
+    return data_[offset(at)];
+  }
+
+  // An element; 0 where there is none.
+  template <class... I, class = enable_if_t<sizeof...(I) == Extents::rank() && (is_convertible_v<I, index_type> && ...)>>
+  METTLE_INLINE constexpr value_type load(I... at) const {
+    return load(array<index_type, Extents::rank()>{index_type(at)...});
+  }
+  template <class I>
+  METTLE_INLINE constexpr value_type load(const array<I, Extents::rank()>& at) const {
+    return has(at) ? data_[offset(at)] : value_type(0);
+  }
+  // Sets an element, if there is one.
+  template <class... I, class = enable_if_t<sizeof...(I) == Extents::rank() && (is_convertible_v<I, index_type> && ...)>>
+  METTLE_INLINE constexpr void store(value_type value, I... at) const {
+    store(value, array<index_type, Extents::rank()>{index_type(at)...});
+  }
+  template <class I>
+  METTLE_INLINE constexpr void store(value_type value, const array<I, Extents::rank()>& at) const {
+    if (has(at)) data_[offset(at)] = value;
   }
 
   // The tensor that begins at `from`, as large as what is left.
@@ -70,20 +94,23 @@ class tensor {
   METTLE_INLINE constexpr auto slice(I... from) const {
     return part<metal::extents<index_type, Sizes...>>(from...);
   }
-  template <size_t... Sizes, class... I>
-  METTLE_INLINE constexpr auto static_slice(I... from) const {
-    static_assert(sizeof...(Sizes) == Extents::rank() && sizeof...(I) == Extents::rank(),
-                  "a slice has as many dimensions as its tensor");
-    return part<metal::extents<index_type, Sizes...>>(from...);
-  }
 
  private:
   template <class... I>
   METTLE_INLINE constexpr ptrdiff_t offset(I... at) const {
-    const ptrdiff_t index[] = {ptrdiff_t(at)...};
+    return offset(array<ptrdiff_t, Extents::rank()>{ptrdiff_t(at)...});
+  }
+  template <class I>
+  METTLE_INLINE constexpr ptrdiff_t offset(const array<I, Extents::rank()>& at) const {
     ptrdiff_t sum = 0;
-    for (rank_type r = 0; r < get_rank(); r++) sum += index[r] * strides_[r];
+    for (rank_type r = 0; r < get_rank(); r++) sum += ptrdiff_t(at[r]) * strides_[r];
     return sum;
+  }
+  template <class I>
+  METTLE_INLINE constexpr bool has(const array<I, Extents::rank()>& at) const {
+    bool inside = true;
+    for (rank_type r = 0; r < get_rank(); r++) inside &= at[r] >= 0 && at[r] < get_extent(r);
+    return inside;
   }
 
   template <class Sizes, class... I>
