@@ -59,10 +59,20 @@ fn judge(
             ),
         ));
     }
-    if text.starts_with("variable length array") {
+    // With one of these reasons it is a variable's value that is missing, in whatever dialect.
+    let unknown = |n: &CompilerMessage<'_>| {
+        [
+            "read of non-const variable",
+            "initializer of",
+            "function parameter",
+        ]
+        .iter()
+        .any(|reason| n.message.starts_with(reason))
+    };
+    if text.starts_with("array size is not a constant") && notes.iter().any(unknown) {
         return Some((
             "array-size",
-            "the size of an array must be known when the source is compiled; a function constant is not".into(),
+            "the size of an array must be known when the source is compiled; variables and function constants are not".into(),
         ));
     }
     if text.starts_with("automatic variable qualified with")
@@ -78,16 +88,40 @@ fn judge(
         let reason = notes.iter().find(|n| mentions_mismatch(n.message))?;
         return Some((
             "address-space",
-            format!("{}: {} (4)", in_msl(text), in_msl(reason.message)),
+            format!("{}: {} (4)", in_msl(text), self::reason(reason.message)),
         ));
     }
     mentions_mismatch(text).then(|| ("address-space", format!("{} (4)", in_msl(text))))
 }
 
+/// Why a candidate does not fit.
+fn reason(note: &str) -> String {
+    let plain = ["not viable: ", "ignored: "]
+        .iter()
+        .find_map(|mark| Some(note.split_once(mark)?.1))
+        .unwrap_or(note);
+    let words = || {
+        let rest = plain
+            .strip_prefix("cannot bind reference in address space '")
+            .or_else(|| plain.strip_prefix("cannot pass pointer to address space '"))?;
+        let (from, rest) = rest.split_once('\'')?;
+        let (_, rest) = rest.split_once('\'')?;
+        let (to, rest) = rest.split_once('\'')?;
+        let argument = rest.strip_prefix(" in ")?;
+        Some(format!(
+            "the {argument} is in {} memory, the parameter leads to {} memory",
+            in_msl(from),
+            in_msl(to)
+        ))
+    };
+    words().unwrap_or_else(|| in_msl(plain))
+}
+
 /// Whether a message is about two different address spaces.
 fn mentions_mismatch(text: &str) -> bool {
     // Values are copied from one address space to another; pointers and references do not change theirs.
-    let leads = |ty: &&str| text.contains("address space") || ty.contains(['*', '&', '[']);
+    let place = text.contains("address space") || text.contains("object parameter");
+    let leads = |ty: &&str| place || ty.contains(['*', '&', '[']);
     let types: Vec<Vec<&str>> = quoted(text).filter(leads).map(spaces).collect();
     let different = |a: &[&str], b: &[&str]| {
         // Pointers to more levels than the other, or types without any, say nothing.
@@ -118,9 +152,10 @@ fn quoted(text: &str) -> impl Iterator<Item = &str> {
 
 /// The address spaces that a type names, without that of a pointer variable itself (`float *__private`).
 fn spaces(ty: &str) -> Vec<&str> {
-    let ty = ty
-        .trim_end_matches("__private")
-        .trim_end_matches("__private const");
+    let ty = match ty.trim_end().strip_suffix("__private") {
+        Some(rest) if rest.trim_end().ends_with(['*', '&']) => rest,
+        _ => ty,
+    };
     ty.split(|c: char| !(c.is_alphanumeric() || c == '_'))
         .filter(|word| SPACES.iter().any(|(s, _)| s == word))
         .collect()
