@@ -1,0 +1,7 @@
+// MSL 2.21 Implicit Type Conversions: a vector converts to one of other components only when written out
+// expect: no viable conversion @6
+#include <metal_stdlib>
+using namespace metal;
+half4 f(float4 a) {
+  return a;
+}

@@ -1,5 +1,0 @@
-#include <metal_stdlib>
-using namespace metal;
-void f(thread bfloat& r, bfloat x) {
-  r = exp(x);  // ERROR: no viable overloaded '='
-}
