@@ -5,6 +5,9 @@ use crate::source::edit::Edits;
 use crate::token::{TokenKind, Tokens};
 use std::ops::Range;
 
+/// Words that C++ does not have.
+const SPACES: [&str; 4] = ["device", "thread", "threadgroup", "constant"];
+
 /// Rewrites integer literals that are branches of a conditional, where the other branch may be a bfloat.
 pub(super) fn rewrite(tokens: &Tokens<'_>, edits: &mut Edits) {
     let mentions = |i| tokens.is_word(i) && tokens.str(i).contains("bfloat");
@@ -23,7 +26,7 @@ pub(super) fn rewrite(tokens: &Tokens<'_>, edits: &mut Edits) {
                 let text = tokens.slice(branch.clone());
                 edits.replace(
                     tokens.start(branch.start)..tokens.end(branch.end - 1),
-                    format!("mettle::branch<decltype({})>({text})", tokens.slice(other)),
+                    format!("mettle::branch<decltype({other})>({text})"),
                 );
             }
         }
@@ -59,8 +62,8 @@ fn is_literal(t: &Tokens<'_>, range: &Range<usize>) -> bool {
         && t.str(number).bytes().all(|b| b.is_ascii_digit())
 }
 
-/// Of a branch, which may be a chain of conditionals, a part that is no literal, if it is simple enough to be written twice.
-fn leaf(t: &Tokens<'_>, range: Range<usize>) -> Option<Range<usize>> {
+/// Of a branch, which may be a chain of conditionals, a part that is no literal, if it is simple enough to be written twice; as C++.
+fn leaf(t: &Tokens<'_>, range: Range<usize>) -> Option<String> {
     let mut question = range.start;
     while question < range.end {
         if t.is(question, "?") {
@@ -71,15 +74,21 @@ fn leaf(t: &Tokens<'_>, range: Range<usize>) -> Option<Range<usize>> {
         question = t.skip(question);
     }
     let is_simple = |i: usize| match t.kind(i) {
-        Some(TokenKind::Word) => {
-            !["device", "thread", "threadgroup", "constant"].contains(&t.str(i))
-        }
+        Some(TokenKind::Word) => true,
         Some(TokenKind::Number) => t.str(i).bytes().all(|b| b.is_ascii_alphanumeric()),
         Some(TokenKind::Punctuation) => !["<", ">", ">>", "{"].contains(&t.str(i)),
         _ => false,
     };
-    let is_plain = !is_literal(t, &range) && range.clone().all(is_simple);
-    is_plain.then_some(range)
+    if is_literal(t, &range) || !range.clone().all(is_simple) {
+        return None;
+    }
+    let mut text = String::new();
+    for i in range.filter(|&i| !SPACES.contains(&t.str(i))) {
+        text.push_str(t.str(i));
+        text.push(' ');
+    }
+    text.pop();
+    Some(text)
 }
 
 #[cfg(test)]
@@ -101,8 +110,16 @@ mod tests {
         );
         assert_eq!(
             rewritten("bfloat y = (a ? b[i] : -1) + g(c ? 0 : d ? 1 : x.y, 2);"),
-            "bfloat y = (a ? b[i] : mettle::branch<decltype(b[i])>(-1)) + \
-             g(c ? mettle::branch<decltype(x.y)>(0) : d ? mettle::branch<decltype(x.y)>(1) : x.y, 2);"
+            "bfloat y = (a ? b[i] : mettle::branch<decltype(b [ i ])>(-1)) + \
+             g(c ? mettle::branch<decltype(x . y)>(0) : d ? mettle::branch<decltype(x . y)>(1) : x.y, 2);"
+        );
+    }
+
+    #[test]
+    fn address_spaces_go() {
+        assert_eq!(
+            rewritten("bfloat y = c ? (S)*((device T *) x + i) : 0;"),
+            "bfloat y = c ? (S)*((device T *) x + i) : mettle::branch<decltype(( S ) * ( ( T * ) x + i ))>(0);"
         );
     }
 
@@ -111,7 +128,7 @@ mod tests {
         for text in [
             "int y = x < 0 ? 0 : x;",
             "bfloat x; int y = c ? 0 : 1;",
-            "bfloat x; f<c ? 0 : N> y; z = c ? 0 : (device T*)p; w = c ? a : b;",
+            "bfloat x; f<c ? 0 : N> y; w = c ? a : b;",
             "bfloat x; switch (x) { case 0: y = c ? 1.0h : x; }",
         ] {
             assert_eq!(rewritten(text), text);
