@@ -282,7 +282,7 @@ impl<'a> Arguments<'a> {
         let kernel = &self.pipeline.kernel;
         let bound = self.buffers.count_ones() + self.threadgroup_memory.count_ones();
         if bound as usize != kernel.arguments.len() {
-            for argument in &kernel.arguments {
+            for argument in kernel.arguments.iter().filter(|a| !a.optional) {
                 let set = match argument.kind {
                     Kind::ThreadgroupMemory => self.threadgroup_memory,
                     _ => self.buffers,

@@ -54,6 +54,8 @@ pub struct ArtefactArgument {
     pub size: usize,
     /// Alignment of the address; 1 where the type is not known.
     pub align: usize,
+    /// It need not be bound: whether the kernel looks at it depends on a function constant.
+    pub optional: bool,
 }
 
 /// What is bound to an [`ArtefactArgument`].
@@ -171,6 +173,7 @@ mod tests {
                     kind: ArtefactArgumentKind::Buffer { writable: true },
                     size: 4,
                     align: 4,
+                    optional: false,
                 }],
             }],
             lines: vec![

@@ -239,5 +239,6 @@ fn argument(unit: &Unit, argument: &Argument) -> ArtefactArgument {
         kind,
         size,
         align,
+        optional: argument.condition.is_some(),
     }
 }

@@ -43,6 +43,7 @@ impl Reader<'_> {
         let at = declared.name.unwrap_or(range.start);
         let name = declared.name.map_or("", |n| t.str(n)).to_owned();
         let mut index = None;
+        let mut condition = None;
         for part in declared
             .attributes
             .iter()
@@ -73,7 +74,7 @@ impl Reader<'_> {
                     }
                 }
                 // An optional argument: bound or not, the kernel asks its constant before it looks.
-                "function_constant" => {}
+                "function_constant" => condition = Some(t.str(part.start + 2).to_owned()),
                 "texture" | "sampler" => {
                     return self.error(
                         at,
@@ -103,6 +104,7 @@ impl Reader<'_> {
                         name,
                         index: index.unwrap_or(0),
                         kind,
+                        condition,
                         location,
                         docs,
                     },

@@ -44,6 +44,8 @@ pub struct Argument {
     pub index: u32,
     /// What is bound.
     pub kind: ArgumentKind,
+    /// The function constant of `[[function_constant(NAME)]]`: the argument is there only where it is true.
+    pub condition: Option<String>,
     /// Where it is declared.
     pub location: Location,
     /// The comment at the end of its line.

@@ -96,6 +96,10 @@ fn entry(i: usize, kernel: &Kernel) -> String {
                 let argument = &kernel.arguments[a];
                 let (table, how) = match argument.kind {
                     ArgumentKind::Buffer { .. } => ("buffers", format!("pointer<{p}>")),
+                    // One that may not be bound must not be copied.
+                    ArgumentKind::Value { .. } if argument.condition.is_some() => {
+                        ("buffers", format!("value<{p}, false>"))
+                    }
                     ArgumentKind::Value { .. } => ("buffers", format!("value<{p}, Whole>")),
                     ArgumentKind::ThreadgroupMemory { .. } => {
                         ("threadgroup_memory", format!("pointer<{p}>"))
