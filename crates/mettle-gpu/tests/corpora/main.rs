@@ -3,4 +3,5 @@
 
 mod blocks;
 mod candle;
+mod llama;
 mod support;
