@@ -89,7 +89,7 @@ pub enum Fault {
         origin: Origin,
     },
     /// A thread used up its stack: variables that are too large, or recursion without end.
-    #[error("stack overflow: a thread has too large variables or calls itself without end{origin}")]
+    #[error("stack overflow: a thread has too large variables or calls itself too often{origin}")]
     StackOverflow {
         /// Which thread it was, and where in the source.
         origin: Origin,

@@ -8,19 +8,22 @@
 //! order, for all lanes that wait there. Taking the first makes lanes that left a loop early wait for those still inside, and
 //! gives each branch of an `if` its own active lanes, as on a GPU where lanes reconverge.
 
+mod hooks;
+
 use std::cell::Cell;
-use std::ffi::c_void;
 use std::ptr;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
-use mettle_msl::abi::{Combine, Hooks, Launch, ThreadEntry};
+use mettle_msl::abi::{Launch, ThreadEntry};
 
+pub(super) use self::hooks::HOOKS;
 use super::code::Text;
 use super::fiber::{Fiber, Suspended, switch};
-use super::landing::{Landing, abandon, protect};
+use super::landing::{abandon, protect};
 use super::order::Random;
 use super::simd_group::{LANES, SimdGroup, lanes};
-use super::trap::{Cause, Trap};
+use super::stop::Stop;
+use super::trap::Trap;
 use crate::fault::{Fault, Site};
 
 /// Threads of a threadgroup at most.
@@ -33,14 +36,6 @@ thread_local! {
     /// The executor whose kernel runs on this thread of the system.
     static CURRENT: Cell<*mut Executor> = const { Cell::new(ptr::null_mut()) };
 }
-
-/// The hooks that compiled kernels call.
-pub(super) static HOOKS: Hooks = Hooks {
-    collective,
-    barrier,
-    thread_index,
-    log: super::log::log,
-};
 
 /// A kernel that was abandoned.
 pub(super) struct Stopped {
@@ -103,16 +98,8 @@ pub(super) struct Executor {
     idle: Vec<u32>,
     /// What keeps the threadgroup from going on.
     failure: Option<Fault>,
-    /// Where the code of the kernel lies that runs.
-    text: Text,
-    /// Where an abandoned kernel goes on.
-    landing: Landing,
-    /// What a signal handler says of the kernel that it abandoned.
-    trap: Option<Trap>,
-    /// Set by a signal handler: the kernel is to stop where it can.
-    interrupted: AtomicBool,
-    /// Whether submissions are out of time; null when they have as much as they want.
-    out_of_time: *const AtomicBool,
+    /// How the kernel that runs can be stopped.
+    stop: Stop,
 }
 
 // SAFETY: the pointers are only used while a threadgroup runs, which begins and ends on one thread of the system. An idle fiber keeps nothing
@@ -140,11 +127,7 @@ impl Executor {
             suspended: Vec::new(),
             idle: Vec::new(),
             failure: None,
-            text: Text::default(),
-            landing: ptr::null_mut(),
-            trap: None,
-            interrupted: AtomicBool::new(false),
-            out_of_time,
+            stop: Stop::new(out_of_time),
         })
     }
 
@@ -165,11 +148,10 @@ impl Executor {
         }
         // SAFETY: the caller's promise.
         unsafe {
-            (*executor).text = text;
+            (*executor).stop.begin(text);
             (*executor).thread_known = false;
-            (*executor).interrupted.store(false, Ordering::Relaxed);
             let _reset = Reset(CURRENT.replace(executor));
-            if let Some(result) = protect(&raw mut (*executor).landing, run) {
+            if let Some(result) = protect((*executor).stop.landing_mut(), run) {
                 return Ok(result);
             }
             let stopped = (*executor).stopped();
@@ -181,12 +163,8 @@ impl Executor {
     /// What is known of the kernel that was abandoned.
     #[cold]
     fn stopped(&mut self) -> Stopped {
-        let trap = self.trap.take().unwrap_or(Trap {
-            cause: Cause::OutOfTime,
-            pc: 0,
-        });
         Stopped {
-            trap,
+            trap: self.stop.take_trap(),
             thread: self.thread_known.then_some(self.thread),
         }
     }
@@ -196,38 +174,32 @@ impl Executor {
         CURRENT.get()
     }
 
-    /// Whether an instruction is one of the kernel that runs.
-    pub fn is_kernel_code(&self, address: usize) -> bool {
-        self.text.contains(address)
+    /// How the kernel that runs can be stopped.
+    pub fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// As `stop`, for a signal handler on the thread that runs the kernel.
+    #[cfg(target_os = "linux")]
+    pub fn stop_mut(&mut self) -> &mut Stop {
+        &mut self.stop
+    }
+
+    /// Bytes of the stack of the fiber that runs below an address on it; many when no fiber runs.
+    fn stack_left(&self, address: usize) -> usize {
+        let fiber = self
+            .entry
+            .and_then(|_| self.fibers.get(self.fiber as usize));
+        fiber.map_or(usize::MAX, |fiber| fiber.left_below(address))
     }
 
     /// Whether an address lies below the stack of the fiber that runs.
+    #[cfg(target_os = "linux")]
     pub fn is_stack_guard(&self, address: usize) -> bool {
         let fiber = self
             .entry
             .and_then(|_| self.fibers.get(self.fiber as usize));
         fiber.is_some_and(|fiber| fiber.is_guard(address))
-    }
-
-    /// Notes why the kernel that runs is about to be abandoned.
-    pub fn set_trap(&mut self, trap: Trap) {
-        self.trap = Some(trap);
-    }
-
-    /// Where an abandoned kernel goes on.
-    pub fn landing(&self) -> Landing {
-        self.landing
-    }
-
-    /// Whether the time of the submission is up.
-    pub fn is_out_of_time(&self) -> bool {
-        // SAFETY: as `new` demands.
-        !self.out_of_time.is_null() && unsafe { (*self.out_of_time).load(Ordering::Relaxed) }
-    }
-
-    /// Makes the kernel that runs stop where it next calls a hook.
-    pub fn interrupt(&self) {
-        self.interrupted.store(true, Ordering::Relaxed);
     }
 
     /// Abandons the kernel that runs if it was interrupted.
@@ -238,8 +210,8 @@ impl Executor {
     pub unsafe fn check_interrupted(executor: *mut Executor) {
         // SAFETY: the caller's promise.
         unsafe {
-            if (*executor).interrupted.load(Ordering::Relaxed) {
-                abandon((*executor).landing);
+            if (*executor).stop.is_interrupted() {
+                abandon((*executor).stop.landing());
             }
         }
     }
@@ -543,108 +515,6 @@ extern "C" fn run_threads(context: *mut ()) -> ! {
             }
             (*executor).idle.push(fiber);
             Executor::leave(executor, index);
-        }
-    }
-}
-
-/// Hook: a SIMD-group operation. Returns when it has been resolved for the calling lane.
-unsafe extern "C" fn collective(
-    site: u64,
-    combine: Option<Combine>,
-    input: *const c_void,
-    output: *mut c_void,
-) {
-    let executor = CURRENT.get();
-    // SAFETY: a kernel runs on this thread of the system, so an executor was entered; it is touched only by the running fiber.
-    unsafe {
-        if !executor.is_null() {
-            Executor::check_interrupted(executor);
-        }
-        if executor.is_null() || (*executor).entry.is_none() {
-            return alone(executor, site, combine, input, output);
-        }
-        let thread = (*executor).thread as usize;
-        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
-        let group = &raw mut (*executor).groups[index];
-        if (*group).arrive(lane, site, combine, input, output) {
-            // The last lane to arrive goes on at once, which saves a switch.
-            (*group).resolve((*group).collective);
-            (*group).ready &= !(1 << lane);
-            return;
-        }
-        (*group).fiber[lane] = (*executor).fiber;
-        Executor::leave(executor, index);
-    }
-}
-
-/// Hook: a threadgroup barrier.
-unsafe extern "C" fn barrier(site: u64, _memory_flags: u32) {
-    let executor = CURRENT.get();
-    // SAFETY: as in `collective`.
-    unsafe {
-        if !executor.is_null() {
-            Executor::check_interrupted(executor);
-        }
-        if executor.is_null() || (*executor).entry.is_none() {
-            return alone(executor, site, None, ptr::null(), ptr::null_mut());
-        }
-        let thread = (*executor).thread as usize;
-        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
-        let group = &raw mut (*executor).groups[index];
-        (*group).barrier |= 1 << lane;
-        (*group).site[lane] = site;
-        if (*executor).at_barrier == 0 {
-            (*executor).barrier_site = site;
-            (*executor).barrier_mixed = false;
-        } else if (*executor).barrier_site != site {
-            (*executor).barrier_mixed = true;
-        }
-        (*executor).at_barrier += 1;
-        if (*executor).at_barrier == (*executor).threads && !(*executor).barrier_mixed {
-            (*executor).release_barrier();
-            (*group).ready &= !(1 << lane);
-            return;
-        }
-        (*group).fiber[lane] = (*executor).fiber;
-        Executor::leave(executor, index);
-    }
-}
-
-/// Hook: the index of the calling thread in its threadgroup.
-unsafe extern "C" fn thread_index() -> u32 {
-    let executor = CURRENT.get();
-    if executor.is_null() {
-        return 0;
-    }
-    // SAFETY: as in `collective`.
-    unsafe { (*executor).thread }
-}
-
-/// A hook called without fibers: the thread is alone in its SIMD group, and the launch fails.
-#[cold]
-unsafe fn alone(
-    executor: *mut Executor,
-    site: u64,
-    combine: Option<Combine>,
-    input: *const c_void,
-    output: *mut c_void,
-) {
-    if let Some(combine) = combine {
-        let mut inputs = [ptr::null(); LANES];
-        let mut outputs = [ptr::null_mut(); LANES];
-        inputs[0] = input;
-        outputs[0] = output;
-        // SAFETY: lane 0 is the calling thread, whose operands are valid.
-        unsafe { combine(inputs.as_ptr(), outputs.as_ptr(), 1) };
-    }
-    if !executor.is_null() {
-        // SAFETY: as in `collective`.
-        unsafe {
-            (*executor)
-                .failure
-                .get_or_insert(Fault::UnexpectedSynchronisation {
-                    site: Site::new(site),
-                });
         }
     }
 }

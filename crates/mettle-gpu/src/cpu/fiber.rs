@@ -67,7 +67,13 @@ impl Fiber {
         Ok(fiber)
     }
 
+    /// Bytes between the guard and an address on the stack.
+    pub fn left_below(&self, address: usize) -> usize {
+        address.saturating_sub(self.mapping.addr() + GUARD_BYTES)
+    }
+
     /// Whether an address lies in the guard.
+    #[cfg(target_os = "linux")]
     pub fn is_guard(&self, address: usize) -> bool {
         address.wrapping_sub(self.mapping.addr()) < GUARD_BYTES
     }

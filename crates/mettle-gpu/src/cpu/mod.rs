@@ -14,6 +14,7 @@ mod order;
 mod patience;
 mod prepare;
 mod simd_group;
+mod stop;
 mod threadgroup_memory;
 mod ticket;
 mod trap;

@@ -5,7 +5,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-use super::trap;
+use super::trap::SystemThread;
 
 /// Once its time is up, a submission is interrupted again after this long, until it has stopped: a thread that is interrupted where it
 /// cannot stop goes on for a moment.
@@ -29,9 +29,9 @@ struct Shared {
 #[derive(Default)]
 struct State {
     /// The submission that runs: when it must be done, and the thread that submitted it.
-    running: Option<(Instant, libc::pthread_t)>,
+    running: Option<(Instant, SystemThread)>,
     /// The other threads that run kernels. They end only when no submission runs.
-    helpers: Vec<libc::pthread_t>,
+    helpers: Vec<SystemThread>,
     shutdown: bool,
 }
 
@@ -65,7 +65,7 @@ impl Watchdog {
     }
 
     /// Adds a thread that runs kernels. It must not end while a submission is watched.
-    pub fn add_helper(&self, thread: libc::pthread_t) {
+    pub fn add_helper(&self, thread: SystemThread) {
         self.shared.state().helpers.push(thread);
     }
 
@@ -73,8 +73,7 @@ impl Watchdog {
     pub fn begin(&self) -> Watch<'_> {
         let mut state = self.shared.state();
         self.out_of_time.store(false, Ordering::Relaxed);
-        // SAFETY: it only says which thread this is.
-        let thread = unsafe { libc::pthread_self() };
+        let thread = SystemThread::current();
         // A limit that the clock cannot express is never reached.
         let deadline = Instant::now().checked_add(self.limit);
         state.running = deadline.map(|deadline| (deadline, thread));
@@ -122,7 +121,7 @@ impl Shared {
                 out_of_time.store(true, Ordering::Relaxed);
                 for &thread in state.helpers.iter().chain([&submitter]) {
                     // SAFETY: the submission runs while the state is locked, so neither the thread that submitted it nor helpers end.
-                    unsafe { trap::interrupt(thread) };
+                    unsafe { thread.interrupt() };
                 }
             }
             let wait = if left.is_zero() { TICK } else { left };

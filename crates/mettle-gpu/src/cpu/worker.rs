@@ -74,7 +74,7 @@ impl Worker {
     ) -> Result<(), Box<Failure>> {
         let memory = &plan.threadgroup_memory[launch.threadgroup_memory.clone()];
         self.done = 0;
-        if self.executor.is_out_of_time() {
+        if self.executor.stop().is_out_of_time() {
             return Err(Failure::boxed([0; 3], Fault::out_of_time()));
         }
         if let Err(fault) = self.threadgroup_memory.place(memory) {

@@ -353,6 +353,7 @@ fn stacks_end() {
                 "recurses_together",
                 "large_variable",
                 "recurses_through_hooks",
+                "recurses_and_logs",
             ] {
                 let out = device.zeros::<u32>(THREADS).unwrap();
                 let fault = fault(&device, kernel, |arguments| arguments.write(0, "out", &out));

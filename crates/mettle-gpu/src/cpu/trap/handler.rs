@@ -110,7 +110,7 @@ unsafe fn abandon_fault(
             is_memory && address.is_some_and(|address| (*executor).is_stack_guard(address));
         // A jump to where there is no code: a kernel's, since it is none of ours.
         let jumped = is_memory && address == Some(pc);
-        if !(*executor).is_kernel_code(pc) && !on_stack_guard && !jumped {
+        if !(*executor).stop().is_kernel_code(pc) && !on_stack_guard && !jumped {
             return false;
         }
         let cause = match signal {
@@ -122,10 +122,10 @@ unsafe fn abandon_fault(
                 access: context.access(),
             },
         };
-        (*executor).set_trap(Trap { cause, pc });
+        (*executor).stop_mut().set_trap(Trap { cause, pc });
         context.go_on_in(
             abandon as *const () as usize,
-            (*executor).landing() as usize,
+            (*executor).stop().landing() as usize,
         );
         true
     }
@@ -140,23 +140,23 @@ extern "C" fn on_interrupt(signal: c_int, info: *mut libc::siginfo_t, context: *
     let executor = Executor::current();
     // SAFETY: as in `on_fault`.
     unsafe {
-        if executor.is_null() || !(*executor).is_out_of_time() {
+        if executor.is_null() || !(*executor).stop().is_out_of_time() {
             return pass_on(signal, info, context);
         }
         let mut context = Context::new(context);
         let pc = context.program_counter();
-        if (*executor).is_kernel_code(pc) {
-            (*executor).set_trap(Trap {
+        if (*executor).stop().is_kernel_code(pc) {
+            (*executor).stop_mut().set_trap(Trap {
                 cause: Cause::OutOfTime,
                 pc,
             });
             context.go_on_in(
                 abandon as *const () as usize,
-                (*executor).landing() as usize,
+                (*executor).stop().landing() as usize,
             );
         } else {
             // It looks for itself when it comes to a place where it can stop.
-            (*executor).interrupt();
+            (*executor).stop().interrupt();
         }
     }
 }

@@ -9,6 +9,8 @@ mod handler;
 #[cfg(target_os = "linux")]
 mod signal_stack;
 
+use std::os::unix::thread::JoinHandleExt;
+
 use crate::fault::AccessKind;
 
 /// What stopped a kernel.
@@ -20,6 +22,8 @@ pub(super) struct Trap {
 }
 
 /// Why a kernel was stopped.
+// What signals say is not looked at everywhere.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Cause {
     /// An access to memory that is not accessible, or not in that way.
@@ -49,16 +53,35 @@ pub(super) fn prepare_thread() {
     signal_stack::ensure();
 }
 
-/// Makes a thread look whether its time is up.
-///
-/// # Safety
-/// The thread has not ended.
-pub(super) unsafe fn interrupt(thread: libc::pthread_t) {
-    #[cfg(target_os = "linux")]
-    // SAFETY: the caller's promise.
-    unsafe {
-        handler::interrupt(thread);
+/// A thread of the system.
+#[cfg_attr(not(target_os = "linux"), allow(dead_code))]
+#[derive(Clone, Copy)]
+pub(super) struct SystemThread(
+    /// A number or a pointer, as the system likes.
+    usize,
+);
+
+impl SystemThread {
+    /// The calling thread.
+    pub fn current() -> Self {
+        // SAFETY: it only says which thread this is.
+        SystemThread(unsafe { libc::pthread_self() } as usize)
     }
-    #[cfg(not(target_os = "linux"))]
-    let _ = thread;
+
+    /// A thread that was spawned.
+    pub fn of<T>(handle: &std::thread::JoinHandle<T>) -> Self {
+        SystemThread(handle.as_pthread_t() as usize)
+    }
+
+    /// Makes the thread look whether its time is up.
+    ///
+    /// # Safety
+    /// It has not ended.
+    pub unsafe fn interrupt(self) {
+        #[cfg(target_os = "linux")]
+        // SAFETY: the caller's promise.
+        unsafe {
+            handler::interrupt(self.0 as libc::pthread_t);
+        }
+    }
 }

@@ -1,5 +1,6 @@
 // Kernels that do what they must not, and one that does not.
 #include <metal_stdlib>
+#include <metal_logging>
 using namespace metal;
 
 kernel void sound(
@@ -176,4 +177,19 @@ kernel void fixed_arrays(
     shared[i == 40 ? at[0] : i % 16] = i;
     own[i == 50 ? at[1] : i % 8] = i;
     out[i] = own[(i * 3) % 8] + shared[i % 16];
+}
+
+[[clang::noinline]] static uint descend_and_log(uint depth, device uint* out)
+{
+    volatile uint kept[2];
+    kept[depth % 2] = out[depth % 64];
+    if (depth % 64 == 0) os_log_default.log_debug("%u", depth);
+    return depth == ~0u ? 0 : descend_and_log(depth + 1, out) + kept[depth % 2];
+}
+
+kernel void recurses_and_logs(
+    device uint* out [[buffer(0)]],
+    uint i [[thread_position_in_grid]])
+{
+    out[i] = descend_and_log(0, out);
 }
