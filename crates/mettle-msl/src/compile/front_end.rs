@@ -63,6 +63,26 @@ pub(super) fn run(clang: &Clang, unit: &Unit, target: Target, edited: &Edited) -
     Err(Error::Compile { diagnostics })
 }
 
+/// The IR of a rewritten unit as it stands, every call with its place; `None` when it does not compile.
+pub(super) fn plain_ir(
+    clang: &Clang,
+    unit: &Unit,
+    target: Target,
+    edited: &Edited,
+) -> Result<Option<String>> {
+    let action = [
+        "-S",
+        "-emit-llvm",
+        "-o",
+        "-",
+        "-gline-tables-only",
+        "-Xclang",
+        "-disable-llvm-passes",
+    ];
+    let (output, _) = front_end(clang, unit, target, edited, &action)?;
+    Ok(output.status.success().then_some(output.stdout))
+}
+
 /// The compiler's messages about a rewritten unit, without compiling it.
 pub(super) fn check(
     clang: &Clang,

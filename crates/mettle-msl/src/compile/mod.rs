@@ -14,6 +14,7 @@ use crate::artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, Artefact
 use crate::error::{Error, Result};
 use crate::reflect::{Access, Argument, ArgumentKind, ConstantValue, Kernel};
 use crate::rewrite::{self, Request};
+use crate::source::edit::Edited;
 use crate::tool::clang::Clang;
 use crate::{Diagnostic, Instrumentation, Target, Unit};
 use std::process::Command;
@@ -130,6 +131,24 @@ pub(crate) fn check(unit: &Unit, target: Target, kernels: &[&str]) -> Result<Vec
         Err(error) => return Err(error),
     };
     front_end::check(Clang::find()?, unit, target, &edited)
+}
+
+/// The rewritten text of a unit and its IR before any optimisation; `None` when it does not compile.
+pub(crate) fn plain_ir(unit: &Unit) -> Result<Option<(Edited, String)>> {
+    let target = Target::host_cpu().unwrap_or(Target::ALL[0]);
+    let kernels = select(unit, &[])?;
+    let request = Request {
+        target,
+        constants: None,
+        kernels: &kernels,
+    };
+    let edited = match rewrite::rewrite(unit, &request) {
+        Ok(edited) => edited,
+        Err(Error::Compile { .. }) => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    let ir = front_end::plain_ir(Clang::find()?, unit, target, &edited)?;
+    Ok(ir.map(|ir| (edited, ir)))
 }
 
 /// Digest of everything that decides what [`compile`] returns: the unit, our headers, the target, the constants, the kernels and the compiler.

@@ -9,6 +9,7 @@ mod attributes;
 mod code;
 mod kernels;
 mod pointers;
+mod recursion;
 mod spaces;
 mod variables;
 mod words;
@@ -19,8 +20,10 @@ use crate::parse;
 use crate::unit::Unit;
 use code::Code;
 
-/// What strict mode finds in a unit, in the order of the text; nothing for a unit that is clean. It expects a unit in which
-/// [`check`](crate::check) finds no error.
+/// What strict mode finds in a unit, in the order of the text; nothing for a unit that is clean.
+///
+/// It looks at any unit, also at one in which [`check`](crate::check) finds errors: what is said here of a virtual function, say, tells more
+/// than what C++ makes of it. Address spaces are checked as far as the rest can be read.
 ///
 /// Every finding has a [`rule`](Diagnostic::rule).
 ///
@@ -34,6 +37,7 @@ pub fn lint(unit: &Unit) -> Result<Vec<Diagnostic>> {
     let code = Code::new(unit, &tokens, &items);
     let mut findings = read(&code);
     spaces::check(&code, &mut findings)?;
+    recursion::check(&code, &mut findings)?;
     Ok(findings.into_diagnostics(unit))
 }
 
@@ -57,6 +61,7 @@ pub(crate) fn without_compiler(unit: &Unit) -> Result<()> {
     let code = Code::new(unit, &tokens, &items);
     read(&code);
     spaces::rewrite(&code);
+    recursion::possible(&code);
     Ok(())
 }
 

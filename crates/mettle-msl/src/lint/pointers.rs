@@ -33,7 +33,10 @@ pub(super) fn check(code: &Code<'_>, findings: &mut Findings) {
                     check(part, findings);
                 }
             }
-            ItemKind::Alias => function_pointers(code, item.head..item.tokens.end, findings),
+            // `float (*f)(float);` looks like a function named float.
+            ItemKind::Alias | ItemKind::Function { body: None, .. } => {
+                function_pointers(code, item.head..item.tokens.end, findings);
+            }
             _ => {}
         }
     }

@@ -1,0 +1,9 @@
+// MSL 4 Address Spaces: a cast does not change the address space
+// expect: address-space @7
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void use(device float* x [[buffer(0)]]) {
+  threadgroup float* p = (threadgroup float*)x;
+  p[0] = 1;
+}

@@ -1,0 +1,9 @@
+// MSL 4 Address Spaces: a pointer to one address space does not convert to one to another
+// expect: address-space @7
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void use(device float* x [[buffer(0)]]) {
+  threadgroup float* p = x;
+  p[0] = 1;
+}

@@ -1,0 +1,9 @@
+// MSL 4 Address Spaces: a pointer names its address space
+// expect: missing-address-space @7
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void use(device float* x [[buffer(0)]]) {
+  float* p = x + 1;
+  *p = 1;
+}

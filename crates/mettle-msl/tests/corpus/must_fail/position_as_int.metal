@@ -1,0 +1,9 @@
+// MSL 5.2.3.6 Kernel Function Input Attributes: positions are of type uint or ushort
+// expect: must be of type uint or ushort @7
+#include <metal_stdlib>
+using namespace metal;
+
+kernel void use(device float* x [[buffer(0)]],
+                int i [[thread_position_in_grid]]) {
+  x[i] = 1;
+}

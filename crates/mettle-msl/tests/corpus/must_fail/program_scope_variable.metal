@@ -1,0 +1,7 @@
+// MSL 4.2 Constant Address Space: a variable outside functions is in the constant address space
+// expect: program-scope-variable @6
+#include <metal_stdlib>
+using namespace metal;
+
+float scale = 2;
+kernel void use(device float* x [[buffer(0)]]) { x[0] *= scale; }
