@@ -52,6 +52,22 @@ fn every_kernel_has_a_case() {
 }
 
 #[test]
+fn every_kernel_has_a_bench_entry() {
+    let measured: BTreeSet<String> = mettle_kernels::bench::select("*", "*")
+        .iter()
+        .map(|entry| entry.kernel().to_owned())
+        .collect();
+    let kernels: BTreeSet<String> = catalogue::kernels()
+        .map(|kernel| kernel.name.to_owned())
+        .collect();
+    let missing: Vec<_> = kernels.symmetric_difference(&measured).collect();
+    assert!(
+        missing.is_empty(),
+        "kernels without a bench entry, or entries of none: {missing:?}"
+    );
+}
+
+#[test]
 fn a_replay_names_one_case() {
     let mut seen = BTreeSet::new();
     for case in cases::select("*", "*", 0) {

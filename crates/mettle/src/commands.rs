@@ -1,5 +1,6 @@
 //! One module a command.
 
+pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod diagnostics;

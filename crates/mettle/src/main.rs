@@ -28,6 +28,8 @@ enum Command {
     Score(commands::score::Args),
     /// Run the cases of the kernels against their host references.
     Verify(commands::verify::Args),
+    /// Measure kernels against what the device can do at most.
+    Bench(commands::bench::Args),
     /// Show or clear what is kept of compiled sources.
     Cache(commands::cache::Args),
     /// Check Metal sources: whether they compile, what is wrong with them, and what their kernels take.
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Verify(args) => commands::verify::run(args),
+        Command::Bench(args) => commands::bench::run(args),
         Command::Cache(args) => commands::cache::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Exec(args) => commands::exec::run(*args),

@@ -176,6 +176,43 @@ fn verifies_a_family() {
 }
 
 #[test]
+fn measures_kernels_and_compares_runs() {
+    let folder = tempfile::tempdir().unwrap();
+    let args = [
+        "bench", "--kernel", "add_*", "--shape", "n4096", "--time", "0.01", "--device", "cpu",
+    ];
+    let output = run(&[&args[..], &["--json"]].concat());
+    let report = json(&output);
+    assert_eq!(report["entries"].as_array().unwrap().len(), 2);
+    let entry = &report["entries"][0];
+    assert_eq!(entry["bytes"], 12 * 4096);
+    assert!(entry["warm"]["microseconds"].as_f64().unwrap() > 0.0);
+    assert!(
+        report["limits"]["copy_gigabytes_per_second"]
+            .as_f64()
+            .unwrap()
+            > 0.1
+    );
+    let file = folder.path().join("before.json");
+    std::fs::write(&file, &output.stdout).unwrap();
+    let compared = run(&[&args[..], &["--compare", file.to_str().unwrap()]].concat());
+    let table = String::from_utf8(compared.stdout).unwrap();
+    assert!(
+        table.contains("change") && table.contains("add_assign_f32"),
+        "{table}"
+    );
+    assert_refused(&["bench", "--kernel", "no_such_*"], &["no_such_*"]);
+    assert_refused(
+        &[
+            "bench",
+            "--compare",
+            asset("held-out.txt").to_str().unwrap(),
+        ],
+        &["held-out.txt"],
+    );
+}
+
+#[test]
 fn lists_the_kernels() {
     let all = json(&run(&["kernels", "--json"]));
     let kernels = all.as_array().unwrap();

@@ -9,6 +9,7 @@ pub mod embedding;
 pub mod kv_append;
 pub mod mul_mv;
 pub mod rms_norm;
+pub mod roofline;
 pub mod rope;
 pub mod sample;
 pub mod softmax;
@@ -24,6 +25,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     kv_append::CATALOGUE,
     mul_mv::CATALOGUE,
     rms_norm::CATALOGUE,
+    roofline::CATALOGUE,
     rope::CATALOGUE,
     sample::CATALOGUE,
     softmax::CATALOGUE,

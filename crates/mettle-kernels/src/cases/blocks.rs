@@ -19,7 +19,7 @@ pub struct Blocks {
 ///
 /// # Errors
 /// As [`formats::dequantize`]: `count` must be whole blocks, and the format one that the host decodes.
-pub(super) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Blocks> {
+pub(crate) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Blocks> {
     let block_bytes = format.block_bytes();
     let mut values = vec![0.0; count];
     let bytes = match scales(format) {

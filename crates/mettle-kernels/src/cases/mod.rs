@@ -42,12 +42,14 @@ mod run;
 mod select;
 
 pub use blocks::Blocks;
+pub(crate) use blocks::random as blocks;
 pub use compare::{Element, Expected, Outcome, Tolerance};
 pub use rng::Rng;
 pub use run::Run;
 pub use select::{matches, select};
 
 use crate::Result;
+use crate::bench::{Bench, Benches};
 use mettle_gpu::Device;
 use std::borrow::Cow;
 
@@ -57,6 +59,7 @@ pub struct Family {
     name: &'static str,
     tolerance: Tolerance,
     list: fn(&mut Cases),
+    benches: fn(&mut Benches),
 }
 
 impl Family {
@@ -66,7 +69,15 @@ impl Family {
             name,
             tolerance,
             list,
+            benches: |_| (),
         }
+    }
+
+    /// The family with bench entries, which `benches` adds.
+    #[must_use]
+    pub const fn benches(mut self, benches: fn(&mut Benches)) -> Family {
+        self.benches = benches;
+        self
     }
 
     /// The stem of the `.metal` file.
@@ -77,6 +88,13 @@ impl Family {
     /// The bounds of its cases, unless a case says otherwise.
     pub fn tolerance(&self) -> Tolerance {
         self.tolerance
+    }
+
+    /// All bench entries.
+    pub fn entries(&self) -> Vec<Bench> {
+        let mut benches = Benches::new(self.name);
+        (self.benches)(&mut benches);
+        benches.into_list()
     }
 
     /// All cases, with data from `seed`.

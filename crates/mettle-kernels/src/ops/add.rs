@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::add;
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Grid, Pass, Tensor};
@@ -60,6 +61,32 @@ pub(crate) fn family() -> Family {
             });
         }
     })
+    .benches(benches)
+}
+
+/// One long row, from a residual stream to memory-bound.
+fn benches(benches: &mut Benches) {
+    for n in [4096, 1 << 22] {
+        benches.add(
+            "add_f32",
+            format!("n{n}"),
+            Work::new(12 * n, n),
+            move |setup| {
+                let (a, b) = (setup.values([n])?, setup.values([n])?);
+                let mut out = setup.output(Format::F32, [n])?;
+                Ok(Box::new(move |pass| add(pass, &a, &b, &mut out)))
+            },
+        );
+        benches.add(
+            "add_assign_f32",
+            format!("n{n}"),
+            Work::new(12 * n, n),
+            move |setup| {
+                let (mut x, y) = (setup.values([n])?, setup.values([n])?);
+                Ok(Box::new(move |pass| add_assign(pass, &mut x, &y)))
+            },
+        );
+    }
 }
 
 fn reference(a: &[f32], b: &[f32]) -> Vec<Expected> {

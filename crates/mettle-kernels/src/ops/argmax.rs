@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::argmax;
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Pass, Tensor};
@@ -80,6 +81,22 @@ pub(crate) fn family() -> Family {
             );
         }
     })
+    .benches(benches)
+}
+
+/// The logits of a large vocabulary.
+fn benches(benches: &mut Benches) {
+    let n = 151_936;
+    benches.add(
+        "argmax_f32",
+        format!("rows1_columns{n}"),
+        Work::new(4 * n, n),
+        move |setup| {
+            let x = setup.values([1, n])?;
+            let mut out = setup.output(Format::U32, [1])?;
+            Ok(Box::new(move |pass| argmax(pass, &x, &mut out)))
+        },
+    );
 }
 
 fn check(

@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use super::mapping::Mapping;
+use crate::bench::{Benches, Work};
 use crate::bindings::attention::{self, Constants, Params};
 use crate::cases::{Family, Run, Tolerance};
 use crate::reference;
@@ -294,6 +295,42 @@ pub(crate) fn family() -> Family {
             }
         }
     })
+    .benches(benches)
+}
+
+/// One token that sees many keys, and a prompt; heads of 128 in groups of four.
+fn benches(benches: &mut Benches) {
+    let (heads, kv_heads, head_size) = (32, 8, 128);
+    for format in [Format::F32, Format::F16] {
+        for (tokens, keys) in [(1, 1024), (1, 8192), (128, 128)] {
+            let kernel = format!("attention_{}", format.name().to_lowercase());
+            let shape =
+                format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
+            let cache = 2 * keys * kv_heads * head_size * format.block_bytes();
+            // Of a prompt, a token sees half of the keys on average.
+            let seen = if tokens > 1 { keys.div_ceil(2) } else { keys };
+            let work = Work::new(
+                cache + 8 * tokens * heads * head_size,
+                4 * tokens * seen * heads * head_size,
+            );
+            benches.add(kernel, shape, work, move |setup| {
+                let q = setup.values([tokens, heads, head_size])?;
+                let shape = [keys, kv_heads, head_size];
+                let cache_k = setup.rounded(format, shape)?;
+                let cache_v = setup.rounded(format, shape)?;
+                let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
+                let positions = setup.of(&positions)?;
+                let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
+                let options = Attention {
+                    scale: 1.0 / (head_size as f32).sqrt(),
+                    window: None,
+                };
+                Ok(Box::new(move |pass| {
+                    attention(pass, &q, &cache_k, &cache_v, &positions, &options, &mut out)
+                }))
+            });
+        }
+    }
 }
 
 fn check(run: &mut Run<'_>, mapping: Mapping, format: Format, sizes: Sizes) -> Result<()> {

@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use super::mapping::{WIDE, rows_per_group};
+use crate::bench::{Benches, Work};
 use crate::bindings::embedding::{self, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
 use crate::{Error, Result};
@@ -110,6 +111,31 @@ pub(crate) fn family() -> Family {
             );
         }
     })
+    .benches(benches)
+}
+
+/// The tokens of a prompt, from a table that no cache holds.
+fn benches(benches: &mut Benches) {
+    let (rows, columns, tokens) = (32_768, 1024, 256);
+    for format in FORMATS {
+        let shape = format!("tokens{tokens}_columns{columns}");
+        let row = columns / format.block_len() * format.block_bytes();
+        let work = Work::new(tokens * (row + 4 * columns), tokens * columns);
+        benches.add(
+            format!("embedding_{}", kernel_part(format)),
+            shape,
+            work,
+            move |setup| {
+                let table = setup.weights(format, rows, columns)?;
+                let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
+                let ids = setup.of(&ids)?;
+                let mut out = setup.output(Format::F32, [tokens, columns])?;
+                Ok(Box::new(move |pass| {
+                    embedding(pass, &table, &ids, &mut out)
+                }))
+            },
+        );
+    }
 }
 
 fn add(cases: &mut Cases, format: Format, name: &str, rows: usize, columns: usize, ids: Vec<u32>) {

@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use super::mapping::{WIDE, rows_per_group};
+use crate::bench::{Benches, Work};
 use crate::bindings::kv_append::{self, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Error, Result};
@@ -104,6 +105,35 @@ pub(crate) fn family() -> Family {
             add("outside", 5, 2, 32, &[4, -1, 5, 1, i32::MAX, i32::MIN]);
         }
     })
+    .benches(benches)
+}
+
+/// One token and a prompt, eight heads of 128.
+fn benches(benches: &mut Benches) {
+    let (heads, head_size, capacity) = (8, 128, 4096);
+    for format in [Format::F32, Format::F16] {
+        for tokens in [1, 512] {
+            let kernel = format!("kv_append_{}", format.name().to_lowercase());
+            let values = 2 * tokens * heads * head_size;
+            let work = Work::new(values * (4 + format.block_bytes()), 0);
+            benches.add(
+                kernel,
+                format!("tokens{tokens}_heads{heads}_head{head_size}"),
+                work,
+                move |setup| {
+                    let shape = [tokens, heads, head_size];
+                    let (k, v) = (setup.values(shape)?, setup.values(shape)?);
+                    let mut cache_k = setup.output(format, [capacity, heads, head_size])?;
+                    let mut cache_v = setup.output(format, [capacity, heads, head_size])?;
+                    let positions: Vec<i32> = (0..tokens as i32).collect();
+                    let positions = setup.of(&positions)?;
+                    Ok(Box::new(move |pass| {
+                        kv_append(pass, &k, &v, &mut cache_k, &mut cache_v, &positions)
+                    }))
+                },
+            );
+        }
+    }
 }
 
 fn check(run: &mut Run<'_>, format: Format, shape: [usize; 3], positions: &[i32]) -> Result<()> {

@@ -11,6 +11,7 @@ pub mod kv_append;
 mod mapping;
 pub mod mul_mv;
 pub mod rms_norm;
+pub mod roofline;
 pub mod rope;
 pub mod sample;
 pub mod softmax;
@@ -23,6 +24,7 @@ pub use embedding::*;
 pub use kv_append::*;
 pub use mul_mv::*;
 pub use rms_norm::*;
+pub use roofline::*;
 pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
@@ -38,6 +40,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         kv_append::family(),
         mul_mv::family(),
         rms_norm::family(),
+        roofline::family(),
         rope::family(),
         sample::family(),
         softmax::family(),

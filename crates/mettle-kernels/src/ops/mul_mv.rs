@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::embedding::{FORMATS, kernel_part};
 use super::mapping::{Mapping, rows_per_group};
+use crate::bench::{Benches, Work};
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
 use crate::{Error, Result};
@@ -139,6 +140,29 @@ pub(crate) fn family() -> Family {
             }
         }
     })
+    .benches(benches)
+}
+
+/// Weights of model shapes, one column as in decoding, and four columns.
+fn benches(benches: &mut Benches) {
+    for format in FORMATS {
+        for (n, k, m) in [
+            (4096, 4096, 1),
+            (14_336, 4096, 1),
+            (4096, 14_336, 1),
+            (4096, 4096, 4),
+        ] {
+            let weights = n * k / format.block_len() * format.block_bytes();
+            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+            let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+            benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
+                let w = setup.weights(format, n, k)?;
+                let x = setup.values([m, k])?;
+                let mut out = setup.output(Format::F32, [m, n])?;
+                Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+            });
+        }
+    }
 }
 
 fn add(cases: &mut Cases, mapping: Mapping, format: Format, n: usize, k: usize, m: usize) {

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::rms_norm;
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Pass, Tensor};
@@ -104,6 +105,28 @@ pub(crate) fn family() -> Family {
             );
         }
     })
+    .benches(benches)
+}
+
+/// One token and a prompt.
+fn benches(benches: &mut Benches) {
+    let columns = 4096;
+    for rows in [1, 512] {
+        let n = rows * columns;
+        let work = Work::new(8 * n + 4 * columns, 4 * n);
+        benches.add(
+            "rms_norm_f32",
+            format!("rows{rows}_columns{columns}"),
+            work,
+            move |setup| {
+                let (x, weight) = (setup.values([rows, columns])?, setup.values([columns])?);
+                let mut out = setup.output(Format::F32, [rows, columns])?;
+                Ok(Box::new(move |pass| {
+                    rms_norm(pass, &x, &weight, 1e-6, &mut out)
+                }))
+            },
+        );
+    }
 }
 
 fn reference(x: &[f32], weight: &[f32], eps: f32) -> Vec<Expected> {

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::rope::{self, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use mettle_gpu::{Buffer, Device, Grid, Pass, Tensor};
@@ -291,6 +292,26 @@ pub(crate) fn family() -> Family {
             }
         }
     })
+    .benches(benches)
+}
+
+/// One token and a prompt, 32 heads of 128.
+fn benches(benches: &mut Benches) {
+    let (heads, head_size) = (32, 128);
+    for tokens in [1, 512] {
+        let n = tokens * heads * head_size;
+        let shape = format!("tokens{tokens}_heads{heads}_head{head_size}");
+        benches.add("rope_f32", shape, Work::new(8 * n, 3 * n), move |setup| {
+            let mut x = setup.values([tokens, heads, head_size])?;
+            let positions: Vec<i32> = (0..tokens as i32).collect();
+            let positions = setup.of(&positions)?;
+            let config = RopeConfig::new(Pairing::HalfSplit, head_size, 1e6);
+            let prepared = Rope::new(setup.device(), &config)?;
+            Ok(Box::new(move |pass| {
+                rope(pass, &mut x, &positions, &prepared)
+            }))
+        });
+    }
 }
 
 const FACTORS: [f32; 8] = [1.0, 1.0, 1.5, 2.25, 4.0, 8.0, 8.0, 32.0];

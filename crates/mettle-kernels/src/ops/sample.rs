@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use super::mapping::{Mapping, WIDE};
+use crate::bench::{Benches, Work};
 use crate::bindings::sample::{self, Constants, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Result, reference};
@@ -287,6 +288,31 @@ pub(crate) fn family() -> Family {
             add("infinite", default, |_| vec![0.0, f32::INFINITY, 1.0]);
         }
     })
+    .benches(benches)
+}
+
+/// The logits of a large vocabulary, with the usual filters.
+fn benches(benches: &mut Benches) {
+    let n = 151_936;
+    benches.add(
+        "sample_f32",
+        format!("logits{n}"),
+        Work::new(4 * n, n),
+        move |setup| {
+            let logits = setup.values([n])?;
+            let mut out = setup.output(Format::U32, [1])?;
+            let sampling = Sampling {
+                top_k: 40,
+                top_p: 0.95,
+                min_p: 0.05,
+                temperature: 0.8,
+                seed: 1,
+            };
+            Ok(Box::new(move |pass| {
+                sample(pass, &logits, &sampling, 7, &mut out)
+            }))
+        },
+    );
 }
 
 fn check(run: &mut Run<'_>, mapping: Mapping, logits: &[f32], sampling: &Sampling) -> Result<()> {

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::softmax;
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Pass, Tensor};
@@ -72,6 +73,24 @@ pub(crate) fn family() -> Family {
             );
         }
     })
+    .benches(benches)
+}
+
+/// Rows of attention scores, and one of logits.
+fn benches(benches: &mut Benches) {
+    for (rows, columns) in [(512, 4096), (1, 151_936)] {
+        let n = rows * columns;
+        benches.add(
+            "softmax_f32",
+            format!("rows{rows}_columns{columns}"),
+            Work::new(8 * n, 5 * n),
+            move |setup| {
+                let x = setup.values([rows, columns])?;
+                let mut out = setup.output(Format::F32, [rows, columns])?;
+                Ok(Box::new(move |pass| softmax(pass, &x, &mut out)))
+            },
+        );
+    }
 }
 
 fn reference(x: &[f32], columns: usize) -> Vec<Expected> {

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::WIDE;
 use crate::Result;
+use crate::bench::{Benches, Work};
 use crate::bindings::swiglu;
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Grid, Pass, Tensor};
@@ -57,6 +58,23 @@ pub(crate) fn family() -> Family {
             run.check(&out, || reference(&gate, &up))
         });
     })
+    .benches(benches)
+}
+
+/// The hidden layer of one token and of a prompt.
+fn benches(benches: &mut Benches) {
+    for n in [12_288, 1 << 22] {
+        benches.add(
+            "swiglu_f32",
+            format!("n{n}"),
+            Work::new(12 * n, 5 * n),
+            move |setup| {
+                let (gate, up) = (setup.values([n])?, setup.values([n])?);
+                let mut out = setup.output(Format::F32, [n])?;
+                Ok(Box::new(move |pass| swiglu(pass, &gate, &up, &mut out)))
+            },
+        );
+    }
 }
 
 fn reference(gate: &[f32], up: &[f32]) -> Vec<Expected> {

@@ -1,0 +1,139 @@
+//! Timing launches, with caches warm and with caches cold.
+
+use super::Bench;
+use crate::Result;
+use crate::ops::roofline_copy;
+use mettle_gpu::{Device, Tensor};
+use std::cell::RefCell;
+use std::time::{Duration, Instant};
+
+/// Bytes of each of the two buffers that are copied to put everything else out of the caches: more than any cache of today's devices.
+const FLUSHED: usize = 256 << 20;
+
+/// Launches of a measurement, at least.
+const MIN_LAUNCHES: usize = 5;
+
+/// Launches of a measurement, at most: more would tell nothing new.
+const MAX_LAUNCHES: usize = 2000;
+
+/// Seconds of the launches of a measurement.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Spread {
+    /// Launches.
+    pub launches: usize,
+    /// A tenth of them were quicker.
+    pub low: f64,
+    /// Half of them were quicker.
+    pub median: f64,
+    /// A tenth of them took longer.
+    pub high: f64,
+}
+
+impl Spread {
+    /// From the seconds of each launch, of which there is at least one.
+    fn of(mut seconds: Vec<f64>) -> Spread {
+        seconds.sort_by(f64::total_cmp);
+        let at = |share: f64| seconds[((seconds.len() - 1) as f64 * share).round() as usize];
+        Spread {
+            launches: seconds.len(),
+            low: at(0.1),
+            median: at(0.5),
+            high: at(0.9),
+        }
+    }
+}
+
+/// What an entry takes.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Measured {
+    /// One launch after the other, on the same data.
+    pub warm: Spread,
+    /// Everything put out of the caches before each launch.
+    pub cold: Spread,
+}
+
+/// Measures entries on a device.
+pub struct Meter<'a> {
+    device: &'a Device,
+    /// How long each of the two measurements of an entry may take, beyond the fewest launches.
+    time: Duration,
+    flush: RefCell<(Tensor, Tensor)>,
+}
+
+impl<'a> Meter<'a> {
+    /// `time` is how long a measurement should take; it takes five launches at least.
+    ///
+    /// # Errors
+    /// Memory running out.
+    pub fn new(device: &'a Device, time: Duration) -> Result<Meter<'a>> {
+        let values = FLUSHED / size_of::<f32>();
+        let from = Tensor::zeros::<f32>(device, [values])?;
+        let to = Tensor::zeros::<f32>(device, [values])?;
+        Ok(Meter {
+            device,
+            time,
+            flush: RefCell::new((from, to)),
+        })
+    }
+
+    /// Measures an entry.
+    ///
+    /// # Errors
+    /// Memory running out, and failures of the launches.
+    pub fn measure(&self, bench: &Bench) -> Result<Measured> {
+        let mut launch = bench.prepare(self.device)?;
+        let mut once = || {
+            let mut pass = self.device.pass();
+            pass.profile(true);
+            launch(&mut pass)?;
+            Ok(pass.submit()?.wait_profile()?.total_nanoseconds() as f64 * 1e-9)
+        };
+        // Code is loaded and pages are mapped in the first.
+        once()?;
+        let warm = self.repeat(&mut once)?;
+        let cold = self.repeat(&mut || {
+            self.flush()?;
+            once()
+        })?;
+        Ok(Measured { warm, cold })
+    }
+
+    fn repeat(&self, once: &mut dyn FnMut() -> Result<f64>) -> Result<Spread> {
+        let started = Instant::now();
+        let mut seconds = Vec::new();
+        while seconds.len() < MIN_LAUNCHES
+            || (started.elapsed() < self.time && seconds.len() < MAX_LAUNCHES)
+        {
+            seconds.push(once()?);
+        }
+        Ok(Spread::of(seconds))
+    }
+
+    /// The device under test.
+    pub(super) fn device(&self) -> &Device {
+        self.device
+    }
+
+    /// Copies enough memory to put all else out of the caches; bytes moved and seconds.
+    pub(super) fn flush(&self) -> Result<(u64, f64)> {
+        let mut flush = self.flush.borrow_mut();
+        let (from, to) = &mut *flush;
+        let mut pass = self.device.pass();
+        pass.profile(true);
+        roofline_copy(&mut pass, from, to)?;
+        let time = pass.submit()?.wait_profile()?.total_nanoseconds();
+        Ok((2 * FLUSHED as u64, time as f64 * 1e-9))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Spread;
+
+    #[test]
+    fn a_spread_is_of_sorted_times() {
+        let spread = Spread::of((0..=10).rev().map(f64::from).collect());
+        assert_eq!((spread.low, spread.median, spread.high), (1.0, 5.0, 9.0));
+        assert_eq!(Spread::of(vec![2.0]).median, 2.0);
+    }
+}

@@ -1,0 +1,206 @@
+//! `mettle bench`: what every kernel costs, next to what the device can do at most.
+
+use std::collections::BTreeMap;
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::ExitCode;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use comfy_table::{Table, presets};
+use mettle_gpu::Device;
+use mettle_kernels::bench::{self, Bench, Measured, Meter, Roofline, Spread};
+use serde::{Deserialize, Serialize};
+
+use crate::commands::source::seconds;
+use crate::terminal;
+
+/// Options of `mettle bench`.
+#[derive(clap::Args)]
+pub struct Args {
+    /// Only kernels whose name matches this glob, such as `mul_mv_*`.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    kernel: String,
+    /// Only shapes that match this glob, such as `*k4096*`.
+    #[arg(long, value_name = "GLOB", default_value = "*")]
+    shape: String,
+    /// Where to run.
+    #[arg(long, default_value = "auto")]
+    device: String,
+    /// How long each of the two measurements of an entry should take.
+    #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
+    time: Duration,
+    /// Show the change from an earlier run, whose --json output this file holds.
+    #[arg(long, value_name = "FILE")]
+    compare: Option<PathBuf>,
+    /// Machine-readable output: one JSON document.
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Report {
+    device: String,
+    limits: Limits,
+    entries: Vec<Row>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Limits {
+    copy_gigabytes_per_second: f64,
+    multiply_add_gigaflops: f64,
+    launch_nanoseconds: f64,
+    pass_microseconds: f64,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Row {
+    kernel: String,
+    shape: String,
+    bytes: u64,
+    operations: u64,
+    warm: Times,
+    cold: Times,
+}
+
+/// Of a launch.
+#[derive(Serialize, Deserialize)]
+struct Times {
+    launches: usize,
+    microseconds: f64,
+    /// The tenth and the ninetieth percentile.
+    low: f64,
+    high: f64,
+    gigabytes_per_second: f64,
+    gigaflops: f64,
+    /// The least time that the device's limits allow, over the time it took.
+    roofline: f64,
+}
+
+/// Runs the command.
+pub fn run(args: Args) -> Result<ExitCode> {
+    let earlier = args.compare.as_ref().map(read).transpose()?;
+    let entries = bench::select(&args.kernel, &args.shape);
+    ensure!(
+        !entries.is_empty(),
+        "no bench entry matches --kernel '{}' --shape '{}'",
+        args.kernel,
+        args.shape
+    );
+    let device = Device::open(args.device.parse()?)?;
+    let meter = Meter::new(&device, args.time)?;
+    let limits = Roofline::measure(&meter)?;
+    let progress = terminal::progress(entries.len() as u64, "measuring");
+    let mut rows = Vec::with_capacity(entries.len());
+    for entry in &entries {
+        let measured = meter
+            .measure(entry)
+            .with_context(|| format!("{} {}", entry.kernel(), entry.shape()))?;
+        rows.push(row(entry, &measured, &limits));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let report = Report {
+        device: format!("{} ({})", device.name(), device.kind()),
+        limits: Limits {
+            copy_gigabytes_per_second: limits.bytes_per_second / 1e9,
+            multiply_add_gigaflops: limits.operations_per_second / 1e9,
+            launch_nanoseconds: limits.launch_seconds * 1e9,
+            pass_microseconds: limits.pass_seconds * 1e6,
+        },
+        entries: rows,
+    };
+    let mut out = std::io::stdout().lock();
+    if args.json {
+        writeln!(out, "{}", serde_json::to_string_pretty(&report)?)?;
+    } else {
+        print(&report, earlier.as_ref(), &mut out)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn read(path: &PathBuf) -> Result<Report> {
+    let text =
+        std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
+    serde_json::from_str(&text).with_context(|| {
+        format!(
+            "{} is not the output of `mettle bench --json`",
+            path.display()
+        )
+    })
+}
+
+fn row(entry: &Bench, measured: &Measured, limits: &Roofline) -> Row {
+    let work = entry.work();
+    let times = |spread: Spread| Times {
+        launches: spread.launches,
+        microseconds: spread.median * 1e6,
+        low: spread.low * 1e6,
+        high: spread.high * 1e6,
+        gigabytes_per_second: work.bytes as f64 / spread.median / 1e9,
+        gigaflops: work.operations as f64 / spread.median / 1e9,
+        roofline: limits.seconds(work) / spread.median,
+    };
+    Row {
+        kernel: entry.kernel().to_owned(),
+        shape: entry.shape().to_owned(),
+        bytes: work.bytes,
+        operations: work.operations,
+        warm: times(measured.warm),
+        cold: times(measured.cold),
+    }
+}
+
+fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Result<()> {
+    let before: BTreeMap<(&str, &str), f64> = earlier
+        .iter()
+        .flat_map(|report| &report.entries)
+        .map(|row| ((&*row.kernel, &*row.shape), row.cold.microseconds))
+        .collect();
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    let mut header = vec![
+        "kernel", "shape", "warm us", "cold us", "spread", "GB/s", "GFLOP/s", "of limit",
+    ];
+    if earlier.is_some() {
+        header.push("change");
+    }
+    table.set_header(header);
+    for row in &report.entries {
+        let cold = &row.cold;
+        let spread = (cold.high - cold.low) / cold.microseconds * 100.0;
+        let mut cells = vec![
+            row.kernel.clone(),
+            row.shape.clone(),
+            format!("{:.2}", row.warm.microseconds),
+            format!("{:.2}", cold.microseconds),
+            format!("{spread:.0} %"),
+            format!("{:.2}", cold.gigabytes_per_second),
+            format!("{:.1}", cold.gigaflops),
+            format!("{:.2}", cold.roofline),
+        ];
+        if earlier.is_some() {
+            cells.push(match before.get(&(&*row.kernel, &*row.shape)) {
+                Some(old) => format!("{:+.0} %", (cold.microseconds / old - 1.0) * 100.0),
+                None => "new".to_owned(),
+            });
+        }
+        table.add_row(cells);
+    }
+    let limits = &report.limits;
+    writeln!(out, "{table}")?;
+    writeln!(
+        out,
+        "{}: copies {:.1} GB/s (read and written), multiply-adds {:.0} GFLOP/s, a launch {:.0} ns, a pass {:.1} us",
+        report.device,
+        limits.copy_gigabytes_per_second,
+        limits.multiply_add_gigaflops,
+        limits.launch_nanoseconds,
+        limits.pass_microseconds
+    )?;
+    writeln!(
+        out,
+        "medians; the last columns are of launches with cold caches; the limit of an entry is the larger of its bytes at copy speed and its operations"
+    )?;
+    Ok(())
+}
