@@ -179,8 +179,7 @@ pub enum Error {
     Launch {
         /// The kernel.
         kernel: String,
-        /// Why it was refused.
-        #[source]
+        /// Why it was refused; part of the message, so no source of its own.
         cause: LaunchError,
     },
     /// A launch that failed while it ran. Buffers that its submission wrote hold unspecified values.
@@ -190,8 +189,7 @@ pub enum Error {
         kernel: String,
         /// The position of the threadgroup in the grid.
         threadgroup: [u32; 3],
-        /// What happened.
-        #[source]
+        /// What happened; part of the message, so no source of its own.
         fault: Box<Fault>,
     },
 }

@@ -285,3 +285,23 @@ fn arguments_that_do_not_fit_are_told_by_name() {
     }
     assert!(!Path::new(&bench.path("y.npy")).exists());
 }
+
+#[test]
+fn faults_are_reported_and_the_process_lives() {
+    let bench = Bench::new();
+    bench.refused(
+        "beyond",
+        &["--grid", "4", "--buffer", "0=f32:4"],
+        &["beyond", "far", "out of bounds", "16 bytes"],
+    );
+    bench.refused(
+        "forever",
+        &["--grid", "1", "--buffer", "0=i32:4", "--budget", "0.3"],
+        &["forever", "budget"],
+    );
+    bench.refused(
+        "diverges",
+        &["--grid", "8", "--buffer", "0=i32:8"],
+        &["diverges", "barrier", "k.metal:36"],
+    );
+}

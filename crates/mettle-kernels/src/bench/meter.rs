@@ -67,7 +67,8 @@ impl<'a> Meter<'a> {
     /// Memory running out.
     pub fn new(device: &'a Device, time: Duration) -> Result<Meter<'a>> {
         let values = FLUSHED / size_of::<f32>();
-        let from = Tensor::zeros::<f32>(device, [values])?;
+        // Pages that nobody has written may all be one page of zeros.
+        let from = Tensor::from_slice(device, &vec![1.0f32; values], [values])?;
         let to = Tensor::zeros::<f32>(device, [values])?;
         Ok(Meter {
             device,

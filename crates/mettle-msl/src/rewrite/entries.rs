@@ -80,14 +80,21 @@ fn position(p: usize, builtin: &Builtin) -> String {
     format!("Signature::template position<{p}>(group.{kind}(thread))")
 }
 
+/// The kernel function as its entry names it. In the global namespace the name is qualified: a kernel may be called `log`, and
+/// `using namespace metal` makes that name ambiguous.
+fn callee(kernel: &Kernel) -> String {
+    if kernel.namespace.is_empty() && !kernel.call.starts_with("::") {
+        return format!("::{}", kernel.call);
+    }
+    kernel.call.clone()
+}
+
 /// The two entries of a kernel on a CPU. `bind` fetches the arguments once; what it returns runs one thread.
 fn entry(i: usize, kernel: &Kernel) -> String {
     let Kernel {
-        call,
-        name,
-        namespace,
-        ..
+        name, namespace, ..
     } = kernel;
+    let call = callee(kernel);
     let mut fetch = String::new();
     let mut pass = Vec::new();
     for (p, parameter) in kernel.parameters.iter().enumerate() {
@@ -139,9 +146,8 @@ void mettle_group_{i}(const mettle::Launch* launch) {{ mettle::run_group(*launch
 /// The entry of a kernel on an NVIDIA GPU: one block runs one threadgroup. Arguments are parameters, so that values come from the constant
 /// bank and the compiler knows that no two buffers overlap where one of them is written.
 fn ptx_entry(i: usize, kernel: &Kernel) -> String {
-    let Kernel {
-        call, namespace, ..
-    } = kernel;
+    let namespace = &kernel.namespace;
+    let call = callee(kernel);
     let mut parameters = String::new();
     let mut pass = Vec::new();
     for (p, parameter) in kernel.parameters.iter().enumerate() {

@@ -279,3 +279,14 @@ fn every_target_compiles() {
         assert!(artefact.code.starts_with(head.as_bytes()), "{target}");
     }
 }
+
+#[test]
+fn kernels_may_be_called_like_functions_of_the_library() {
+    let text = "#include <metal_stdlib>\nusing namespace metal;\n\
+        kernel void log(device float* x [[buffer(0)]]) { x[0] = 1; }\n\
+        template <class T> kernel void exp(device T* x [[buffer(0)]]) { x[0] = 1; }\n\
+        template [[host_name(\"exp_float\")]] kernel void exp<float>(device float*);\n\
+        template [[host_name(\"exp_half\")]] kernel void exp<half>(device half*);\n";
+    let artefact = compile(&unit(text), host(), None, &[]).unwrap();
+    assert_eq!(artefact.kernels.len(), 3);
+}
