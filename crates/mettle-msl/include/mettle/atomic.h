@@ -1,6 +1,5 @@
 // Atomic types and operations. On the CPU device threadgroups run on several host threads, so these are the processor's
-// own atomics; every order stronger than relaxed is sequentially consistent. On an NVIDIA GPU the instructions themselves
-// are relaxed, and a stronger order puts a fence before and behind them.
+// own atomics. As in Metal all are relaxed; fences order them.
 #pragma once
 
 #include "operations.h"
@@ -10,9 +9,6 @@ namespace metal {
 
 enum memory_order {
   memory_order_relaxed,
-  memory_order_acquire,
-  memory_order_release,
-  memory_order_acq_rel,
   memory_order_seq_cst,
 };
 
@@ -41,34 +37,6 @@ using atomic_bool = atomic<bool>;
 
 namespace mettle {
 
-#ifdef METTLE_PTX
-
-METTLE_INLINE constexpr int host_order(metal::memory_order) { return __ATOMIC_RELAXED; }
-
-// Around an operation of that order.
-struct Ordered {
-  const bool fences;
-  explicit METTLE_INLINE Ordered(metal::memory_order order) : fences(order != metal::memory_order_relaxed) {
-    if (fences) __nvvm_membar_gl();
-  }
-  METTLE_INLINE ~Ordered() {
-    if (fences) __nvvm_membar_gl();
-  }
-};
-
-#else
-
-METTLE_INLINE constexpr int host_order(metal::memory_order order) {
-  return order == metal::memory_order_relaxed ? __ATOMIC_RELAXED : __ATOMIC_SEQ_CST;
-}
-
-// The order is part of the instruction.
-struct Ordered {
-  explicit METTLE_INLINE constexpr Ordered(metal::memory_order) {}
-};
-
-#endif
-
 // The value as the integer of its size, which the processor's atomics work on.
 template <class T>
 METTLE_INLINE volatile bits_of<T>* atomic_bits(volatile metal::atomic<T>* object) {
@@ -81,8 +49,7 @@ METTLE_INLINE const volatile bits_of<T>* atomic_bits(const volatile metal::atomi
 
 // Replaces the value v by Operation(v, operand) and returns v.
 template <class Operation, class T>
-METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand, metal::memory_order order) {
-  const Ordered ordered(order);
+METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand) {
 #ifdef METTLE_PTX
   if constexpr (metal::is_same_v<T, float>) {
     // Both are one instruction.
@@ -96,7 +63,7 @@ METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand, metal::memor
   for (;;) {
     const T after = Operation::apply(__builtin_bit_cast(T, before), operand);
     if (__atomic_compare_exchange_n(atomic_bits(object), &before, __builtin_bit_cast(Bits, after), true,
-                                    host_order(order), __ATOMIC_RELAXED)) {
+                                    __ATOMIC_RELAXED, __ATOMIC_RELAXED)) {
       return __builtin_bit_cast(T, before);
     }
   }
@@ -104,40 +71,42 @@ METTLE_INLINE T fetch(volatile metal::atomic<T>* object, T operand, metal::memor
 
 }  // namespace mettle
 
+// An order other than memory_order_relaxed is an error where it is known.
+#define METTLE_RELAXED(order)                                             \
+  __attribute__((diagnose_if(order != metal::memory_order_relaxed,        \
+                             "atomic operations are memory_order_relaxed; atomic_thread_fence takes other orders", "error")))
+
 namespace metal {
 
 template <class T>
-METTLE_INLINE T atomic_load_explicit(const volatile atomic<T>* object, memory_order order) {
-  const mettle::Ordered ordered(order);
-  return __builtin_bit_cast(T, __atomic_load_n(mettle::atomic_bits(object), mettle::host_order(order)));
+METTLE_INLINE T atomic_load_explicit(const volatile atomic<T>* object, memory_order order) METTLE_RELAXED(order) {
+  return __builtin_bit_cast(T, __atomic_load_n(mettle::atomic_bits(object), __ATOMIC_RELAXED));
 }
 
 template <class T>
 METTLE_INLINE void atomic_store_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
-                                         memory_order order) {
-  const mettle::Ordered ordered(order);
+                                         memory_order order) METTLE_RELAXED(order) {
   __atomic_store_n(mettle::atomic_bits(object), __builtin_bit_cast(mettle::bits_of<T>, desired),
-                   mettle::host_order(order));
+                   __ATOMIC_RELAXED);
 }
 
 template <class T>
 METTLE_INLINE T atomic_exchange_explicit(volatile atomic<T>* object, mettle::identity_t<T> desired,
-                                         memory_order order) {
-  const mettle::Ordered ordered(order);
+                                         memory_order order) METTLE_RELAXED(order) {
   const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
-  return __builtin_bit_cast(T, __atomic_exchange_n(mettle::atomic_bits(object), bits, mettle::host_order(order)));
+  return __builtin_bit_cast(T, __atomic_exchange_n(mettle::atomic_bits(object), bits, __ATOMIC_RELAXED));
 }
 
 // Compares bits. Where they differ, `expected` takes the value found. It may fail although they are equal.
 template <class T>
 METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* object, METTLE_THREAD T* expected,
                                                          mettle::identity_t<T> desired, memory_order success,
-                                                         memory_order failure) {
-  const mettle::Ordered ordered(success);
+                                                         memory_order failure)
+    METTLE_RELAXED(success) METTLE_RELAXED(failure) {
   auto found = __builtin_bit_cast(mettle::bits_of<T>, *expected);
   const auto bits = __builtin_bit_cast(mettle::bits_of<T>, desired);
   const bool exchanged = __atomic_compare_exchange_n(mettle::atomic_bits(object), &found, bits, true,
-                                                     mettle::host_order(success), mettle::host_order(failure));
+                                                     __ATOMIC_RELAXED, __ATOMIC_RELAXED);
   *expected = __builtin_bit_cast(T, found);
   return exchanged;
 }
@@ -146,35 +115,39 @@ METTLE_INLINE bool atomic_compare_exchange_weak_explicit(volatile atomic<T>* obj
 #define METTLE_ATOMIC_FETCH(name, allowed, ...)                                                    \
   template <class T>                                                                               \
   METTLE_INLINE T atomic_fetch_##name##_explicit(volatile atomic<T>* object,                       \
-                                                 mettle::identity_t<T> operand, memory_order order) { \
+                                                 mettle::identity_t<T> operand, memory_order order) \
+      METTLE_RELAXED(order) {                                                                       \
     static_assert(allowed, "Metal has no atomic_fetch_" #name "_explicit for this type");          \
     __VA_ARGS__                                                                                    \
   }
 #define METTLE_BUILTIN(builtin, Operation)                                                         \
   if constexpr (is_integral_v<T> && !is_same_v<T, bool>) {                                         \
-    const mettle::Ordered ordered(order);                                                          \
-    return builtin(&object->value, operand, mettle::host_order(order));                            \
+    return builtin(&object->value, operand, __ATOMIC_RELAXED);                                     \
   } else {                                                                                         \
-    return mettle::fetch<mettle::Operation>(object, operand, order);                               \
+    return mettle::fetch<mettle::Operation>(object, operand);                                      \
   }
 
 METTLE_ATOMIC_FETCH(add, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_add, Sum))
 METTLE_ATOMIC_FETCH(sub, (!is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_sub, Difference))
 METTLE_ATOMIC_FETCH(min, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_min, Minimum))
 METTLE_ATOMIC_FETCH(max, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_max, Maximum))
-METTLE_ATOMIC_FETCH(and, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_and, BitAnd))
-METTLE_ATOMIC_FETCH(or, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_or, BitOr))
-METTLE_ATOMIC_FETCH(xor, is_integral_v<T>, METTLE_BUILTIN(__atomic_fetch_xor, BitXor))
+METTLE_ATOMIC_FETCH(and, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_and, BitAnd))
+METTLE_ATOMIC_FETCH(or, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_or, BitOr))
+METTLE_ATOMIC_FETCH(xor, (is_integral_v<T> && !is_same_v<T, bool>), METTLE_BUILTIN(__atomic_fetch_xor, BitXor))
 #undef METTLE_ATOMIC_FETCH
 #undef METTLE_BUILTIN
 
 // 64-bit minimum and maximum, which return nothing in MSL.
-METTLE_INLINE void atomic_min_explicit(volatile atomic_ulong* object, ulong operand, memory_order order) {
+METTLE_INLINE void atomic_min_explicit(volatile atomic_ulong* object, ulong operand, memory_order order)
+    METTLE_RELAXED(order) {
   atomic_fetch_min_explicit(object, operand, order);
 }
-METTLE_INLINE void atomic_max_explicit(volatile atomic_ulong* object, ulong operand, memory_order order) {
+METTLE_INLINE void atomic_max_explicit(volatile atomic_ulong* object, ulong operand, memory_order order)
+    METTLE_RELAXED(order) {
   atomic_fetch_max_explicit(object, operand, order);
 }
+
+#undef METTLE_RELAXED
 
 METTLE_INLINE void atomic_thread_fence(mem_flags, memory_order order, thread_scope = thread_scope_device) {
 #ifdef METTLE_PTX

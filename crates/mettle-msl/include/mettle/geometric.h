@@ -49,7 +49,16 @@ METTLE_INLINE V faceforward(A n, B i, C reference) {
 }
 template <class A, class B, class V = mettle::float_vector_of<A, B>>
 METTLE_INLINE V reflect(A i, B n) {
-  return V(i) - V(n) * (typename V::element_type(2) * dot(V(n), V(i)));
+  const V normal = normalize(n);
+  return V(i) - normal * (typename V::element_type(2) * dot(normal, V(i)));
+}
+// `i` and `n` have length 1; `eta` is the ratio of the indices of refraction. 0 where everything is reflected.
+template <class A, class B, class V = mettle::float_vector_of<A, B>>
+METTLE_INLINE V refract(A i, B n, mettle::identity_t<typename V::element_type> eta) {
+  using T = typename V::element_type;
+  const T along = dot(V(n), V(i));
+  const T rest = T(1) - eta * eta * (T(1) - along * along);
+  return rest < T(0) ? V(T(0)) : V(i) * eta - V(n) * T(eta * along + sqrt(rest));
 }
 
 namespace fast {

@@ -18,6 +18,10 @@ struct integer_limits {
   static constexpr bool is_exact = true;
   static constexpr bool has_infinity = false;
   static constexpr bool has_quiet_NaN = false;
+  static constexpr bool has_signaling_NaN = false;
+  static constexpr bool is_iec559 = false;
+  static constexpr bool is_bounded = true;
+  static constexpr bool is_modulo = !is_signed;
   static constexpr int radix = 2;
   static constexpr int digits = metal::is_same_v<T, bool> ? 1 : 8 * sizeof(T) - is_signed;
   static constexpr int digits10 = digits * 30103 / 100000;
@@ -38,6 +42,10 @@ struct float_limits {
   static constexpr bool is_exact = false;
   static constexpr bool has_infinity = true;
   static constexpr bool has_quiet_NaN = true;
+  static constexpr bool has_signaling_NaN = true;
+  static constexpr bool is_iec559 = true;
+  static constexpr bool is_bounded = true;
+  static constexpr bool is_modulo = false;
   static constexpr int radix = 2;
   static constexpr int digits = Digits;
   static constexpr int digits10 = (Digits - 1) * 30103 / 100000;

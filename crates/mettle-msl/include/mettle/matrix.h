@@ -8,6 +8,7 @@ namespace metal {
 template <class T, int C, int R>
 struct matrix {
   static_assert(is_floating_point_v<T>, "matrices are of float, half or bfloat");
+  static_assert(C >= 2 && C <= 4 && R >= 2 && R <= 4, "matrices have 2 to 4 columns and rows");
   using column = vec<T, R>;
 
   column columns[C];

@@ -88,8 +88,21 @@
 #define HALF_EPSILON ((half)0x1.0p-10f)
 #define HALF_DECIMAL_DIG 5
 
+#define BFLT_DIG 2
+#define BFLT_MANT_DIG 8
+#define BFLT_MAX_EXP 128
+#define BFLT_MIN_EXP (-125)
+#define BFLT_MAX_10_EXP 38
+#define BFLT_MIN_10_EXP (-37)
+#define BFLT_MAX ((bfloat)0x1.fep127f)
+#define BFLT_MIN ((bfloat)0x1.0p-126f)
+#define BFLT_EPSILON ((bfloat)0x1.0p-7f)
+#define BFLT_DECIMAL_DIG 4
+
 #define MAXFLOAT FLT_MAX
 #define MAXHALF HALF_MAX
+#define MAXBFLOAT BFLT_MAX
+#define HUGE_VALBF ((bfloat)__builtin_inff())
 #define HUGE_VALF (__builtin_inff())
 #define HUGE_VALH ((half)__builtin_inff())
 #define INFINITY (__builtin_inff())
@@ -98,7 +111,7 @@
 #define FP_ILOGB0 (-2147483647 - 1)
 #define FP_ILOGBNAN (-2147483647 - 1)
 
-// --- constants, as float and as half
+// --- constants, as float, half and bfloat
 
 #define M_E_F 2.71828182845904523536f
 #define M_LOG2E_F 1.44269504088896340736f
@@ -127,3 +140,17 @@
 #define M_2_SQRTPI_H ((half)M_2_SQRTPI_F)
 #define M_SQRT2_H ((half)M_SQRT2_F)
 #define M_SQRT1_2_H ((half)M_SQRT1_2_F)
+
+#define M_E_BF ((bfloat)M_E_F)
+#define M_LOG2E_BF ((bfloat)M_LOG2E_F)
+#define M_LOG10E_BF ((bfloat)M_LOG10E_F)
+#define M_LN2_BF ((bfloat)M_LN2_F)
+#define M_LN10_BF ((bfloat)M_LN10_F)
+#define M_PI_BF ((bfloat)M_PI_F)
+#define M_PI_2_BF ((bfloat)M_PI_2_F)
+#define M_PI_4_BF ((bfloat)M_PI_4_F)
+#define M_1_PI_BF ((bfloat)M_1_PI_F)
+#define M_2_PI_BF ((bfloat)M_2_PI_F)
+#define M_2_SQRTPI_BF ((bfloat)M_2_SQRTPI_F)
+#define M_SQRT2_BF ((bfloat)M_SQRT2_F)
+#define M_SQRT1_2_BF ((bfloat)M_SQRT1_2_F)

@@ -119,6 +119,7 @@ METTLE_INLINE vec<T, N> select(vec<T, N> x, mettle::identity_t<vec<T, N>> y, boo
 template <class To, class From>
 METTLE_INLINE constexpr To as_type(From from) {
   static_assert(sizeof(To) == sizeof(From), "as_type needs types of the same size");
-  static_assert(__is_trivially_copyable(To) && __is_trivially_copyable(From), "as_type needs scalars or vectors");
+  static_assert(__is_trivially_copyable(To) && __is_trivially_copyable(From) && !__is_pointer(To) && !__is_pointer(From),
+                "as_type needs scalars or vectors");
   return __builtin_bit_cast(To, from);
 }

@@ -161,11 +161,11 @@ struct vector_operators<V, T, N, true> : vector_operators<V, T, N, false> {
   METTLE_INLINE friend constexpr V operator>>(V a, V amount) {
     return V::from_native(a.to_native() >> (amount.to_native() & T(8 * sizeof(T) - 1)));
   }
-  template <class U, class = metal::enable_if_t<!metal::is_same_v<U, T>>>
+  template <class U, class = metal::enable_if_t<!metal::is_same_v<U, T> && metal::is_integral_v<U>>>
   METTLE_INLINE friend V operator<<(V a, metal::vec<U, N> amount) {
     return a << V(amount);
   }
-  template <class U, class = metal::enable_if_t<!metal::is_same_v<U, T>>>
+  template <class U, class = metal::enable_if_t<!metal::is_same_v<U, T> && metal::is_integral_v<U>>>
   METTLE_INLINE friend V operator>>(V a, metal::vec<U, N> amount) {
     return a >> V(amount);
   }

@@ -345,6 +345,8 @@ TEST(geometry) {
   EQUAL(cross(a, b), float3(2, 3, -4));
   CHECK(abs(length(normalize(a)) - 1) < 1e-6f);
   EQUAL(reflect(float2(1, -1), float2(0, 1)), float2(1, 1));
+  EQUAL(refract(float2(0, -1), float2(0, 1), 1.5f), float2(0, -1));
+  EQUAL(refract(half2(1, 0), half2(0, 1), 1.5h), half2(0, 0));
   EQUAL(faceforward(a, b, b), -a);
   CHECK(dot(half2(a.xy), half2(1, 2)) == 5.0h);
 }
@@ -369,6 +371,14 @@ TEST(packing) {
   CHECK(pack_half_to_unorm2x16(half2(0, 1)) == 0xffff0000);
   EQUAL(unpack_snorm2x16_to_float(0x7fff8000), float2(-1, 1));
   EQUAL(unpack_unorm2x16_to_half(0xffff0000), half2(0, 1));
+  CHECK(pack_float_to_unorm10a2(float4(0, 1, number[1] / 2, 1)) == 0xe00ffc00);
+  EQUAL(unpack_unorm10a2_to_float(0xe00ffc00), float4(0, 1, 512.0f / 1023, 1));
+  CHECK(pack_half_to_snorm10a2(half4(0, 1, -1, -1)) == 0xe017fc00);
+  EQUAL(unpack_snorm10a2_to_half(0xe017fc00), half4(0, 1, -1, -1));
+  CHECK(pack_float_to_unorm565(float3(1, 0, number[1])) == 0xf81f);
+  EQUAL(unpack_unorm565_to_float(0x07e0), float3(0, 1, 0));
+  CHECK(pack_float_to_srgb_unorm4x8(float4(0, 1, 0.5f, number[1] / 2)) == 0x80bcff00);
+  EQUAL(unpack_unorm4x8_srgb_to_float(0x80ff0a00).xyz, float3(0, 10.0f / 255 / 12.92f, 1));
 }
 
 TEST(values) {
