@@ -4,6 +4,7 @@
 //! between tells which kernels synchronise, so that what a baked-in constant rules out does not count. To PTX it is one run of clang, and
 //! the PTX tells.
 
+mod alignment;
 mod front_end;
 mod ir;
 mod link;
@@ -95,7 +96,8 @@ fn shared_object(
         }
         compiled.push((*kernel, synchronises, reached));
     }
-    let object = link::assemble(clang, unit, target, &module.only(keep))?;
+    let ir = alignment::relax(&module.only(keep));
+    let object = link::assemble(clang, unit, target, &ir)?;
     let sizes = link::thread_local_sizes(unit, &object)?;
     let kernels = compiled
         .iter()
