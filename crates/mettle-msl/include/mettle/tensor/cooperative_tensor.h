@@ -52,7 +52,8 @@ class cooperative_tensor {
   using iterator = mettle::ElementIterator<cooperative_tensor, Element>;
   using const_iterator = mettle::ElementIterator<const cooperative_tensor, const Element>;
 
-  METTLE_INLINE explicit cooperative_tensor(mettle::Holder holder) : holder_(holder) {}
+  // All elements are zero: llama.cpp's kernels add products to a fresh tensor.
+  METTLE_INLINE explicit cooperative_tensor(mettle::Holder holder) : holder_(holder), elements_{} {}
 
   METTLE_INLINE static constexpr size_t get_rank() { return Layout::rank; }
   // How many elements a thread may hold; some of them may lie outside of the tensor.
