@@ -143,10 +143,12 @@ impl Kernel {
             .into_iter();
         let first = results.next().unwrap_or_default();
         for other in results {
+            let differs = first.iter().zip(&other).position(|(a, b)| a != b);
             assert!(
-                other == first,
-                "{}: the order of threads changes the result",
-                self.pipeline.kernel()
+                differs.is_none(),
+                "{}: the order of threads changes the result from byte {differs:?} of {}",
+                self.pipeline.kernel(),
+                first.len()
             );
         }
         first

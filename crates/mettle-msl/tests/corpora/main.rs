@@ -65,5 +65,5 @@ fn llama() {
 
 #[test]
 fn llama_with_tensors() {
-    check(mettle_corpora::llama(true), 35, 1126);
+    check(mettle_corpora::llama(true), 35, 1132);
 }
