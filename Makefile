@@ -10,6 +10,7 @@ test: setup
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
 	tools/corpora.sh
 	tools/ptxas.sh
+	cargo run --locked -p mettle -- check --strict crates/mettle-kernels/metal -I crates/mettle-kernels/metal/include
 	cargo test --workspace --locked
 
 # Reads mutated model files for ten minutes (part of `make test` for a few seconds). FUZZ_SECONDS=N for another time.
