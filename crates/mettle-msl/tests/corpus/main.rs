@@ -14,7 +14,7 @@ use std::sync::Mutex;
 use std::thread;
 
 /// Snippets that there are at least of each kind.
-const LEAST: usize = 40;
+const LEAST: usize = 80;
 
 fn snippets(folder: &str) -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
