@@ -20,7 +20,8 @@ pub enum Fault {
     },
     /// Threads of one threadgroup wait at different barriers.
     #[error(
-        "divergent barrier: {first_threads} threads wait at the threadgroup_barrier at {first}, {second_threads} at the one at {second}"
+        "divergent barrier: {first_threads} threads wait at the threadgroup_barrier at {first}, {second_threads} at the one at {second}{}",
+        returned(*.finished)
     )]
     BarrierSites {
         /// The place of the first barrier.
@@ -31,6 +32,8 @@ pub enum Fault {
         second: Site,
         /// Threads that wait there.
         second_threads: u32,
+        /// Threads that have returned.
+        finished: u32,
     },
     /// A kernel synchronised although its artefact says that it never does.
     #[error("the kernel synchronises at {site}, but its artefact says that it does not")]
@@ -262,6 +265,13 @@ pub struct Near {
     pub offset: i64,
     /// Bytes bound.
     pub length: u64,
+}
+
+fn returned(threads: u32) -> String {
+    match threads {
+        0 => String::new(),
+        threads => format!(", {threads} have returned"),
+    }
 }
 
 fn elements(offset: i64, length: u64, size: u64) -> String {

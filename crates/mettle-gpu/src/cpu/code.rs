@@ -45,6 +45,16 @@ pub(super) struct Text {
 }
 
 impl Text {
+    /// Some code from an address on.
+    #[cfg(test)]
+    pub fn at(start: usize) -> Self {
+        Text {
+            start,
+            bytes: 4096,
+            base: start,
+        }
+    }
+
     pub fn contains(&self, address: usize) -> bool {
         address.wrapping_sub(self.start) < self.bytes
     }

@@ -460,6 +460,7 @@ impl Executor {
                 first_threads: waiting - others.len() as u32,
                 second: Site::new(second),
                 second_threads: others.iter().filter(|&&site| site == second).count() as u32,
+                finished,
             });
         }
         if finished > 0 {

@@ -86,15 +86,18 @@ impl Guarded {
         self.bytes = bytes;
         let open = self.open();
         let closed = self.area - open;
-        // SAFETY: both ranges lie in the area, which nobody uses meanwhile.
-        unsafe {
-            let area = self.area_start().as_ptr();
-            let (none, both) = (libc::PROT_NONE, libc::PROT_READ | libc::PROT_WRITE);
-            if libc::mprotect(area.cast(), closed, none) != 0
-                || libc::mprotect(area.add(closed).cast(), open, both) != 0
-            {
-                return false;
-            }
+        let protect = |start: usize, bytes: usize, protection| {
+            // SAFETY: the range lies in the area, which nobody uses meanwhile.
+            bytes == 0
+                || unsafe {
+                    let start = self.area_start().as_ptr().add(start);
+                    libc::mprotect(start.cast(), bytes, protection) == 0
+                }
+        };
+        if !protect(0, closed, libc::PROT_NONE)
+            || !protect(closed, open, libc::PROT_READ | libc::PROT_WRITE)
+        {
+            return false;
         }
         self.restore();
         true
@@ -135,6 +138,9 @@ impl Guarded {
     pub fn set_read_only(&mut self, read_only: bool) {
         let write = if read_only { 0 } else { libc::PROT_WRITE };
         let open = self.open();
+        if open == 0 {
+            return;
+        }
         // SAFETY: the pages are this memory's own; nobody who may write uses them meanwhile. Refusal leaves them as they are, which only
         // makes fewer mistakes show.
         unsafe {

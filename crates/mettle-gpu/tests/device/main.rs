@@ -1,6 +1,7 @@
 //! The CPU device on kernels compiled from `.metal` files, through the public interface alone.
 
 mod atomics;
+mod barriers;
 mod bindings;
 mod budget;
 mod buffers;

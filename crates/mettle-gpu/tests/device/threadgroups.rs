@@ -190,6 +190,7 @@ fn two_barriers_do_not_meet() {
             first_threads,
             second,
             second_threads,
+            finished: 0,
         } = &**fault
         else {
             panic!("{error}");

@@ -8,6 +8,8 @@ mod context;
 mod handler;
 #[cfg(target_os = "linux")]
 mod signal_stack;
+#[cfg(all(test, target_os = "linux"))]
+mod tests;
 
 use std::os::unix::thread::JoinHandleExt;
 
