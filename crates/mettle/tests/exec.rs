@@ -42,6 +42,10 @@ kernel void forever(device int* x [[buffer(0)]]) {
   }
 }
 
+kernel void optional(device int* x [[buffer(0)]], device int* y [[buffer(1), function_constant(NEGATE)]]) {
+  x[0] = NEGATE ? y[0] : 7;
+}
+
 kernel void diverges(device int* x [[buffer(0)]], uint i [[thread_index_in_threadgroup]]) {
   if (i < 3) threadgroup_barrier(mem_flags::mem_device);
   x[i] = 1;
@@ -287,6 +291,20 @@ fn arguments_that_do_not_fit_are_told_by_name() {
 }
 
 #[test]
+fn arguments_that_depend_on_a_constant_may_be_left_out() {
+    let bench = Bench::new();
+    let out = ["--grid", "1", "--out", "0=i32:1"];
+    let without = bench.report(
+        "optional",
+        &[&out[..], &["--constant", "NEGATE=false"]].concat(),
+    );
+    assert_eq!(without["out"][0]["head"][0], "7");
+    let with = ["--constant", "NEGATE=true", "--buffer", "1=i32:values:3"];
+    let with = bench.report("optional", &[&out[..], &with].concat());
+    assert_eq!(with["out"][0]["head"][0], "3");
+}
+
+#[test]
 fn faults_are_reported_and_the_process_lives() {
     let bench = Bench::new();
     bench.refused(
@@ -302,6 +320,6 @@ fn faults_are_reported_and_the_process_lives() {
     bench.refused(
         "diverges",
         &["--grid", "8", "--buffer", "0=i32:8"],
-        &["diverges", "barrier", "k.metal:36"],
+        &["diverges", "barrier", "k.metal:40"],
     );
 }

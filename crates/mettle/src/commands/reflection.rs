@@ -25,6 +25,9 @@ struct ArgumentRow<'a> {
     /// `read` or `read-write`; for buffers.
     #[serde(skip_serializing_if = "Option::is_none")]
     access: Option<&'static str>,
+    /// The function constant that decides whether it is there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    condition: Option<&'a str>,
     /// Bytes of an element or of the value, where the layout is known.
     #[serde(skip_serializing_if = "Option::is_none")]
     size: Option<usize>,
@@ -108,6 +111,7 @@ fn argument<'a>(unit: &Unit, argument: &'a Argument) -> ArgumentRow<'a> {
         name: &argument.name,
         declaration: declaration(argument),
         access,
+        condition: argument.condition.as_deref(),
         size: unit.layout(ty).map(|layout| layout.size),
     }
 }
@@ -153,8 +157,10 @@ pub fn print(unit: &Unit, out: &mut impl Write) -> io::Result<()> {
                 | ArgumentKind::ThreadgroupMemory { element: ty } => unit.layout(ty),
             };
             let size = size.map_or(String::new(), |layout| format!("  {} B", layout.size));
+            let condition = argument.condition.as_ref();
+            let condition = condition.map_or(String::new(), |name| format!("  if {name}"));
             let (place, declaration) = (place(argument), declaration(argument));
-            writeln!(out, "  {place:<15} {declaration}{size}")?;
+            writeln!(out, "  {place:<15} {declaration}{size}{condition}")?;
         }
         let builtins: Vec<&str> = kernel.builtins.iter().map(|b| b.kind.msl_name()).collect();
         if !builtins.is_empty() {

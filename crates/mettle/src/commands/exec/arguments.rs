@@ -1,7 +1,7 @@
 //! What is given, held against what the kernel declares.
 
 use anyhow::{Context, Result, bail, ensure};
-use mettle_msl::{ArgumentKind, ConstantValue, Kernel, Struct, Type, Unit};
+use mettle_msl::{Argument, ArgumentKind, ConstantValue, Kernel, Struct, Type, Unit};
 
 use super::data::Data;
 use super::dtype::Dtype;
@@ -33,6 +33,9 @@ pub fn bind(
         let bytes = spec.bytes.iter().find(|b| b.index == index);
         let buffer = spec.buffers.iter().find(|b| b.index == index);
         let out = spec.outs.iter().find(|o| o.index == index);
+        if argument.condition.is_some() && !is_given(argument, spec) {
+            continue;
+        }
         bound.push(match &argument.kind {
             ArgumentKind::ThreadgroupMemory { .. } => {
                 let given = spec.threadgroup_memory.iter().find(|t| t.0 == index);
@@ -92,6 +95,22 @@ pub fn bind(
     Ok(bound)
 }
 
+/// Whether something is bound to an argument.
+fn is_given(argument: &Argument, spec: &Spec) -> bool {
+    let index = argument.index;
+    let buffer = spec.buffers.iter().any(|b| b.index == index);
+    let bytes = spec.bytes.iter().any(|b| b.index == index);
+    match argument.kind {
+        ArgumentKind::ThreadgroupMemory { .. } => {
+            spec.threadgroup_memory.iter().any(|t| t.0 == index)
+        }
+        ArgumentKind::Value { .. } => buffer || bytes,
+        ArgumentKind::Buffer { .. } => {
+            buffer || bytes || spec.outs.iter().any(|o| o.index == index)
+        }
+    }
+}
+
 /// Every argument that is missing and every one that the kernel does not have, by name.
 fn check_names(kernel: &Kernel, spec: &Spec) -> Result<()> {
     let mut wrong = Vec::new();
@@ -102,24 +121,19 @@ fn check_names(kernel: &Kernel, spec: &Spec) -> Result<()> {
     let memory: Vec<u32> = spec.threadgroup_memory.iter().map(|t| t.0).collect();
     for argument in &kernel.arguments {
         let index = argument.index;
-        let (given, option) = match &argument.kind {
-            ArgumentKind::ThreadgroupMemory { .. } => (
-                memory.contains(&index),
-                format!("--threadgroup {index}=BYTES"),
-            ),
+        let option = match &argument.kind {
+            ArgumentKind::ThreadgroupMemory { .. } => format!("--threadgroup {index}=BYTES"),
             ArgumentKind::Value { ty } => {
                 let name = Dtype::of(ty).map_or("TYPE".to_owned(), |d| d.to_string());
-                let given = buffers.contains(&index) || bytes.contains(&index);
-                (given, format!("--bytes {index}={name}:VALUE"))
+                format!("--bytes {index}={name}:VALUE")
             }
             ArgumentKind::Buffer { element, .. } => {
                 let name = Dtype::of(element).map_or("u8".to_owned(), |d| d.to_string());
-                let given = [&buffers, &bytes, &outs]
-                    .iter()
-                    .any(|set| set.contains(&index));
-                (given, format!("--buffer {index}={name}:LENGTH"))
+                format!("--buffer {index}={name}:LENGTH")
             }
         };
+        // One that depends on a function constant may be left out.
+        let given = argument.condition.is_some() || is_given(argument, spec);
         if !given {
             let (place, declared) = (place(argument), declaration(argument));
             wrong.push(format!("{place} {declared} is missing: give {option}"));
@@ -140,8 +154,7 @@ fn check_names(kernel: &Kernel, spec: &Spec) -> Result<()> {
     }
     seen.extend(outs.iter().map(|i| (*i, false)));
     for (index, threadgroup) in seen {
-        let known =
-            |a: &mettle_msl::Argument| a.index == index && is_memory(&a.kind) == threadgroup;
+        let known = |a: &Argument| a.index == index && is_memory(&a.kind) == threadgroup;
         if !kernel.arguments.iter().any(known) {
             let what = if threadgroup { "threadgroup" } else { "buffer" };
             wrong.push(format!("there is no {what}({index})"));
