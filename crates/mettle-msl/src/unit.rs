@@ -1,5 +1,6 @@
 //! A unit: one `.metal` file with everything it includes, preprocessed and understood.
 
+use crate::diagnostic::{Diagnostic, Location, Severity};
 use crate::error::{Error, Result};
 use crate::parse::{self, Parsed};
 use crate::reflect::{FunctionConstant, Kernel, Layout, Struct, Type, Variant};
@@ -71,13 +72,16 @@ impl Unit {
     /// Reads a file.
     ///
     /// # Errors
-    /// [`Error::Io`] if it cannot be read or is not UTF-8, [`Error::Compile`] if it is not understood, and whatever keeps the
+    /// [`Error::Io`] if it cannot be read, [`Error::Compile`] if it is not UTF-8 or not understood, and whatever keeps the
     /// preprocessor from running.
     pub fn from_file(path: &Path, options: &Options) -> Result<Self> {
         let action = || format!("read {}", path.display());
-        let text = fs::read_to_string(path).map_err(|source| Error::Io {
+        let bytes = fs::read(path).map_err(|source| Error::Io {
             action: action(),
             source,
+        })?;
+        let text = String::from_utf8(bytes).map_err(|error| Error::Compile {
+            diagnostics: vec![not_utf8(path, &error)],
         })?;
         let name = path
             .file_stem()
@@ -171,5 +175,27 @@ impl Unit {
                 kernel: name.to_owned(),
                 available: self.kernels.iter().map(|k| k.name.clone()).collect(),
             })
+    }
+}
+
+/// Where a text stops being UTF-8.
+fn not_utf8(path: &Path, error: &std::string::FromUtf8Error) -> Diagnostic {
+    let (good, rest) = error.as_bytes().split_at(error.utf8_error().valid_up_to());
+    let line_start = good.iter().rposition(|b| *b == b'\n').map_or(0, |n| n + 1);
+    let line_end = rest.iter().position(|b| *b == b'\n').unwrap_or(rest.len());
+    let line = &error.as_bytes()[line_start..good.len() + line_end];
+    Diagnostic {
+        location: Location {
+            file: path.to_owned(),
+            line: good.iter().filter(|b| **b == b'\n').count() as u32 + 1,
+            column: (good.len() - line_start) as u32 + 1,
+        },
+        severity: Severity::Error,
+        rule: None,
+        message: format!(
+            "the byte {:#04x} is not UTF-8 text; save the file as UTF-8",
+            rest[0]
+        ),
+        source_line: String::from_utf8_lossy(line).into_owned(),
     }
 }

@@ -22,8 +22,8 @@ struct Named {
     host: Option<String>,
     /// Tokens of the name in the definition or instantiation.
     path: Range<usize>,
-    /// Tokens of the template arguments.
-    arguments: Option<Range<usize>>,
+    /// The template arguments, as written and as C++ takes them.
+    arguments: Option<(String, String)>,
 }
 
 impl Reader<'_> {
@@ -101,24 +101,97 @@ impl Reader<'_> {
             }
             return None;
         };
-        let Some(list) = arguments.clone() else {
-            self.error(
-                path.start,
-                format!("the template arguments of {name} are missing"),
-            );
-            return None;
+        let t = self.tokens;
+        let given = arguments.map_or_else(Vec::new, |list| t.split(list, ","));
+        let arguments = match self.deduce(item, template, given) {
+            Ok(arguments) => arguments,
+            Err(parameter) => {
+                self.error(
+                    path.start,
+                    format!("the template argument {parameter} of {name} is missing"),
+                );
+                return None;
+            }
         };
-        let bindings = self.bind(item, template, &list);
+        let bindings = self.bind(item, template, &arguments);
+        let joined = |argument: &dyn Fn(&Range<usize>) -> String| {
+            arguments
+                .iter()
+                .map(argument)
+                .collect::<Vec<_>>()
+                .join(", ")
+        };
+        let erased = |range: &Range<usize>| {
+            let words = range.clone().map(|i| space::erased_word(t, i));
+            words
+                .filter(|w| !w.is_empty())
+                .collect::<Vec<_>>()
+                .join(" ")
+        };
+        let arguments = (
+            joined(&|range| t.slice(range.clone()).to_owned()),
+            joined(&erased),
+        );
         self.kernel(
             template,
             item,
             Named {
                 host: head.host_name,
                 path,
-                arguments,
+                arguments: Some(arguments),
             },
             &bindings,
         )
+    }
+
+    /// Adds the template arguments that an instantiation leaves to its parameters: `template kernel void f(device int*);`.
+    ///
+    /// A parameter of type `T`, or a pointer, reference or array of it, tells what T is. On error: the name of one that nothing tells.
+    fn deduce(
+        &self,
+        item: &Item,
+        template: &Item,
+        mut arguments: Vec<Range<usize>>,
+    ) -> Result<Vec<Range<usize>>, String> {
+        let t = self.tokens;
+        let Some(list) = template.templates.last() else {
+            return Ok(arguments);
+        };
+        let specifiers = |open: usize, scope: usize| -> Vec<Range<usize>> {
+            let parts = t.split(open + 1..t.partner(open), ",").into_iter();
+            parts
+                .map(|part| self.names.declared(part, scope, &Bindings::new()).specifier)
+                .collect()
+        };
+        let parameters = t.split(list.clone(), ",");
+        for parameter in parameters.into_iter().skip(arguments.len()) {
+            // A default, or as many as wanted.
+            if parameter.clone().any(|i| t.is(i, "=") || t.is(i, "...")) {
+                break;
+            }
+            let name = t.str(parameter.end - 1);
+            let told = || {
+                let ItemKind::Function {
+                    parameters: open, ..
+                } = template.kind
+                else {
+                    return None;
+                };
+                let called = (item.head..item.tokens.end)
+                    .rev()
+                    .find(|i| t.is(*i, "(") && t.is(t.skip(*i), ";"))?;
+                let of_template = specifiers(open, template.scope);
+                let place = of_template
+                    .iter()
+                    .position(|s| s.len() == 1 && t.is(s.start, name))?;
+                specifiers(called, item.scope)
+                    .get(place)
+                    .filter(|s| !s.is_empty())
+                    .cloned()
+            };
+            arguments.push(told().ok_or_else(|| name.to_owned())?);
+        }
+        Ok(arguments)
     }
 
     /// What an explicit instantiation names: the last name in front of its parameter list or end, and its template arguments.
@@ -167,13 +240,12 @@ impl Reader<'_> {
     }
 
     /// What the template's parameters stand for; missing arguments take their defaults.
-    fn bind(&self, item: &Item, template: &Item, arguments: &Range<usize>) -> Bindings {
+    fn bind(&self, item: &Item, template: &Item, arguments: &[Range<usize>]) -> Bindings {
         let t = self.tokens;
         let mut bindings = Bindings::new();
         let Some(list) = template.templates.last() else {
             return bindings;
         };
-        let arguments = t.split(arguments.clone(), ",");
         for (i, parameter) in t.split(list.clone(), ",").into_iter().enumerate() {
             let equals = parameter.clone().find(|j| t.is(*j, "="));
             let name = equals.unwrap_or(parameter.end).saturating_sub(1);
@@ -222,13 +294,9 @@ impl Reader<'_> {
         }
         let mut call = self.names.path(named.path);
         let mut display = call.clone();
-        if let Some(arguments) = named.arguments {
-            display = format!("{call}<{}>", t.slice(arguments.clone()));
-            let words: Vec<&str> = arguments
-                .map(|i| space::erased_word(t, i))
-                .filter(|w| !w.is_empty())
-                .collect();
-            call = format!("{call}<{}>", words.join(" "));
+        if let Some((written, erased)) = named.arguments {
+            display = format!("{call}<{written}>");
+            call = format!("{call}<{erased}>");
         }
         Some(Kernel {
             name: named.host.unwrap_or_else(|| display.clone()),

@@ -143,7 +143,34 @@ fn builtin(name: &str, kind: BuiltinKind, declared: &Declared) -> Result<Builtin
     })
 }
 
+/// What a type is that kernels here cannot be given, and what to do instead.
+fn unsupported(ty: &Type) -> Option<&'static str> {
+    let Type::Other(text) = ty else { return None };
+    let text = text
+        .rsplit_once("metal::")
+        .map_or(text.as_str(), |(_, name)| name);
+    let is = |names: &[&str]| names.iter().any(|name| text.starts_with(name));
+    Some(match () {
+        () if is(&["texture", "depth", "sampler"]) => {
+            "a texture or sampler; only buffers are supported"
+        }
+        () if is(&["visible_function_table", "intersection_function_table"]) => {
+            "a table of functions; only buffers are supported"
+        }
+        () if text.contains("acceleration_structure") => {
+            "a structure for ray tracing; only buffers are supported"
+        }
+        () if is(&["array"]) && text.contains('*') => {
+            "an array of pointers; only buffers are supported, and structs of pointers inside of buffers"
+        }
+        () => return None,
+    })
+}
+
 fn argument_kind(name: &str, declared: &Declared) -> Result<ArgumentKind, String> {
+    if let Some(what) = declared.base.as_ref().and_then(unsupported) {
+        return Err(format!("{name} is {what}"));
+    }
     let indirect = declared.pointers + declared.references;
     let is_array = indirect == 0 && !declared.bounds.is_empty();
     if declared.odd || !(is_array || indirect == 1 && declared.bounds.is_empty()) {

@@ -22,6 +22,8 @@ pub(super) enum Space {
 pub(super) struct Declared {
     /// The type without `*`, `&` and array bounds; `None` if none was found.
     pub base: Option<Type>,
+    /// Tokens of that type.
+    pub specifier: Range<usize>,
     pub space: Option<Space>,
     /// `const` before the first `*` or `&`.
     pub is_const: bool,
@@ -110,6 +112,7 @@ impl Names<'_> {
                 _ if t.is_word(i) && declared.base.is_none() => {
                     let end = self.specifier_end(i, range.end);
                     declared.base = self.deeper(|| self.specifier(i..end, scope, bindings));
+                    declared.specifier = i..end;
                     i = end;
                     continue;
                 }

@@ -5,6 +5,7 @@ mod diagnostics;
 mod execute;
 mod load;
 mod reflect;
+mod sources;
 mod stdlib;
 
 use mettle_msl::{Options, Target, Unit};

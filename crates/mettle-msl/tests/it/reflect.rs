@@ -106,7 +106,7 @@ fn what_is_not_understood_is_said() {
         "kernel void f(texture2d<float> t [[texture(0)]]) {}",
         "kernel void f() {}\n  kernel void f(device int* x) {}",
         "template [[host_name(\"x\")]] kernel void f<int>(device int*);",
-        "template <typename T> kernel void f(device T* x) {}\ntemplate kernel void f(device int*);",
+        "template <typename T> kernel void f(device int* x) {}\ntemplate kernel void f(device int*);",
         "constant int A [[function_constant(0)]];\nconstant int B [[function_constant(0)]];",
         "constant int A [[function_constant(-1)]];",
         "constant float2 A [[function_constant(1)]];",
