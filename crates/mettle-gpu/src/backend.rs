@@ -16,6 +16,8 @@
 use crate::error::Result;
 use crate::fault::Fault;
 use crate::grid::GridSize;
+use mettle_msl::ArtefactArgument;
+
 use crate::{DeviceKind, Limits, MemoryInfo};
 
 /// Memory of a device.
@@ -54,6 +56,8 @@ pub(crate) struct RawKernel<'a> {
     pub name: &'a str,
     /// Whether it uses barriers or SIMD-group operations.
     pub synchronises: bool,
+    /// Its arguments, in the order written.
+    pub arguments: &'a [ArtefactArgument],
 }
 
 /// One argument of a launch.
@@ -113,7 +117,8 @@ pub(crate) enum LoadError {
 pub(crate) struct RawFault {
     /// Its index in [`Commands::launches`].
     pub launch: usize,
-    pub threadgroup: [u32; 3],
+    /// The threadgroup, where the device knows it.
+    pub threadgroup: Option<[u32; 3]>,
     pub fault: Fault,
     /// The address of the instruction at which it stopped, in the code of its library, when it is known.
     pub code_address: Option<u64>,
@@ -179,19 +184,19 @@ pub(crate) unsafe trait Backend: Send + Sync {
     ///
     /// # Safety
     /// The range lies in the buffer and nobody writes it.
-    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]);
+    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]) -> Result<()>;
 
     /// Copies to the device.
     ///
     /// # Safety
     /// The range lies in the buffer, which is not mapped, and nobody reads or writes it.
-    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]);
+    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]) -> Result<()>;
 
     /// Sets every byte of a range.
     ///
     /// # Safety
     /// As for `write`.
-    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8);
+    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) -> Result<()>;
 
     /// Loads code; `constants` are set when it is generic.
     ///

@@ -9,6 +9,7 @@ use memmap2::Mmap;
 use crate::backend::{Backend, RawBuffer};
 use crate::buffer::{Buffer, Element};
 use crate::cpu::CpuBackend;
+use crate::cuda::CudaBackend;
 use crate::error::{Error, Result};
 use crate::library::Registry;
 use crate::options::{DeviceOptions, Preference};
@@ -61,6 +62,8 @@ pub struct MemoryInfo {
 pub struct Limits {
     /// Threads in a threadgroup.
     pub max_threads_per_threadgroup: u32,
+    /// Threads of a threadgroup in each direction.
+    pub max_threads_in_direction: [u32; 3],
     /// Bytes of threadgroup memory, static and dynamic together.
     pub max_threadgroup_memory: usize,
     /// Buffer arguments of a kernel; indices are below this.
@@ -76,6 +79,7 @@ impl Default for Limits {
     fn default() -> Self {
         Limits {
             max_threads_per_threadgroup: 1024,
+            max_threads_in_direction: [1024; 3],
             max_threadgroup_memory: 32768,
             max_buffers: 31,
             simd_width: 32,
@@ -115,19 +119,37 @@ impl Device {
     /// # Errors
     /// [`Error::UnsupportedCpu`] when the processor lacks what compiled kernels need; [`Error::NoDevice`] when `Auto` finds none.
     pub fn open_with(preference: Preference, options: &DeviceOptions) -> Result<Device> {
-        let backend = match preference {
-            Preference::Cpu => CpuBackend::new(options)?,
-            Preference::Auto => CpuBackend::new(options).map_err(|error| Error::NoDevice {
-                reasons: format!("cpu: {error}"),
-            })?,
+        let cpu = || CpuBackend::new(options).map(|backend| Arc::new(backend) as Arc<dyn Backend>);
+        let cuda = |index| {
+            CudaBackend::new(index, options).map(|backend| Arc::new(backend) as Arc<dyn Backend>)
         };
-        let device = Device::with_backend(Arc::new(backend));
+        let (backend, passed_over) = match preference {
+            Preference::Cpu => (cpu()?, String::new()),
+            Preference::Cuda(index) => {
+                let backend = cuda(index).map_err(|reason| Error::NoDevice {
+                    reasons: format!("cuda:{index}: {reason}"),
+                })?;
+                (backend, String::new())
+            }
+            Preference::Auto => match cuda(0) {
+                Ok(backend) => (backend, String::new()),
+                Err(reason) => {
+                    let passed_over = format!("cuda: {reason}");
+                    let backend = cpu().map_err(|error| Error::NoDevice {
+                        reasons: format!("{passed_over}; cpu: {error}"),
+                    })?;
+                    (backend, passed_over)
+                }
+            },
+        };
+        let device = Device::with_backend(backend);
         tracing::info!(
             device = device.name(),
             kind = %device.kind(),
             requested = ?preference,
             ?options,
-            "opened; this build has no other kind of device"
+            passed_over,
+            "opened"
         );
         Ok(device)
     }

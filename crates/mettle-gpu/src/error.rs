@@ -41,6 +41,16 @@ pub enum Error {
         /// What was asked for.
         what: &'static str,
     },
+    /// The device failed at something that no argument is to blame for.
+    #[error("{device}: cannot {action}: {reason}")]
+    Device {
+        /// The device.
+        device: String,
+        /// What it was to do.
+        action: &'static str,
+        /// The driver's words.
+        reason: String,
+    },
     /// An allocation larger than what is left.
     #[error("out of memory: {needed} bytes needed, {available} bytes available on {device}")]
     OutOfMemory {
@@ -183,15 +193,22 @@ pub enum Error {
         cause: LaunchError,
     },
     /// A launch that failed while it ran. Buffers that its submission wrote hold unspecified values.
-    #[error("kernel {kernel}, threadgroup ({}, {}, {}): {fault}", threadgroup[0], threadgroup[1], threadgroup[2])]
+    #[error("kernel {kernel}{}: {fault}", place(*threadgroup))]
     Fault {
         /// The kernel.
         kernel: String,
-        /// The position of the threadgroup in the grid.
-        threadgroup: [u32; 3],
+        /// The position of the threadgroup in the grid, where the device knows it.
+        threadgroup: Option<[u32; 3]>,
         /// What happened; part of the message, so no source of its own.
         fault: Box<Fault>,
     },
+}
+
+/// A threadgroup in words.
+fn place(threadgroup: Option<[u32; 3]>) -> String {
+    threadgroup.map_or_else(String::new, |[x, y, z]| {
+        format!(", threadgroup ({x}, {y}, {z})")
+    })
 }
 
 /// Why a launch was refused. Arguments are named as in the kernel's signature.
@@ -219,6 +236,14 @@ pub enum LaunchError {
         threads: u64,
         /// The device's limit.
         limit: u32,
+    },
+    /// A threadgroup that is longer in one direction than the device allows.
+    #[error("a threadgroup of {threads:?} threads; this device takes at most {limit:?}")]
+    ThreadgroupTooLong {
+        /// Threads asked for.
+        threads: [u64; 3],
+        /// The device's limits.
+        limit: [u32; 3],
     },
     /// More threadgroup memory than the device has.
     #[error(

@@ -41,6 +41,12 @@ pub enum Fault {
         /// The place in the source.
         site: Site,
     },
+    /// A GPU's driver could not run the launch, or stopped it.
+    #[error("the driver stopped it: {reason}")]
+    Driver {
+        /// The driver's words.
+        reason: String,
+    },
     /// The host could not provide what running the kernel needs.
     #[error("the host failed to run the kernel: {reason}")]
     Host {
@@ -152,7 +158,7 @@ impl Fault {
                 vec![site]
             }
             Fault::BarrierSites { first, second, .. } => vec![first, second],
-            Fault::Host { .. } => Vec::new(),
+            Fault::Host { .. } | Fault::Driver { .. } => Vec::new(),
             _ => self
                 .origin_mut()
                 .and_then(|origin| origin.site.as_mut())
@@ -175,7 +181,8 @@ impl Fault {
             Fault::BarrierAfterReturn { .. }
             | Fault::BarrierSites { .. }
             | Fault::UnexpectedSynchronisation { .. }
-            | Fault::Host { .. } => None,
+            | Fault::Host { .. }
+            | Fault::Driver { .. } => None,
         }
     }
 }

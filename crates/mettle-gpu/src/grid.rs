@@ -109,6 +109,13 @@ impl Grid {
                 limit: limits.max_threads_per_threadgroup,
             });
         }
+        let longest = limits.max_threads_in_direction;
+        if (0..3).any(|i| group[i] > u64::from(longest[i])) {
+            return Err(LaunchError::ThreadgroupTooLong {
+                threads: group,
+                limit: longest,
+            });
+        }
         let group_count = groups.iter().copied().fold(1, u64::saturating_mul);
         if threads.iter().any(|&n| n > u64::from(u32::MAX)) || group_count > u64::from(u32::MAX) {
             return Err(LaunchError::GridTooLarge { threads });

@@ -13,6 +13,7 @@ mod backend;
 mod buffer;
 mod constants;
 mod cpu;
+mod cuda;
 mod device;
 mod diagnose;
 mod error;

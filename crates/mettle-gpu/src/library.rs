@@ -195,6 +195,7 @@ impl Unit {
         let raw_kernel = RawKernel {
             name: &kernel.name,
             synchronises: kernel.synchronises,
+            arguments: &kernel.arguments,
         };
         // SAFETY: the library is loaded and lives as long as the pipeline, which holds it.
         let raw = unsafe { device.inner().backend.pipeline(library.raw, raw_kernel) };

@@ -78,8 +78,7 @@ impl Storage {
         }
         // SAFETY: callers pass ranges of a buffer, which lie in the storage. Submissions that write it are complete and
         // the gate keeps new ones from starting; the lock keeps host writers out.
-        unsafe { self.device.backend.read(self.raw, offset, into) };
-        Ok(())
+        unsafe { self.device.backend.read(self.raw, offset, into) }
     }
 
     /// Copies bytes to the device, after the submissions that use the storage.
@@ -99,13 +98,18 @@ impl Storage {
     }
 
     /// Runs a host write of a range while neither the device nor another host access uses the storage.
-    fn exclusive(&self, offset: usize, bytes: usize, write: impl FnOnce()) -> Result<()> {
+    fn exclusive(
+        &self,
+        offset: usize,
+        bytes: usize,
+        write: impl FnOnce() -> Result<()>,
+    ) -> Result<()> {
         if self.is_read_only() {
             return Err(Error::ReadOnly);
         }
         let _gate = self.device.timeline.host_access(&self.last_use);
         let _host = self.host.write().unwrap_or_else(PoisonError::into_inner);
-        write();
+        write()?;
         if offset == 0 && bytes == self.bytes {
             self.poisoned.store(false, Ordering::Release);
         }

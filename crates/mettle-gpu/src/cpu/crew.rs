@@ -452,7 +452,7 @@ impl Completion {
         Completion {
             fault: Some(RawFault {
                 launch,
-                threadgroup: failure.threadgroup,
+                threadgroup: Some(failure.threadgroup),
                 fault: failure.fault,
                 code_address: failure.code_address,
             }),

@@ -149,7 +149,7 @@ unsafe impl Backend for CpuBackend {
 
     unsafe fn unmap_host(&self, _buffer: RawBuffer) {}
 
-    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]) {
+    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]) -> Result<()> {
         // SAFETY: the caller's promise: the range lies in the buffer and nobody writes it.
         unsafe {
             std::ptr::copy_nonoverlapping(
@@ -158,18 +158,21 @@ unsafe impl Backend for CpuBackend {
                 into.len(),
             )
         };
+        Ok(())
     }
 
-    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]) {
+    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]) -> Result<()> {
         // SAFETY: the caller's promise: the range lies in the buffer and nobody else uses it.
         unsafe {
             std::ptr::copy_nonoverlapping(from.as_ptr(), address(buffer).add(offset), from.len())
         };
+        Ok(())
     }
 
-    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) {
+    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) -> Result<()> {
         // SAFETY: as for `write`.
         unsafe { std::ptr::write_bytes(address(buffer).add(offset), value, bytes) };
+        Ok(())
     }
 
     unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {

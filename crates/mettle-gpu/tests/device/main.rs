@@ -7,6 +7,7 @@ mod budget;
 mod buffers;
 mod common;
 mod constants;
+mod cuda;
 mod errors;
 mod grids;
 mod guard;

@@ -2,14 +2,14 @@
 
 use mettle_gpu::{Buffer, Grid};
 
-use crate::common::{ORDERS, device, launch, pipeline};
+use crate::common::{device, launch, orders, pipeline};
 
 /// Full and partial SIMD groups.
 #[test]
 fn reductions() {
     let device = device();
     let kernel = pipeline(&device, "simd", "reductions");
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         for n in [32usize, 75, 1024] {
             let values: Vec<i32> = (0..n as i32).map(|i| (i * 7919) % 101 - 50).collect();
@@ -51,7 +51,7 @@ fn reductions() {
 fn in_every_order<T: mettle_gpu::Element>(kernel: &str, threads: usize, check: impl Fn(&[T])) {
     let device = device();
     let kernel = pipeline(&device, "simd", kernel);
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         let out: Buffer<T> = device.zeros(threads).unwrap();
         launch(

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use mettle_gpu::{Device, Grid};
 
-use crate::common::{ORDERS, device, launch, pipeline};
+use crate::common::{device, launch, orders, pipeline};
 use crate::simd_ops::Number;
 
 /// Where a lane's two elements are: the arrangement of Apple's GPUs.
@@ -83,7 +83,7 @@ fn check_matrix<T: Number>(device: &Device) {
 #[test]
 fn matrices_multiply_and_move() {
     let device = device();
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         check_matrix::<f32>(&device);
         check_matrix::<f16>(&device);

@@ -3,7 +3,7 @@
 use half::{bf16, f16};
 use mettle_gpu::{Device, Element, Grid};
 
-use crate::common::{ORDERS, device, launch, pipeline};
+use crate::common::{device, launch, orders, pipeline};
 
 /// A component type of the kernels; the values used are integers that all of them hold.
 pub trait Number: Element + PartialEq + std::fmt::Debug {
@@ -246,7 +246,7 @@ const GRIDS: [(usize, usize); 3] = [(64, 64), (150, 50), (7, 7)];
 /// Runs the kernel for T in every order on every grid.
 fn check_all<T: Number>(kernel: &str, width: usize, operations: &[Operation], by: u16) {
     let device = device();
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         for grid in GRIDS {
             check::<T>(&device, kernel, width, grid, by, operations);
@@ -307,7 +307,7 @@ fn sums_round_in_butterfly_order() {
     let buffer = device.upload(&x).unwrap();
     let out = device.zeros::<f32>(64).unwrap();
     let sum = pipeline(&device, "simd_ops", "sum");
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         launch(&device, &sum, Grid::elements(64).threads(64), |arguments| {
             arguments.read(0, "x", &buffer);
@@ -330,7 +330,7 @@ fn votes() {
     let x: Vec<u32> = (0..n).map(vote).collect();
     let x = device.upload(&x).unwrap();
     let votes = pipeline(&device, "simd_ops", "votes");
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         let out = device.zeros::<u32>(n * 11).unwrap();
         launch(

@@ -4,7 +4,7 @@ use bytemuck::{Pod, Zeroable};
 use half::{bf16, f16};
 use mettle_gpu::{Device, Element, Grid};
 
-use crate::common::{ORDERS, device, launch, pipeline};
+use crate::common::{device, launch, orders, pipeline};
 
 /// A type of elements.
 trait Value: Element {
@@ -128,7 +128,7 @@ fn check_in_memory<A: Value, B: Value, C: Value>(device: &Device, name: &str, fo
             stride: stride as i32,
         };
         let groups = [n.div_ceil(tile_n), m.div_ceil(tile_m), 1];
-        for order in ORDERS {
+        for order in orders(&device) {
             device.set_order_seed(order).unwrap();
             let z = device.upload(&c.values).unwrap();
             let grid = Grid::groups(groups).threads(form.threads);
@@ -208,7 +208,7 @@ fn results_in_registers() {
             k: k as i32,
             stride: stride as i32,
         };
-        for order in ORDERS {
+        for order in orders(&device) {
             device.set_order_seed(order).unwrap();
             let z = device.upload(&c.values).unwrap();
             let grid = Grid::groups([n.div_ceil(tile_n), m.div_ceil(tile_m), 1]).threads(threads);
@@ -247,7 +247,7 @@ fn check_fragments<T: Value, C: Value>(device: &Device, name: &str, transpose: (
         device.upload(&a.values).unwrap(),
         device.upload(&b.values).unwrap(),
     );
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         let z = device.upload(&c.values).unwrap();
         launch(
@@ -293,7 +293,7 @@ fn rows_and_columns_reduce() {
     );
     let element = |row, column| dot((&a, false), (&b, false), k, (row, column));
     let pipeline = pipeline(&device, "tensor_ops", "reduced");
-    for order in ORDERS {
+    for order in orders(&device) {
         device.set_order_seed(order).unwrap();
         let z = device.zeros::<f32>(m * n).unwrap();
         let bias: Vec<f32> = (0..n).map(|column| column as f32).collect();

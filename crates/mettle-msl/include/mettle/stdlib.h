@@ -34,5 +34,6 @@
 #include "threadgroup.h"
 #include "traits.h"
 #include "types.h"
+#include "unaligned.h"
 #include "uniform.h"
 #include "vec.h"

@@ -25,43 +25,33 @@ METAL_FUNC wide splat(float x) { return wide(x); }
 // Sixteen bytes, halves or floats from memory of any alignment.
 METAL_FUNC wide load(device const float* p)
 {
-    wide x;
-    __builtin_memcpy(&x, p, sizeof(x));
-    return x;
+    return mettle::load_unaligned<wide>(p);
 }
 
 METAL_FUNC wide load(device const half* p)
 {
     typedef half halves __attribute__((ext_vector_type(16)));
-    halves x;
-    __builtin_memcpy(&x, p, sizeof(x));
-    return __builtin_convertvector(x, wide);
+    return __builtin_convertvector(mettle::load_unaligned<halves>(p), wide);
 }
 
 METAL_FUNC wide load(device const bfloat* p)
 {
     typedef ushort words __attribute__((ext_vector_type(16)));
-    words x;
-    __builtin_memcpy(&x, p, sizeof(x));
     // A bfloat is the upper half of a float.
-    const wide_int bits = __builtin_convertvector(x, wide_int) << 16;
+    const wide_int bits = __builtin_convertvector(mettle::load_unaligned<words>(p), wide_int) << 16;
     return __builtin_bit_cast(wide, bits);
 }
 
 METAL_FUNC wide_int load(device const uchar* p)
 {
     typedef uchar bytes __attribute__((ext_vector_type(16)));
-    bytes x;
-    __builtin_memcpy(&x, p, sizeof(x));
-    return __builtin_convertvector(x, wide_int);
+    return __builtin_convertvector(mettle::load_unaligned<bytes>(p), wide_int);
 }
 
 METAL_FUNC wide_int load(device const char* p)
 {
     typedef signed char bytes __attribute__((ext_vector_type(16)));
-    bytes x;
-    __builtin_memcpy(&x, p, sizeof(x));
-    return __builtin_convertvector(x, wide_int);
+    return __builtin_convertvector(mettle::load_unaligned<bytes>(p), wide_int);
 }
 
 METAL_FUNC void store(device float* p, wide x) { __builtin_memcpy(p, &x, sizeof(x)); }

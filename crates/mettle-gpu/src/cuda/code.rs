@@ -1,0 +1,301 @@
+//! Loading PTX: the driver compiles it for its GPU, then function constants are set and kernels looked up.
+
+use std::ffi::{CStr, CString, c_void};
+use std::ptr;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+
+use cudarc::driver::sys;
+use mettle_msl::abi;
+use mettle_msl::{ArtefactArgument, ArtefactArgumentKind};
+
+use super::driver::{Failure, Gpu, check, get};
+use crate::backend::{LoadError, RawKernel};
+
+/// Bytes for the messages of the driver's compiler.
+const LOG: usize = 16 << 10;
+
+/// Registers of a thread with which a threadgroup of any size up to 1024 fits a multiprocessor, which has 65536.
+const REGISTERS_FOR_ANY_SIZE: usize = 64;
+
+/// A module of the driver.
+struct Module {
+    gpu: Arc<Gpu>,
+    handle: sys::CUmodule,
+}
+
+// SAFETY: the driver's handles may be used from any thread.
+unsafe impl Send for Module {}
+// SAFETY: as above.
+unsafe impl Sync for Module {}
+
+/// One entry of the table of function constants: `mettle::Constant` with addresses of the GPU.
+struct Constant {
+    index: u32,
+    size: u32,
+    value: sys::CUdeviceptr,
+    defined: sys::CUdeviceptr,
+}
+
+impl Module {
+    /// Compiles PTX for the GPU, with at most so many registers a thread if a number is given, and sets its function constants.
+    ///
+    /// # Safety
+    /// The text was made by `mettle_msl`.
+    unsafe fn load(
+        gpu: &Arc<Gpu>,
+        ptx: &CStr,
+        registers: Option<usize>,
+        constants: &[(u32, u64)],
+    ) -> Result<Self, LoadError> {
+        let mut errors = vec![0_u8; LOG];
+        let mut options = vec![
+            sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER,
+            sys::CUjit_option::CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES,
+        ];
+        // Numbers are passed as pointers.
+        let mut values: Vec<*mut c_void> =
+            vec![errors.as_mut_ptr().cast(), ptr::without_provenance_mut(LOG)];
+        if let Some(registers) = registers {
+            options.push(sys::CUjit_option::CU_JIT_MAX_REGISTERS);
+            values.push(ptr::without_provenance_mut(registers));
+        }
+        gpu.enter()
+            .map_err(|failure| LoadError::Code(failure.to_string()))?;
+        // SAFETY: the text ends with a NUL; options and values are as many as said, and the log as long.
+        let loaded = get(ptr::null_mut(), |module| unsafe {
+            sys::cuModuleLoadDataEx(
+                module,
+                ptx.as_ptr().cast(),
+                options.len() as u32,
+                options.as_mut_ptr(),
+                values.as_mut_ptr(),
+            )
+        });
+        let handle = loaded.map_err(|failure| {
+            let log = CStr::from_bytes_until_nul(&errors).map_or_else(
+                |_| String::new(),
+                |log| log.to_string_lossy().trim().to_owned(),
+            );
+            LoadError::Code(format!(
+                "the driver's compiler refused it: {failure}\n{log}"
+            ))
+        })?;
+        let module = Module {
+            gpu: gpu.clone(),
+            handle,
+        };
+        // SAFETY: the caller's promise.
+        unsafe { module.set_constants(constants) }?;
+        Ok(module)
+    }
+
+    /// # Safety
+    /// As for `load`.
+    unsafe fn set_constants(&self, constants: &[(u32, u64)]) -> Result<(), LoadError> {
+        if constants.is_empty() {
+            return Ok(());
+        }
+        let refuse =
+            |failure: Failure| LoadError::Code(format!("cannot set function constants: {failure}"));
+        // SAFETY: the table and what it points to are as the ABI says.
+        unsafe {
+            let table = self.table().map_err(refuse)?;
+            for &(index, bits) in constants {
+                let constant = table
+                    .iter()
+                    .find(|constant| constant.index == index)
+                    .ok_or(LoadError::UnknownConstant(index))?;
+                let size = (constant.size as usize).min(8);
+                self.gpu
+                    .write(constant.value, &bits.to_le_bytes()[..size])
+                    .map_err(refuse)?;
+                self.gpu.write(constant.defined, &[1]).map_err(refuse)?;
+            }
+            if let Ok(derive) = self.function(c"mettle_derive_constants") {
+                let none = ptr::null_mut();
+                check(sys::cuLaunchKernel(
+                    derive,
+                    1,
+                    1,
+                    1,
+                    1,
+                    1,
+                    1,
+                    0,
+                    self.gpu.stream,
+                    none,
+                    none,
+                ))
+                .map_err(refuse)?;
+                self.gpu.finish().map_err(refuse)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The table of function constants; empty if there is none.
+    ///
+    /// # Safety
+    /// As for `load`.
+    unsafe fn table(&self) -> Result<Vec<Constant>, Failure> {
+        let (mut address, mut bytes) = (0, 0);
+        // SAFETY: writes both.
+        let found = unsafe {
+            sys::cuModuleGetGlobal_v2(
+                &mut address,
+                &mut bytes,
+                self.handle,
+                c"mettle_constants".as_ptr(),
+            )
+        };
+        if found == sys::CUresult::CUDA_ERROR_NOT_FOUND {
+            return Ok(Vec::new());
+        }
+        check(found)?;
+        let mut table = vec![0_u8; bytes];
+        // SAFETY: the driver says where it lies and how long it is.
+        unsafe { self.gpu.read(address, &mut table) }?;
+        let word =
+            |entry: &[u8], at: usize| u64::from_le_bytes(std::array::from_fn(|i| entry[at + i]));
+        let entries = table
+            .chunks_exact(size_of::<abi::Constant>())
+            .map(|entry| Constant {
+                index: word(entry, 0) as u32,
+                size: (word(entry, 0) >> 32) as u32,
+                value: word(entry, 8),
+                defined: word(entry, 16),
+            });
+        Ok(entries.take_while(|constant| constant.size != 0).collect())
+    }
+
+    fn function(&self, name: &CStr) -> Result<sys::CUfunction, Failure> {
+        // SAFETY: the module is loaded; the name ends with a NUL.
+        get(ptr::null_mut(), |function| unsafe {
+            sys::cuModuleGetFunction(function, self.handle, name.as_ptr())
+        })
+    }
+}
+
+impl Drop for Module {
+    fn drop(&mut self) {
+        if self.gpu.enter().is_ok() {
+            // SAFETY: nothing of the module is used any more.
+            let _ = unsafe { sys::cuModuleUnload(self.handle) };
+        }
+    }
+}
+
+/// A loaded artefact.
+pub(super) struct Code {
+    module: Module,
+    ptx: CString,
+    constants: Vec<(u32, u64)>,
+    /// The same with few registers, for threadgroups that are too large for `module`; made when the first comes.
+    narrow: OnceLock<Result<Module, String>>,
+    /// Kernels handed out; boxed so that their addresses stay.
+    #[allow(clippy::vec_box)]
+    kernels: Mutex<Vec<Box<Kernel>>>,
+}
+
+/// A kernel of a loaded artefact.
+pub(super) struct Kernel {
+    code: *const Code,
+    entry: CString,
+    function: sys::CUfunction,
+    /// Threads of a threadgroup that `function` has registers for.
+    max_threads: u32,
+    narrow: OnceLock<Result<sys::CUfunction, String>>,
+    /// Kind and index of each parameter after the first.
+    pub parameters: Vec<(ArtefactArgumentKind, u32)>,
+}
+
+impl Code {
+    /// Loads the PTX of an artefact and sets its function constants.
+    ///
+    /// # Safety
+    /// It was made by `mettle_msl`.
+    pub unsafe fn load(
+        gpu: &Arc<Gpu>,
+        ptx: &[u8],
+        constants: &[(u32, u64)],
+    ) -> Result<Self, LoadError> {
+        let ptx =
+            CString::new(ptx).map_err(|_| LoadError::Code("its text holds a NUL".to_owned()))?;
+        Ok(Code {
+            // SAFETY: the caller's promise.
+            module: unsafe { Module::load(gpu, &ptx, None, constants) }?,
+            ptx,
+            constants: constants.to_vec(),
+            narrow: OnceLock::new(),
+            kernels: Mutex::default(),
+        })
+    }
+
+    /// A kernel; it lives as long as the code.
+    pub fn kernel(&self, kernel: RawKernel<'_>) -> Result<*const Kernel, String> {
+        let entry = CString::new(abi::ptx_entry(kernel.name)).map_err(|error| error.to_string())?;
+        let said = |failure: Failure| format!("kernel {} is not in it: {failure}", kernel.name);
+        self.module.gpu.enter().map_err(said)?;
+        let function = self.module.function(&entry).map_err(said)?;
+        let threads = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK;
+        // SAFETY: the function is of a loaded module.
+        let max_threads = get(0, |value| unsafe {
+            sys::cuFuncGetAttribute(value, threads, function)
+        })
+        .map_err(said)?;
+        let parameter = |argument: &ArtefactArgument| (argument.kind, argument.index);
+        let kernel = Box::new(Kernel {
+            code: self,
+            entry,
+            function,
+            max_threads: max_threads as u32,
+            narrow: OnceLock::new(),
+            parameters: kernel.arguments.iter().map(parameter).collect(),
+        });
+        let address = &raw const *kernel;
+        self.kernels
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .push(kernel);
+        Ok(address)
+    }
+
+    fn narrow(&self) -> Result<&Module, String> {
+        let load = || {
+            // SAFETY: the promise made to `Code::load`.
+            unsafe {
+                Module::load(
+                    &self.module.gpu,
+                    &self.ptx,
+                    Some(REGISTERS_FOR_ANY_SIZE),
+                    &self.constants,
+                )
+            }
+            .map_err(|error| match error {
+                LoadError::Code(reason) => reason,
+                LoadError::UnknownConstant(index) => format!("it has no function constant {index}"),
+            })
+        };
+        self.narrow.get_or_init(load).as_ref().map_err(Clone::clone)
+    }
+}
+
+impl Kernel {
+    /// The function for threadgroups of so many threads.
+    ///
+    /// # Safety
+    /// The code is still loaded.
+    pub unsafe fn function(&self, threads: u32) -> Result<sys::CUfunction, String> {
+        if threads <= self.max_threads {
+            return Ok(self.function);
+        }
+        let load = || {
+            // SAFETY: the caller's promise; the code is boxed and does not move.
+            let module = unsafe { &*self.code }.narrow()?;
+            module
+                .function(&self.entry)
+                .map_err(|failure| failure.to_string())
+        };
+        self.narrow.get_or_init(load).clone()
+    }
+}

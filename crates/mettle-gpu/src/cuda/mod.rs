@@ -1,0 +1,262 @@
+//! NVIDIA GPUs through the driver alone, which is found at run time: no CUDA toolkit is needed to build or to run.
+//!
+//! A SIMD group is a warp, a threadgroup a block. Launches go to one stream in order, which also keeps their hazards.
+
+mod code;
+mod driver;
+mod launch;
+
+use std::ptr;
+use std::sync::Arc;
+
+use cudarc::driver::sys;
+
+use self::code::Code;
+use self::driver::{Failure, Gpu, check, get};
+use crate::backend::{
+    Backend, Commands, Completion, LoadError, RawBuffer, RawFault, RawKernel, RawLibrary,
+    RawPipeline,
+};
+use crate::device::{DeviceKind, Limits, MemoryInfo};
+use crate::error::{Error, Result};
+use crate::fault::Fault;
+use crate::options::DeviceOptions;
+
+/// An NVIDIA GPU as a device.
+pub(crate) struct CudaBackend {
+    gpu: Arc<Gpu>,
+    targets: &'static [&'static str],
+    limits: Limits,
+    /// Waits for each launch, so that a failure is that of the launch.
+    one_by_one: bool,
+}
+
+impl CudaBackend {
+    /// Opens the GPU of an index.
+    ///
+    /// # Errors
+    /// Why it cannot be used, in words.
+    pub fn new(index: usize, options: &DeviceOptions) -> Result<Self, String> {
+        let gpu = Gpu::open(index)?;
+        let targets: &[&str] = match gpu.capability {
+            90.. => &["ptx-sm90", "ptx-sm80"],
+            _ => &["ptx-sm80"],
+        };
+        Ok(CudaBackend {
+            gpu: Arc::new(gpu),
+            targets,
+            limits: Limits {
+                max_threads_in_direction: [1024, 1024, 64],
+                ..Limits::default()
+            },
+            one_by_one: options.guard,
+        })
+    }
+
+    fn error(&self, action: &'static str) -> impl FnOnce(Failure) -> Error {
+        move |failure| Error::Device {
+            device: self.gpu.name.clone(),
+            action,
+            reason: failure.to_string(),
+        }
+    }
+
+    /// Runs launches; the time of each when asked for. On failure the index of the launch and the reason.
+    ///
+    /// # Safety
+    /// As for `Backend::submit`.
+    unsafe fn run(&self, commands: &Commands<'_>) -> Result<Vec<u64>, (usize, String)> {
+        let last = commands.launches.len().saturating_sub(1);
+        let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
+        self.gpu.enter().map_err(at(0))?;
+        let mut events = Vec::new();
+        if commands.profile {
+            events.push(Event::record(&self.gpu).map_err(at(0))?);
+        }
+        for (index, launch) in commands.launches.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { launch::launch(&self.gpu, commands, launch) }
+                .map_err(|reason| (index, reason))?;
+            if commands.profile {
+                events.push(Event::record(&self.gpu).map_err(at(index))?);
+            }
+            if self.one_by_one || commands.profile {
+                self.gpu.finish().map_err(at(index))?;
+            }
+        }
+        self.gpu.finish().map_err(|failure| {
+            let which = match last {
+                0 => String::new(),
+                // The driver does not say which launch it was.
+                _ => format!(
+                    "; it was this launch or one of the {last} before it in the same submission: open the device with DeviceOptions::guard to know"
+                ),
+            };
+            (last, format!("{failure}{which}"))
+        })?;
+        let mut nanoseconds = Vec::new();
+        for (index, pair) in events.windows(2).enumerate() {
+            nanoseconds.push(pair[1].since(&pair[0]).map_err(at(index))?);
+        }
+        Ok(nanoseconds)
+    }
+}
+
+/// A point in the stream whose time is taken.
+struct Event(sys::CUevent);
+
+impl Event {
+    fn record(gpu: &Gpu) -> Result<Self, Failure> {
+        // SAFETY: the context is current and the stream lives.
+        unsafe {
+            let event = Event(get(ptr::null_mut(), |event| sys::cuEventCreate(event, 0))?);
+            check(sys::cuEventRecord(event.0, gpu.stream))?;
+            Ok(event)
+        }
+    }
+
+    /// Nanoseconds since an earlier one; both have come to pass.
+    fn since(&self, earlier: &Event) -> Result<u64, Failure> {
+        // SAFETY: both events live.
+        let milliseconds = get(0.0_f32, |value| unsafe {
+            sys::cuEventElapsedTime(value, earlier.0, self.0)
+        })?;
+        Ok((f64::from(milliseconds) * 1e6) as u64)
+    }
+}
+
+impl Drop for Event {
+    fn drop(&mut self) {
+        // SAFETY: it is used no more; the context is current.
+        let _ = unsafe { sys::cuEventDestroy_v2(self.0) };
+    }
+}
+
+// SAFETY: memory is the driver's, of the size asked for and aligned to 256 bytes; any bytes in it are valid to read. `submit` returns
+// when the stream is done.
+unsafe impl Backend for CudaBackend {
+    fn kind(&self) -> DeviceKind {
+        DeviceKind::Cuda
+    }
+
+    fn name(&self) -> &str {
+        &self.gpu.name
+    }
+
+    fn limits(&self) -> &Limits {
+        &self.limits
+    }
+
+    fn memory(&self) -> MemoryInfo {
+        // A device that does not answer has no memory to offer.
+        let (available, total) = self.gpu.memory().unwrap_or((0, 0));
+        MemoryInfo { total, available }
+    }
+
+    fn targets(&self) -> &[&'static str] {
+        self.targets
+    }
+
+    fn allocate(&self, bytes: usize) -> Result<RawBuffer> {
+        let address = self.gpu.allocate(bytes).map_err(|failure| {
+            if failure.is_out_of_memory() {
+                Error::OutOfMemory {
+                    device: self.gpu.name.clone(),
+                    needed: bytes as u64,
+                    available: self.memory().available,
+                }
+            } else {
+                self.error("allocate memory")(failure)
+            }
+        })?;
+        Ok(RawBuffer {
+            handle: address,
+            bytes,
+            alignment: 1 << address.trailing_zeros().min(12),
+            zeroed: false,
+        })
+    }
+
+    unsafe fn free(&self, buffer: RawBuffer) {
+        // SAFETY: the caller's promise.
+        if let Err(failure) = unsafe { self.gpu.free(buffer.handle) } {
+            tracing::warn!(device = self.gpu.name, %failure, "memory was not given back");
+        }
+    }
+
+    unsafe fn map_host(&self, _bytes: &[u8]) -> Option<RawBuffer> {
+        None
+    }
+
+    unsafe fn unmap_host(&self, _buffer: RawBuffer) {}
+
+    unsafe fn read(&self, buffer: RawBuffer, offset: usize, into: &mut [u8]) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.gpu.read(buffer.handle + offset as u64, into) }
+            .map_err(self.error("copy from the device"))
+    }
+
+    unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.gpu.write(buffer.handle + offset as u64, from) }
+            .map_err(self.error("copy to the device"))
+    }
+
+    unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) -> Result<()> {
+        // SAFETY: the caller's promise.
+        unsafe { self.gpu.fill(buffer.handle + offset as u64, bytes, value) }
+            .map_err(self.error("fill memory"))
+    }
+
+    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
+        // SAFETY: the caller's promise.
+        let code = Box::new(unsafe { Code::load(&self.gpu, code, constants) }?);
+        Ok(RawLibrary(Box::into_raw(code).expose_provenance() as u64))
+    }
+
+    unsafe fn unload(&self, library: RawLibrary) {
+        let code: *mut Code = ptr::with_exposed_provenance_mut(library.0 as usize);
+        // SAFETY: the caller's promise: it is from `load`, and nobody uses it.
+        drop(unsafe { Box::from_raw(code) });
+    }
+
+    unsafe fn pipeline(
+        &self,
+        library: RawLibrary,
+        kernel: RawKernel<'_>,
+    ) -> Result<RawPipeline, String> {
+        let code: *const Code = ptr::with_exposed_provenance(library.0 as usize);
+        // SAFETY: the caller's promise: it is from `load` and not unloaded.
+        let kernel = unsafe { &*code }.kernel(kernel)?;
+        Ok(RawPipeline(kernel.expose_provenance() as u64))
+    }
+
+    unsafe fn submit(&self, commands: Commands<'_>) -> Completion {
+        // SAFETY: the caller's promise.
+        match unsafe { self.run(&commands) } {
+            Ok(nanoseconds) => Completion {
+                fault: None,
+                nanoseconds,
+            },
+            Err((launch, reason)) => Completion {
+                fault: Some(RawFault {
+                    launch,
+                    threadgroup: None,
+                    fault: Fault::Driver { reason },
+                    code_address: None,
+                }),
+                nanoseconds: Vec::new(),
+            },
+        }
+    }
+
+    fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {
+        match seed {
+            None => Ok(()),
+            Some(_) => Err(Error::Unsupported {
+                device: self.gpu.name.clone(),
+                what: "a chosen order of threads",
+            }),
+        }
+    }
+}
