@@ -26,10 +26,12 @@ impl fmt::Display for Failure {
             let _ = sys::cuGetErrorName(self.0, &mut name);
             let _ = sys::cuGetErrorString(self.0, &mut text);
         }
-        // SAFETY: as said above.
-        let string = |s: *const c_char| match s.is_null() {
-            true => "unknown error".into(),
-            false => unsafe { CStr::from_ptr(s) }.to_string_lossy(),
+        let string = |s: *const c_char| {
+            if s.is_null() {
+                return "unknown error".into();
+            }
+            // SAFETY: not null, so a C string as said above.
+            unsafe { CStr::from_ptr(s) }.to_string_lossy()
         };
         write!(f, "{} ({})", string(name), string(text))
     }
