@@ -128,7 +128,7 @@ fn check_in_memory<A: Value, B: Value, C: Value>(device: &Device, name: &str, fo
             stride: stride as i32,
         };
         let groups = [n.div_ceil(tile_n), m.div_ceil(tile_m), 1];
-        for order in orders(&device) {
+        for order in orders(device) {
             device.set_order_seed(order).unwrap();
             let z = device.upload(&c.values).unwrap();
             let grid = Grid::groups(groups).threads(form.threads);
@@ -247,7 +247,7 @@ fn check_fragments<T: Value, C: Value>(device: &Device, name: &str, transpose: (
         device.upload(&a.values).unwrap(),
         device.upload(&b.values).unwrap(),
     );
-    for order in orders(&device) {
+    for order in orders(device) {
         device.set_order_seed(order).unwrap();
         let z = device.upload(&c.values).unwrap();
         launch(
