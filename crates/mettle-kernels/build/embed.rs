@@ -1,13 +1,22 @@
 //! Writes the Rust text that embeds the artefacts.
 
 use crate::Result;
-use crate::jobs::Job;
 use mettle_msl::Unit;
 use std::fmt::Write;
 use std::path::Path;
 
+/// An artefact to embed.
+pub struct Embedded {
+    /// The unit's name.
+    pub unit: String,
+    pub target: String,
+    /// Index and bits of the function constants compiled in.
+    pub constants: Option<Vec<(u32, u64)>>,
+    pub bytes: Vec<u8>,
+}
+
 /// Writes `embedded.rs` and the artefacts it includes: for each unit a static `EmbeddedUnit` in capitals, and `UNITS`.
-pub fn write(out: &Path, units: &[Unit], jobs: &[Job<'_>], artefacts: &[Vec<u8>]) -> Result<()> {
+pub fn write(out: &Path, units: &[Unit], artefacts: &[Embedded]) -> Result<()> {
     let mut text = String::new();
     for unit in units {
         let (name, constant) = (&unit.name, unit.name.to_ascii_uppercase());
@@ -15,27 +24,20 @@ pub fn write(out: &Path, units: &[Unit], jobs: &[Job<'_>], artefacts: &[Vec<u8>]
             text,
             "pub(crate) static {constant}: EmbeddedUnit = EmbeddedUnit {{ name: {name:?}, artefacts: &["
         )?;
-        let of_unit = jobs
+        let of_unit = artefacts
             .iter()
-            .zip(artefacts)
-            .filter(|(job, _)| job.unit.name == unit.name);
-        for (number, (job, bytes)) in of_unit.enumerate() {
+            .filter(|artefact| artefact.unit == unit.name);
+        for (number, artefact) in of_unit.enumerate() {
             let file = format!("{name}-{number}.artefact");
-            write_if_changed(&out.join(&file), bytes)?;
-            let constants = match job.constants() {
-                Some(constants) => {
-                    let bits: Vec<_> = constants
-                        .iter()
-                        .map(|(index, value)| (*index, value.bits()))
-                        .collect();
-                    format!("Some(&{bits:?})")
-                }
+            write_if_changed(&out.join(&file), &artefact.bytes)?;
+            let constants = match &artefact.constants {
+                Some(bits) => format!("Some(&{bits:?})"),
                 None => "None".to_owned(),
             };
             write!(
                 text,
                 "EmbeddedArtefact {{ target: {:?}, constants: {constants}, bytes: include_bytes!({file:?}) }},",
-                job.target.name()
+                artefact.target
             )?;
         }
         text.push_str("] };\n");

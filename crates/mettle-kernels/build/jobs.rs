@@ -32,8 +32,12 @@ impl Job<'_> {
     }
 }
 
-/// The targets whose artefacts are embedded for a processor architecture. NVIDIA GPUs later than Ampere run the PTX for Ampere.
-pub fn targets(arch: &str) -> Result<Vec<Target>> {
+/// The targets that our compiler makes artefacts of for a system and a processor architecture. NVIDIA GPUs later than Ampere run the PTX
+/// for Ampere. Apple's systems have their own compiler.
+pub fn targets(vendor: &str, arch: &str) -> Result<Vec<Target>> {
+    if vendor == "apple" {
+        return Ok(Vec::new());
+    }
     Ok(match arch {
         "x86_64" => vec![
             Target::Cpu(CpuLevel::X86_64V3),

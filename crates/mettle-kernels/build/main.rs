@@ -1,10 +1,13 @@
 //! Compiles every kernel of `metal/` and embeds the code in the library: for each unit a generic artefact (function
-//! constants set when it is loaded) and one for each set of constants that a `#pragma mettle variant` names.
+//! constants set when it is loaded) and one for each set of constants that a `#pragma mettle variant` names. For Apple's systems
+//! it embeds what `metal` makes instead.
 
 mod cache;
 mod embed;
 mod jobs;
+mod metal;
 
+use embed::Embedded;
 use mettle_msl::{Options, Unit};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -32,7 +35,8 @@ fn build() -> Result<()> {
         .build_global()?;
     let out = PathBuf::from(variable("OUT_DIR")?);
     let metal = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("metal");
-    let targets = jobs::targets(&variable("CARGO_CFG_TARGET_ARCH")?)?;
+    let vendor = variable("CARGO_CFG_TARGET_VENDOR")?;
+    let targets = jobs::targets(&vendor, &variable("CARGO_CFG_TARGET_ARCH")?)?;
 
     println!("cargo::rerun-if-env-changed=METTLE_CLANG");
     println!("cargo::rerun-if-changed=build");
@@ -51,16 +55,24 @@ fn build() -> Result<()> {
 
     let cache = cache::open(&out)?;
     let jobs = jobs::list(&units, &targets)?;
-    let artefacts = all(jobs
+    let mut artefacts = all(jobs
         .par_iter()
         .map(|job| {
             let (artefact, _) =
                 cache.compile(job.unit, job.target, job.constants(), job.kernels())?;
-            Ok(artefact.to_bytes())
+            Ok(Embedded {
+                unit: artefact.unit.clone(),
+                target: artefact.target.clone(),
+                bytes: artefact.to_bytes(),
+                constants: artefact.constants,
+            })
         })
         .collect())?;
     cache.trim()?;
-    embed::write(&out, &units, &jobs, &artefacts)
+    if vendor == "apple" {
+        artefacts.extend(metal::artefacts(&units, &sources, &options)?);
+    }
+    embed::write(&out, &units, &artefacts)
 }
 
 /// Every result, or every distinct error: a mistake shows once, not once for each target and variant, and mistakes of

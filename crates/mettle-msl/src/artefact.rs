@@ -1,7 +1,7 @@
 //! Compiled code with what a loader must know about it, as bytes.
 
 use crate::error::{Error, Result};
-use crate::{Target, abi};
+use crate::{Target, abi, metal};
 use serde::{Deserialize, Serialize};
 
 /// First bytes of an artefact; the last is the version of the layout.
@@ -15,7 +15,7 @@ const LONGEST_TEXT: usize = 1 << 28;
 pub struct Artefact {
     /// Name of the unit.
     pub unit: String,
-    /// Name of the target, as [`Target::name`](crate::Target::name).
+    /// Name of the target, as [`Target::name`](crate::Target::name) or one of [`crate::metal`].
     pub target: String,
     /// Index and bits of the function constants compiled in, by ascending index; `None` if the loader sets them.
     pub constants: Option<Vec<(u32, u64)>>,
@@ -23,7 +23,8 @@ pub struct Artefact {
     pub kernels: Vec<ArtefactKernel>,
     /// Where the compiled text comes from, by ascending line.
     pub lines: Vec<LineRun>,
-    /// For a CPU an ELF shared object, for an NVIDIA GPU the text of a PTX module. [`crate::abi`] says what they export.
+    /// For a CPU an ELF shared object, for an NVIDIA GPU the text of a PTX module; [`crate::abi`] says what they export. For Metal see
+    /// [`crate::metal`].
     #[serde(skip)]
     pub code: Vec<u8>,
 }
@@ -93,7 +94,8 @@ impl Artefact {
 
     /// Whether the code is text, which is packed in [`Artefact::to_bytes`].
     fn is_text(&self) -> bool {
-        matches!(Target::from_name(&self.target), Some(Target::Ptx(_)))
+        self.target == metal::SOURCE
+            || matches!(Target::from_name(&self.target), Some(Target::Ptx(_)))
     }
 
     /// The artefact as bytes: magic, digest of the rest, length of the header, header, code.
@@ -106,7 +108,7 @@ impl Artefact {
         bytes.extend_from_slice(&(header.len() as u64).to_le_bytes());
         bytes.extend_from_slice(&header);
         if self.is_text() {
-            // PTX shrinks to a tenth.
+            // PTX shrinks to a tenth, Metal source to a quarter.
             bytes.extend_from_slice(&miniz_oxide::deflate::compress_to_vec(&self.code, 9));
         } else {
             bytes.extend_from_slice(&self.code);

@@ -23,8 +23,10 @@ mod check;
 mod compile;
 mod diagnostic;
 mod error;
+mod flatten;
 mod lex;
 mod lint;
+pub mod metal;
 mod parse;
 mod preprocess;
 mod reflect;
@@ -44,6 +46,7 @@ pub use check::{CheckOptions, check};
 pub use compile::{compile, fingerprint};
 pub use diagnostic::{Diagnostic, Location, Severity};
 pub use error::{Error, Result};
+pub use flatten::{flatten, flatten_source};
 pub use lint::lint;
 pub use reflect::{
     Access, AddressSpace, Argument, ArgumentKind, Builtin, BuiltinKind, ConstantValue, Field,

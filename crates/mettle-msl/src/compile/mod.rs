@@ -236,7 +236,7 @@ fn command(clang: &Clang, target: Target) -> Command {
     command
 }
 
-fn argument(unit: &Unit, argument: &Argument) -> ArtefactArgument {
+pub(crate) fn argument(unit: &Unit, argument: &Argument) -> ArtefactArgument {
     let (ty, kind) = match &argument.kind {
         ArgumentKind::Buffer {
             element, access, ..
