@@ -8,7 +8,6 @@
 //!
 //! Helpers look at the ticket for a while after the last work, then sleep; submissions long enough to share wake them.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicPtr, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Condvar, Mutex, PoisonError};
 use std::thread::JoinHandle;
@@ -404,29 +403,19 @@ impl Job<'_> {
     ) {
         let launch = &self.plan.launches[index];
         // SAFETY: the plan is of a valid submission, as `Crew::run` demands.
-        let run = || unsafe {
+        let result = unsafe {
             if timed {
                 worker.run_timed(self.plan, launch, groups, self.seed)
             } else {
                 worker.run(self.plan, launch, groups, self.seed)
             }
         };
-        // A panic leaves the worker usable: what it was doing is abandoned and begun anew by the next launch.
-        let result = catch_unwind(AssertUnwindSafe(run));
         if let Some(done) = self.done.get(index) {
             done.fetch_add(worker.done(), Ordering::Relaxed);
         }
-        let failure = match result {
-            Ok(Ok(())) => return,
-            Ok(Err(failure)) => failure,
-            Err(_) => Failure::boxed(
-                [0; 3],
-                Fault::Host {
-                    reason: "a panic while the launch was scheduled".to_owned(),
-                },
-            ),
-        };
-        self.fail(index, failure);
+        if let Err(failure) = result {
+            self.fail(index, failure);
+        }
     }
 
     /// Notes that a launch failed. Of several failures the first counts, by launch and threadgroup.

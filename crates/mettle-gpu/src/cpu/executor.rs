@@ -19,7 +19,7 @@ use mettle_msl::abi::{Launch, ThreadEntry};
 pub(super) use self::hooks::HOOKS;
 use super::code::Text;
 use super::fiber::{Fiber, Suspended, switch};
-use super::landing::{abandon, protect};
+use super::landing::{Ended, abandon, protect};
 use super::order::Random;
 use super::simd_group::{LANES, SimdGroup, lanes};
 use super::stop::Stop;
@@ -37,11 +37,16 @@ thread_local! {
     static CURRENT: Cell<*mut Executor> = const { Cell::new(ptr::null_mut()) };
 }
 
-/// A kernel that was abandoned.
-pub(super) struct Stopped {
-    pub trap: Trap,
-    /// The thread in its threadgroup, when it is known.
-    pub thread: Option<u32>,
+/// A kernel that did not come to its end.
+pub(super) enum Stopped {
+    /// It was abandoned.
+    Abandoned {
+        trap: Trap,
+        /// The thread in its threadgroup, when it is known.
+        thread: Option<u32>,
+    },
+    /// What schedules its threads panicked.
+    Panicked,
 }
 
 /// The order of threads in a threadgroup.
@@ -131,41 +136,43 @@ impl Executor {
         })
     }
 
-    /// Runs `run`, which runs kernels whose code is `text`: their hooks find the executor, and their faults end them. `Err`: what did.
+    /// Runs `run`, which runs kernels whose code is `text`: their hooks find the executor, and their faults end them.
     ///
     /// # Safety
     /// `executor` is valid and not used by anyone else. `run` owns nothing while a kernel runs.
-    pub unsafe fn enter<R>(
+    #[inline]
+    pub unsafe fn enter(
         executor: *mut Executor,
         text: Text,
-        run: impl FnOnce() -> R,
-    ) -> Result<R, Stopped> {
-        struct Reset(*mut Executor);
-        impl Drop for Reset {
-            fn drop(&mut self) {
-                CURRENT.set(self.0);
-            }
-        }
+        run: impl FnMut(),
+    ) -> Result<(), Stopped> {
         // SAFETY: the caller's promise.
         unsafe {
             (*executor).stop.begin(text);
             (*executor).thread_known = false;
-            let _reset = Reset(CURRENT.replace(executor));
-            if let Some(result) = protect((*executor).stop.landing_mut(), run) {
-                return Ok(result);
+            let outer = CURRENT.replace(executor);
+            let result = protect((*executor).stop.landing_mut(), run);
+            CURRENT.set(outer);
+            match result {
+                Ok(()) => Ok(()),
+                Err(ended) => {
+                    let stopped = (*executor).stopped(ended);
+                    (*executor).abandon_fibers();
+                    Err(stopped)
+                }
             }
-            let stopped = (*executor).stopped();
-            (*executor).abandon_fibers();
-            Err(stopped)
         }
     }
 
     /// What is known of the kernel that was abandoned.
     #[cold]
-    fn stopped(&mut self) -> Stopped {
-        Stopped {
-            trap: self.stop.take_trap(),
-            thread: self.thread_known.then_some(self.thread),
+    fn stopped(&mut self, ended: Ended) -> Stopped {
+        match ended {
+            Ended::Panicked => Stopped::Panicked,
+            Ended::Abandoned => Stopped::Abandoned {
+                trap: self.stop.take_trap(),
+                thread: self.thread_known.then_some(self.thread),
+            },
         }
     }
 

@@ -4,52 +4,53 @@
 //! of compiled kernels and of the hooks they call.
 
 use std::arch::naked_asm;
-use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// Where an abandoned call goes on: a stack pointer with the registers to restore above it.
 pub(super) type Landing = *mut usize;
 
-/// Runs `run` so that it can be abandoned through the landing that is stored in `landing`. `None`: it was.
+/// How a protected call ended, other than by returning.
+pub(super) enum Ended {
+    /// It was abandoned.
+    Abandoned,
+    /// It panicked.
+    Panicked,
+}
+
+/// Runs `run` so that it can be abandoned through the landing that is stored in `landing`.
 ///
 /// # Safety
 /// `landing` is valid; only the thread of the system that calls this abandons through it, and only while `run` runs, from code whose
 /// frames down to `run` own nothing.
-pub(super) unsafe fn protect<F: FnOnce() -> R, R>(landing: *mut Landing, run: F) -> Option<R> {
-    struct Frame<F, R> {
-        run: Option<F>,
-        result: Option<std::thread::Result<R>>,
-    }
-
-    extern "C" fn body<F: FnOnce() -> R, R>(frame: *mut ()) {
-        // SAFETY: `protect` passes its own frame, which it does not use meanwhile.
-        let frame = unsafe { &mut *frame.cast::<Frame<F, R>>() };
-        if let Some(run) = frame.run.take() {
-            // Nothing unwinds through the call that saved the registers.
-            frame.result = Some(catch_unwind(AssertUnwindSafe(run)));
+#[inline]
+pub(super) unsafe fn protect<F: FnMut()>(landing: *mut Landing, mut run: F) -> Result<(), Ended> {
+    extern "C" fn body<F: FnMut()>(run: *mut ()) -> usize {
+        // SAFETY: `protect` passes its own closure, which it does not use meanwhile.
+        let run = unsafe { &mut *run.cast::<F>() };
+        // Nothing unwinds through the call that saved the registers.
+        match catch_unwind(AssertUnwindSafe(run)) {
+            Ok(()) => RETURNED,
+            Err(_) => PANICKED,
         }
     }
 
-    let mut frame = Frame {
-        run: Some(run),
-        result: None,
-    };
-    // SAFETY: the frame is of the type that `body` expects; the caller's promise for the rest.
-    let abandoned = unsafe { save_and_call(landing, body::<F, R>, (&raw mut frame).cast()) };
-    if abandoned != 0 {
-        return None;
-    }
-    match frame.result {
-        Some(Ok(result)) => Some(result),
-        Some(Err(panic)) => resume_unwind(panic),
-        None => None,
+    // SAFETY: the closure is of the type that `body` expects; the caller's promise for the rest.
+    match unsafe { save_and_call(landing, body::<F>, (&raw mut run).cast()) } {
+        RETURNED => Ok(()),
+        PANICKED => Err(Ended::Panicked),
+        _ => Err(Ended::Abandoned),
     }
 }
+
+/// What a protected call returns; 1 when it is abandoned.
+const RETURNED: usize = 0;
+const PANICKED: usize = 2;
 
 #[cfg(target_arch = "x86_64")]
 #[unsafe(naked)]
 unsafe extern "C" fn save_and_call(
     landing: *mut Landing,
-    body: extern "C" fn(*mut ()),
+    body: extern "C" fn(*mut ()) -> usize,
     context: *mut (),
 ) -> usize {
     // A call that returns has preserved the registers itself.
@@ -64,7 +65,6 @@ unsafe extern "C" fn save_and_call(
         "mov [rdi], rsp",
         "mov rdi, rdx",
         "call rsi",
-        "xor eax, eax",
         "add rsp, 56",
         "ret",
     )
@@ -95,7 +95,7 @@ pub(super) unsafe extern "C" fn abandon(landing: Landing) -> ! {
 #[unsafe(naked)]
 unsafe extern "C" fn save_and_call(
     landing: *mut Landing,
-    body: extern "C" fn(*mut ()),
+    body: extern "C" fn(*mut ()) -> usize,
     context: *mut (),
 ) -> usize {
     naked_asm!(
@@ -114,7 +114,6 @@ unsafe extern "C" fn save_and_call(
         "str x9, [x0]",
         "mov x0, x2",
         "blr x1",
-        "mov x0, #0",
         "ldr x30, [sp, #88]",
         "add sp, sp, #160",
         "ret",
@@ -157,16 +156,18 @@ mod tests {
         for round in 0..1000u64 {
             let numbers = std::hint::black_box([round, round + 1, round + 2]);
             let before = std::hint::black_box(round as f64 + 0.5);
+            let mut returned = false;
             // SAFETY: nothing that is abandoned owns anything.
             let result = unsafe {
                 protect(at, || {
                     if round % 3 == 0 {
                         deep(40, *at);
                     }
-                    round
+                    returned = true;
                 })
             };
-            assert_eq!(result, (round % 3 != 0).then_some(round));
+            assert_eq!(returned, round % 3 != 0);
+            assert_eq!(matches!(result, Err(Ended::Abandoned)), round % 3 == 0);
             assert_eq!(
                 (numbers, before),
                 ([round, round + 1, round + 2], round as f64 + 0.5)
@@ -183,13 +184,10 @@ mod tests {
     }
 
     #[test]
-    fn panics_pass_through() {
+    fn panics_are_caught() {
         let mut landing: Landing = std::ptr::null_mut();
-        let at = &raw mut landing;
-        let caught = catch_unwind(AssertUnwindSafe(|| {
-            // SAFETY: it is not abandoned.
-            unsafe { protect(at, || panic!("as it should")) }
-        }));
-        assert!(caught.is_err());
+        // SAFETY: it is not abandoned.
+        let result = unsafe { protect(&raw mut landing, || panic!("as it should")) };
+        assert!(matches!(result, Err(Ended::Panicked)));
     }
 }

@@ -67,7 +67,25 @@ impl ThreadgroupMemory {
     }
 
     /// Makes room for the arguments of a launch: pairs of index and bytes.
+    #[inline]
     pub fn place(&mut self, sizes: &[(u32, usize)]) -> Result<(), Fault> {
+        if sizes.is_empty() {
+            self.release();
+            return Ok(());
+        }
+        self.place_some(sizes)
+    }
+
+    /// No argument is in use.
+    #[inline]
+    fn release(&mut self) {
+        match &mut self.memory {
+            Memory::Plain { used, .. } => *used = 0,
+            Memory::Guarded { used, .. } => *used = 0,
+        }
+    }
+
+    fn place_some(&mut self, sizes: &[(u32, usize)]) -> Result<(), Fault> {
         match &mut self.memory {
             Memory::Plain { lines, used } => {
                 let mut line = 0;
@@ -124,6 +142,7 @@ impl ThreadgroupMemory {
     }
 
     /// Looks whether bytes beside an argument were written.
+    #[inline]
     pub fn check(&mut self) -> Result<(), Fault> {
         let Memory::Guarded { arguments, used } = &mut self.memory else {
             return Ok(());

@@ -96,13 +96,12 @@ impl Worker {
         let executor = &raw mut *self.executor;
         let threadgroup_memory = &mut self.threadgroup_memory;
         let mut result = Ok(());
-        // Volatile: what is stored in it must be there when the loop is abandoned.
         let done = &raw mut self.done;
         // SAFETY: this worker is used by this thread of the system alone; the launch is valid; the loop owns nothing.
         let entered = unsafe {
             Executor::enter(executor, kernel.text, || {
                 let mut position = grid.threadgroup_position(groups.start);
-                for index in groups {
+                for index in groups.clone() {
                     if let Some(order) = order {
                         position = grid.threadgroup_position(order.apply(index));
                         // Not-a-number for every floating-point type: what a kernel never wrote shows.
@@ -116,7 +115,8 @@ impl Worker {
                         result = Err(Failure::boxed(position, fault));
                         return;
                     }
-                    done.write_volatile(done.read_volatile() + 1);
+                    // Volatile: it must be there when the loop is abandoned.
+                    done.write_volatile(index - groups.start + 1);
                     Executor::check_interrupted(executor);
                     advance(&mut position, grid.threadgroups);
                 }
@@ -136,13 +136,15 @@ impl Worker {
     /// What is to be said of a kernel that was stopped in a threadgroup.
     #[cold]
     fn failure(&self, stopped: &Stopped, kernel: &Kernel, launch: &abi::Launch) -> Box<Failure> {
+        let &Stopped::Abandoned { trap, thread } = stopped else {
+            let reason = "a panic while the launch was scheduled".to_owned();
+            return Failure::boxed(launch.threadgroup_position, Fault::Host { reason });
+        };
         let origin = Origin {
-            thread: stopped
-                .thread
-                .map(|thread| position_in_grid(launch, thread)),
+            thread: thread.map(|thread| position_in_grid(launch, thread)),
             site: None,
         };
-        let fault = match stopped.trap.cause {
+        let fault = match trap.cause {
             Cause::Memory { address, access } => self
                 .threadgroup_memory
                 .attribute(address, access, &origin)
@@ -154,7 +156,7 @@ impl Worker {
                 }),
             Cause::Stack => Fault::StackOverflow { origin },
             Cause::Arithmetic => Fault::Division { origin },
-            Cause::Instruction if kernel.text.is_index_check(stopped.trap.pc) => {
+            Cause::Instruction if kernel.text.is_index_check(trap.pc) => {
                 Fault::ArrayIndex { origin }
             }
             Cause::Instruction => Fault::Undefined { origin },
@@ -163,7 +165,7 @@ impl Worker {
         Box::new(Failure {
             threadgroup: launch.threadgroup_position,
             fault,
-            code_address: kernel.text.address_in_object(stopped.trap.pc),
+            code_address: kernel.text.address_in_object(trap.pc),
         })
     }
 

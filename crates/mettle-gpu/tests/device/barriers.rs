@@ -7,7 +7,7 @@ use crate::common::{ORDERS, device, launch, pipeline};
 const THREADS: u32 = 100;
 
 /// Runs a kernel on a few threadgroups.
-fn run(device: &Device, kernel: &str) -> Result<Vec<u32>, Fault> {
+fn run(device: &Device, kernel: &str) -> Result<Vec<u32>, Box<Fault>> {
     let out = device.zeros::<u32>(THREADS as usize).unwrap();
     let result = launch(
         device,
@@ -24,7 +24,7 @@ fn run(device: &Device, kernel: &str) -> Result<Vec<u32>, Fault> {
         }) => {
             println!("{fault}");
             assert_eq!(named, kernel);
-            Err(*fault)
+            Err(fault)
         }
         Err(error) => panic!("{error}"),
     }
@@ -61,7 +61,7 @@ fn others_have_returned() {
                 site,
                 waiting,
                 finished,
-            } = &fault
+            } = &*fault
             else {
                 panic!("{fault}");
             };
@@ -115,7 +115,7 @@ fn others_wait_elsewhere() {
                 second,
                 second_threads,
                 finished,
-            } = &fault
+            } = &*fault
             else {
                 panic!("{fault}");
             };
