@@ -9,7 +9,7 @@ use proptest::prelude::*;
 const SEED: &str = include_str!("../../tests/it/metal/kernels.metal");
 
 /// Pieces that are more likely to upset the parser than random characters.
-const PIECES: [&str; 44] = [
+const PIECES: [&str; 49] = [
     "{",
     "}",
     "(",
@@ -53,6 +53,11 @@ const PIECES: [&str; 44] = [
     "/*",
     "//",
     "\n#pragma mettle variant(",
+    "\n#pragma unroll (X(",
+    "operator+=",
+    ".x +=",
+    "= default;",
+    "template [[host_name(\"y\")]] kernel void f(",
     "99999999999999999999",
 ];
 
