@@ -1,5 +1,5 @@
 # Two commands: `make run` generates text, `make test` checks everything. Both install what is missing first.
-.PHONY: run test fuzz setup
+.PHONY: run test fuzz setup apple-check mock-metal
 
 run: setup
 	cargo run --release --locked -p mettle -- generate
@@ -12,6 +12,16 @@ test: setup
 	tools/ptxas.sh
 	cargo run --locked -p mettle -- check --strict crates/mettle-kernels/metal -I crates/mettle-kernels/metal/include
 	cargo test --workspace --locked
+
+# Checks the workspace for Apple's systems from any machine.
+apple-check: setup
+	tools/apple-check.sh
+
+# Runs the Metal backend and every kernel case against the stand-in for Metal, which runs kernels on the CPU.
+mock-metal: setup
+	cargo clippy -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal --lib --test metal --test metal_cases --locked -- -D warnings
+	cargo test -p mettle-gpu --features mock-metal --lib --test metal --locked
+	cargo test -p mettle-kernels --features mock-metal --test metal_cases --locked
 
 # Reads mutated model files for ten minutes (part of `make test` for a few seconds). FUZZ_SECONDS=N for another time.
 FUZZ_SECONDS = 600

@@ -49,6 +49,15 @@ pub(crate) struct RawLibrary(pub u64);
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawPipeline(pub u64);
 
+/// What a device says of a pipeline.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct PipelineLimits {
+    /// Threads that a threadgroup of it may have.
+    pub max_threads: u32,
+    /// Bytes of threadgroup memory that it declares.
+    pub static_threadgroup_memory: usize,
+}
+
 /// What a backend needs to know of a kernel to make a pipeline of it.
 #[derive(Debug)]
 pub(crate) struct RawKernel<'a> {
@@ -219,6 +228,14 @@ pub(crate) unsafe trait Backend: Send + Sync {
         library: RawLibrary,
         kernel: RawKernel<'_>,
     ) -> Result<RawPipeline, String>;
+
+    /// What the device says of a pipeline, where it is more than its artefact and [`Backend::limits`] say.
+    ///
+    /// # Safety
+    /// The pipeline is from `pipeline` of this backend, and its library is not unloaded.
+    unsafe fn pipeline_limits(&self, _pipeline: RawPipeline) -> Option<PipelineLimits> {
+        None
+    }
 
     /// Runs launches and returns when they are done. Calls are serialised by the layer above.
     ///

@@ -12,7 +12,7 @@ use crate::cpu::CpuBackend;
 use crate::cuda::CudaBackend;
 use crate::error::{Error, Result};
 use crate::library::Registry;
-use crate::options::{DeviceOptions, Preference};
+use crate::options::{DeviceOptions, MetalDevice, Preference};
 use crate::pass::Pass;
 use crate::pipeline::PipelineStats;
 use crate::pool::{Pool, PoolStats, size_class};
@@ -117,30 +117,14 @@ impl Device {
     /// name is never replaced by another.
     ///
     /// # Errors
-    /// [`Error::UnsupportedCpu`] when the processor lacks what compiled kernels need; [`Error::NoDevice`] when `Auto` finds none.
+    /// [`Error::UnsupportedCpu`] when the processor lacks what compiled kernels need; [`Error::NoDevice`] when there is no such device, or `Auto`
+    /// finds none; [`Error::Unsupported`] for options that a device does not have.
     pub fn open_with(preference: Preference, options: &DeviceOptions) -> Result<Device> {
-        let cpu = || CpuBackend::new(options).map(|backend| Arc::new(backend) as Arc<dyn Backend>);
-        let cuda = |index| {
-            CudaBackend::new(index, options).map(|backend| Arc::new(backend) as Arc<dyn Backend>)
-        };
-        let (backend, passed_over) = match preference {
-            Preference::Cpu => (cpu()?, String::new()),
-            Preference::Cuda(index) => {
-                let backend = cuda(index).map_err(|reason| Error::NoDevice {
-                    reasons: format!("cuda:{index}: {reason}"),
-                })?;
-                (backend, String::new())
-            }
-            Preference::Auto => match cuda(0) {
-                Ok(backend) => (backend, String::new()),
-                Err(reason) => {
-                    let passed_over = format!("cuda: {reason}");
-                    let backend = cpu().map_err(|error| Error::NoDevice {
-                        reasons: format!("{passed_over}; cpu: {error}"),
-                    })?;
-                    (backend, passed_over)
-                }
-            },
+        let (backend, passed_over) = match &preference {
+            Preference::Cpu => (cpu(options)?, String::new()),
+            Preference::Cuda(index) => (cuda(*index, options)?, String::new()),
+            Preference::Metal(pick) => (metal(pick, options)?, String::new()),
+            Preference::Auto => best(options)?,
         };
         let device = Device::with_backend(backend);
         tracing::info!(
@@ -311,6 +295,60 @@ impl Device {
             _ => Err(too_large),
         }
     }
+}
+
+fn cpu(options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(CpuBackend::new(options)?))
+}
+
+fn cuda(index: usize, options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    match CudaBackend::new(index, options) {
+        Ok(backend) => Ok(Arc::new(backend)),
+        Err(reason) => Err(Error::NoDevice {
+            reasons: format!("cuda:{index}: {reason}"),
+        }),
+    }
+}
+
+#[cfg(any(target_os = "macos", feature = "mock-metal"))]
+fn metal(pick: &MetalDevice, options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    Ok(Arc::new(crate::metal::SystemBackend::new(pick, options)?))
+}
+
+#[cfg(not(any(target_os = "macos", feature = "mock-metal")))]
+fn metal(_: &MetalDevice, _: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    Err(Error::NoDevice {
+        reasons: "metal: only macOS has it".to_owned(),
+    })
+}
+
+/// Nobody means the stand-in unless it is asked for.
+fn metal_for_auto(options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    if cfg!(feature = "mock-metal") {
+        return Err(Error::NoDevice {
+            reasons: "metal: this build has a stand-in only".to_owned(),
+        });
+    }
+    metal(&MetalDevice::Default, options)
+}
+
+/// The best device there is, and why those better than it were not taken.
+fn best(options: &DeviceOptions) -> Result<(Arc<dyn Backend>, String)> {
+    type Open<'a> = &'a dyn Fn() -> Result<Arc<dyn Backend>>;
+    let kinds: [Open<'_>; 3] = [&|| metal_for_auto(options), &|| cuda(0, options), &|| {
+        cpu(options)
+    }];
+    let mut reasons = Vec::new();
+    for open in kinds {
+        match open() {
+            Ok(backend) => return Ok((backend, reasons.join("; "))),
+            Err(Error::NoDevice { reasons: reason }) => reasons.push(reason),
+            Err(error) => reasons.push(error.to_string()),
+        }
+    }
+    Err(Error::NoDevice {
+        reasons: reasons.join("; "),
+    })
 }
 
 impl std::fmt::Debug for Device {

@@ -81,7 +81,11 @@ impl Grid {
     }
 
     /// The checked sizes a device launches.
-    pub(crate) fn resolve(&self, limits: &Limits) -> Result<GridSize, LaunchError> {
+    pub(crate) fn resolve(
+        &self,
+        limits: &Limits,
+        max_threads: u32,
+    ) -> Result<GridSize, LaunchError> {
         let group = self.threads.map(|n| n as u64);
         let (groups, threads) = match self.extent {
             Extent::Threadgroups(groups) => {
@@ -103,10 +107,10 @@ impl Grid {
             });
         }
         let in_group = group.iter().copied().fold(1, u64::saturating_mul);
-        if in_group > u64::from(limits.max_threads_per_threadgroup) {
+        if in_group > u64::from(max_threads) {
             return Err(LaunchError::ThreadgroupTooLarge {
                 threads: in_group,
-                limit: limits.max_threads_per_threadgroup,
+                limit: max_threads,
             });
         }
         let longest = limits.max_threads_in_direction;
@@ -169,7 +173,7 @@ mod tests {
     use super::*;
 
     fn resolve(grid: Grid) -> Result<GridSize, LaunchError> {
-        grid.resolve(&Limits::default())
+        grid.resolve(&Limits::default(), 1024)
     }
 
     #[test]

@@ -12,6 +12,14 @@ mod artefact;
 mod backend;
 mod buffer;
 mod constants;
+#[cfg_attr(
+    not(target_os = "linux"),
+    allow(
+        dead_code,
+        clippy::unnecessary_cast,
+        reason = "faults of kernels are caught on Linux only, and system types differ"
+    )
+)]
 mod cpu;
 mod cuda;
 mod device;
@@ -22,6 +30,8 @@ mod format;
 mod grid;
 mod hazard;
 mod library;
+#[cfg(any(target_os = "macos", feature = "mock-metal"))]
+mod metal;
 mod options;
 mod pass;
 mod pipeline;
@@ -42,7 +52,7 @@ pub use format::Format;
 pub use grid::{Grid, Size};
 pub use library::{EmbeddedArtefact, EmbeddedUnit, Library};
 pub use mettle_msl::{ArtefactArgument, ArtefactArgumentKind};
-pub use options::{DeviceOptions, Preference};
+pub use options::{DeviceOptions, MetalDevice, Preference};
 pub use pass::{Binding, Pass};
 pub use pipeline::{Pipeline, PipelineStats};
 pub use pool::PoolStats;

@@ -205,9 +205,18 @@ impl Unit {
             .stats
             .pipelines
             .fetch_add(1, Ordering::Relaxed);
+        let raw = raw.map_err(|reason| self.artefact_error(reason))?;
+        let mut kernel = kernel.clone();
+        let mut max_threads = device.limits().max_threads_per_threadgroup;
+        // SAFETY: the pipeline was just made, and its library is loaded.
+        if let Some(limits) = unsafe { device.inner().backend.pipeline_limits(raw) } {
+            max_threads = max_threads.min(limits.max_threads);
+            kernel.static_threadgroup_memory = limits.static_threadgroup_memory;
+        }
         Ok(Arc::new(PipelineInner {
-            raw: raw.map_err(|reason| self.artefact_error(reason))?,
-            kernel: kernel.clone(),
+            raw,
+            kernel,
+            max_threads,
             artefact: artefact.clone(),
             _library: library,
         }))

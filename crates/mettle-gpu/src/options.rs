@@ -7,7 +7,7 @@ use std::time::Duration;
 use crate::error::{Error, Result};
 
 /// Which device to open.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum Preference {
     /// The best device there is.
     #[default]
@@ -16,25 +16,54 @@ pub enum Preference {
     Cpu,
     /// The NVIDIA GPU of this index, as the driver counts them.
     Cuda(usize),
+    /// An Apple GPU, on a Mac.
+    Metal(MetalDevice),
+}
+
+/// Which of a Mac's GPUs to open.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum MetalDevice {
+    /// The one that the system prefers.
+    #[default]
+    Default,
+    /// One that saves power, on a Mac with several.
+    LowPower,
+    /// The first whose name contains this, upper and lower case alike.
+    Named(String),
+}
+
+impl std::fmt::Display for MetalDevice {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            MetalDevice::Default => f.write_str("the system's default"),
+            MetalDevice::LowPower => f.write_str("a low-power one"),
+            MetalDevice::Named(name) => write!(f, "named like \"{name}\""),
+        }
+    }
 }
 
 impl FromStr for Preference {
     type Err = Error;
 
-    /// Reads `auto`, `cpu`, `cuda` (the first GPU) or `cuda:1`.
+    /// Reads `auto`, `cpu`, `cuda` (the first GPU), `cuda:1`, `metal`, `metal:low-power` or `metal:` and a part of the GPU's name.
     fn from_str(name: &str) -> Result<Self> {
         let unknown = || Error::UnknownDevice {
             name: name.to_owned(),
-            known: "auto, cpu, cuda, cuda:1 (and so on)",
+            known: "auto, cpu, cuda, cuda:1 (and so on), metal, metal:low-power, metal:NAME",
         };
         match name {
             "auto" => Ok(Preference::Auto),
             "cpu" => Ok(Preference::Cpu),
             "cuda" => Ok(Preference::Cuda(0)),
-            _ => {
-                let index = name.strip_prefix("cuda:").ok_or_else(unknown)?;
-                index.parse().map(Preference::Cuda).map_err(|_| unknown())
-            }
+            "metal" => Ok(Preference::Metal(MetalDevice::Default)),
+            "metal:low-power" => Ok(Preference::Metal(MetalDevice::LowPower)),
+            _ => match name.split_once(':') {
+                Some(("cuda", index)) => index.parse().map(Preference::Cuda).map_err(|_| unknown()),
+                Some(("metal", part)) if !part.trim().is_empty() => Ok(Preference::Metal(
+                    MetalDevice::Named(part.trim().to_owned()),
+                )),
+                _ => Err(unknown()),
+            },
         }
     }
 }

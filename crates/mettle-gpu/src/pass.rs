@@ -106,7 +106,7 @@ impl Pass {
         bind(&mut arguments);
         let checked = arguments
             .check(mark)
-            .and_then(|()| grid.resolve(self.device.limits()));
+            .and_then(|()| grid.resolve(self.device.limits(), pipeline.max_threads));
         match checked {
             Ok(grid) => {
                 self.recording.push_launch(pipeline, grid, mark);

@@ -49,6 +49,8 @@ impl std::fmt::Debug for Pipeline {
 pub(crate) struct PipelineInner {
     pub raw: RawPipeline,
     pub kernel: ArtefactKernel,
+    /// Threads that a threadgroup may have.
+    pub max_threads: u32,
     /// What places in the source are looked up in.
     pub artefact: Arc<Artefact>,
     /// Keeps the code loaded.

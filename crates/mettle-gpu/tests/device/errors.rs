@@ -405,7 +405,7 @@ fn devices() {
     let error = "tpu".parse::<Preference>().unwrap_err();
     assert_eq!(
         error.to_string(),
-        "unknown device \"tpu\"; this build has: auto, cpu, cuda, cuda:1 (and so on)"
+        "unknown device \"tpu\"; this build has: auto, cpu, cuda, cuda:1 (and so on), metal, metal:low-power, metal:NAME"
     );
     let device = mettle_gpu::Device::open(Preference::Auto).unwrap();
     assert_eq!(device.kind(), mettle_gpu::DeviceKind::Cpu);

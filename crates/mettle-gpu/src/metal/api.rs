@@ -1,0 +1,189 @@
+//! What the backend asks of Metal: one method a message to one of its objects, named as Metal names it.
+//!
+//! This is the seam between the backend and Apple's framework. `objc` answers with the framework itself, on a Mac only, and adds nothing but the
+//! conversion of types. `mock` answers anywhere.
+//!
+//! Why a seam of traits and not stand-in Objective-C objects: the runtime that would carry those on Linux (libobjc2) is not packaged by
+//! Debian, `objc2-metal` links Apple's frameworks by name, and the classes of its descriptors must exist as symbols. That takes a
+//! patched copy of the bindings and a runtime built from source, both to be kept up. The seam costs nothing at run time (there is
+//! one implementation a build, and no dynamic dispatch) and leaves only the type conversions of `objc` without a test off a Mac.
+
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+/// One implementation of Metal.
+pub(crate) trait Api: Sized + 'static {
+    type Device: Device<Self>;
+    type Queue: Queue<Self>;
+    type Buffer: Buffer;
+    type Library: Library<Self>;
+    type Function: Function;
+    type Pipeline: Pipeline;
+    type CommandBuffer: CommandBuffer<Self>;
+    type Encoder: Encoder<Self>;
+    type ResidencySet: ResidencySet<Self>;
+
+    /// Runs `body`; objects that Metal hands out autoreleased meanwhile are released at its end.
+    fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R;
+
+    /// `MTLCreateSystemDefaultDevice`
+    fn create_system_default_device() -> Option<Self::Device>;
+
+    /// `MTLCopyAllDevices`
+    fn copy_all_devices() -> Vec<Self::Device>;
+}
+
+/// An `NSError`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct ApiError {
+    /// `localizedDescription`
+    pub description: String,
+    /// `code`, in the domain of the call.
+    pub code: isize,
+    /// For a command buffer that failed, what became of its encoders.
+    pub encoders: Vec<EncoderInfo>,
+}
+
+/// `MTLCommandBufferEncoderInfo`
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct EncoderInfo {
+    /// Whether `errorState` is that it caused the error or was affected by it.
+    pub failed: bool,
+    /// `debugSignposts`
+    pub signposts: Vec<String>,
+}
+
+/// Where the bytes of a buffer are: `MTLStorageMode`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Storage {
+    /// One copy, which host and GPU use.
+    Shared,
+    /// Two copies, brought together on request.
+    Managed,
+}
+
+/// A type of `MTLDataType`, as its number.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct DataType(pub usize);
+
+/// `MTLFunctionConstant`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct FunctionConstant {
+    pub index: u32,
+    pub ty: DataType,
+}
+
+/// `MTLDevice`
+pub(crate) trait Device<A: Api>: Send + Sync {
+    fn name(&self) -> String;
+    fn is_low_power(&self) -> bool;
+    fn has_unified_memory(&self) -> bool;
+    /// Whether threadgroups at the edge of a grid may be smaller: the families Apple4 and Mac2 and later.
+    fn supports_nonuniform_threadgroups(&self) -> bool;
+    fn max_threads_per_threadgroup(&self) -> usize;
+    fn max_threadgroup_memory_length(&self) -> usize;
+    fn max_buffer_length(&self) -> usize;
+    fn recommended_max_working_set_size(&self) -> u64;
+    fn current_allocated_size(&self) -> u64;
+    fn new_command_queue(&self, label: &str) -> Option<A::Queue>;
+    fn new_buffer(&self, length: usize, storage: Storage) -> Option<A::Buffer>;
+    /// `newBufferWithBytesNoCopy`
+    ///
+    /// # Safety
+    /// The range is of whole pages, and stays valid and unchanged as long as the buffer lives.
+    unsafe fn new_buffer_no_copy(&self, start: NonNull<c_void>, length: usize)
+    -> Option<A::Buffer>;
+    /// `newLibraryWithData`
+    fn new_library_with_data(&self, data: &[u8]) -> Result<A::Library, ApiError>;
+    /// `newLibraryWithSource`, in the language version of [`mettle_msl::metal::LANGUAGE`], infinities and NaN holding.
+    fn new_library_with_source(&self, source: &str) -> Result<A::Library, ApiError>;
+    /// `newComputePipelineStateWithDescriptor`
+    fn new_compute_pipeline_state(
+        &self,
+        function: &A::Function,
+        label: &str,
+    ) -> Result<A::Pipeline, ApiError>;
+    /// `newResidencySetWithDescriptor`, where the system has it.
+    fn new_residency_set(&self, label: &str) -> Option<A::ResidencySet>;
+}
+
+/// `MTLCommandQueue`
+pub(crate) trait Queue<A: Api>: Send + Sync {
+    /// `commandBufferWithDescriptor`: references not retained, the status of encoders reported with errors.
+    fn command_buffer(&self, label: &str) -> Option<A::CommandBuffer>;
+    fn add_residency_set(&self, set: &A::ResidencySet);
+}
+
+/// `MTLBuffer`
+pub(crate) trait Buffer: Send + Sync {
+    /// `contents`
+    fn contents(&self) -> NonNull<u8>;
+    /// `didModifyRange`: the host has written a part of a managed buffer.
+    fn did_modify_range(&self, offset: usize, length: usize);
+}
+
+/// `MTLLibrary`
+pub(crate) trait Library<A: Api>: Send + Sync {
+    fn function_names(&self) -> Vec<String>;
+    /// `newFunctionWithName`
+    fn new_function(&self, name: &str) -> Option<A::Function>;
+    /// `newFunctionWithName:constantValues:error:`; the values are by index, their bytes first in the eight.
+    fn new_function_with_constants(
+        &self,
+        name: &str,
+        values: &[(FunctionConstant, [u8; 8])],
+    ) -> Result<A::Function, ApiError>;
+}
+
+/// `MTLFunction`
+pub(crate) trait Function {
+    /// `functionConstantsDictionary`
+    fn function_constants(&self) -> Vec<FunctionConstant>;
+}
+
+/// `MTLComputePipelineState`
+pub(crate) trait Pipeline: Send + Sync {
+    fn max_total_threads_per_threadgroup(&self) -> usize;
+    fn thread_execution_width(&self) -> usize;
+    fn static_threadgroup_memory_length(&self) -> usize;
+}
+
+/// `MTLCommandBuffer`
+pub(crate) trait CommandBuffer<A: Api> {
+    /// `computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent`
+    fn compute_command_encoder(&self, label: &str) -> Option<A::Encoder>;
+    /// A blit encoder that encodes `synchronizeResource` and ends.
+    fn synchronize(&self, buffer: &A::Buffer);
+    fn commit(&self);
+    fn wait_until_completed(&self);
+    /// `error`; `None` once it is complete without one.
+    fn error(&self) -> Option<ApiError>;
+    /// `GPUStartTime`, seconds.
+    fn gpu_start_time(&self) -> f64;
+    /// `GPUEndTime`, seconds.
+    fn gpu_end_time(&self) -> f64;
+}
+
+/// `MTLComputeCommandEncoder`
+pub(crate) trait Encoder<A: Api> {
+    fn set_compute_pipeline_state(&self, pipeline: &A::Pipeline);
+    /// # Safety
+    /// The offset lies in the buffer, which lives until the command buffer is complete.
+    unsafe fn set_buffer(&self, buffer: &A::Buffer, offset: usize, index: u32);
+    fn set_bytes(&self, bytes: &[u8], index: u32);
+    fn set_threadgroup_memory_length(&self, length: usize, index: u32);
+    /// `memoryBarrierWithScope:MTLBarrierScopeBuffers`
+    fn memory_barrier(&self);
+    fn insert_debug_signpost(&self, text: &str);
+    fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]);
+    fn dispatch_threadgroups(&self, threadgroups: [u32; 3], threads_per_threadgroup: [u32; 3]);
+    fn end_encoding(&self);
+}
+
+/// `MTLResidencySet`
+pub(crate) trait ResidencySet<A: Api>: Send {
+    fn add_allocation(&self, buffer: &A::Buffer);
+    fn remove_allocation(&self, buffer: &A::Buffer);
+    fn commit(&self);
+    fn request_residency(&self);
+}

@@ -1,0 +1,131 @@
+//! Devices.
+
+use super::library::{FunctionObject, LibraryObject, PipelineObject};
+use super::memory::BufferObject;
+use super::{Mock, QueueObject, ResidencyObject, World, autoreleased};
+use crate::backend::Backend as _;
+use crate::metal::api::{ApiError, Device, Storage};
+use std::ffi::c_void;
+use std::ptr::NonNull;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+
+/// Bytes of a buffer at most.
+const MAX_BUFFER_LENGTH: usize = 1 << 40;
+
+/// `MTLDevice`
+pub(crate) struct DeviceObject {
+    world: Arc<World>,
+    unified: bool,
+}
+
+impl DeviceObject {
+    /// `None` where the CPU cannot run kernels.
+    pub(super) fn new(unified: bool) -> Option<Self> {
+        Some(DeviceObject {
+            world: Arc::new(World::new()?),
+            unified,
+        })
+    }
+}
+
+impl Device<Mock> for DeviceObject {
+    fn name(&self) -> String {
+        autoreleased();
+        if self.unified {
+            "Stand-in GPU".to_owned()
+        } else {
+            "Stand-in discrete GPU".to_owned()
+        }
+    }
+
+    fn is_low_power(&self) -> bool {
+        !self.unified
+    }
+
+    fn has_unified_memory(&self) -> bool {
+        self.unified
+    }
+
+    fn supports_nonuniform_threadgroups(&self) -> bool {
+        true
+    }
+
+    fn max_threads_per_threadgroup(&self) -> usize {
+        self.world.cpu.limits().max_threads_per_threadgroup as usize
+    }
+
+    fn max_threadgroup_memory_length(&self) -> usize {
+        self.world.cpu.limits().max_threadgroup_memory
+    }
+
+    fn max_buffer_length(&self) -> usize {
+        MAX_BUFFER_LENGTH
+    }
+
+    fn recommended_max_working_set_size(&self) -> u64 {
+        self.world.cpu.memory().total
+    }
+
+    fn current_allocated_size(&self) -> u64 {
+        self.world.allocated.load(Ordering::Relaxed)
+    }
+
+    fn new_command_queue(&self, label: &str) -> Option<QueueObject> {
+        assert!(!label.is_empty(), "a queue has a label");
+        Some(QueueObject {
+            world: self.world.clone(),
+        })
+    }
+
+    fn new_buffer(&self, length: usize, storage: Storage) -> Option<BufferObject> {
+        assert!(
+            (1..=MAX_BUFFER_LENGTH).contains(&length),
+            "a buffer of {length} bytes"
+        );
+        assert!(
+            storage == Storage::Shared || !self.unified,
+            "managed storage where memory is unified"
+        );
+        BufferObject::new(&self.world, length, storage)
+    }
+
+    unsafe fn new_buffer_no_copy(
+        &self,
+        start: NonNull<c_void>,
+        length: usize,
+    ) -> Option<BufferObject> {
+        Some(BufferObject::over(&self.world, start.cast(), length))
+    }
+
+    fn new_library_with_data(&self, _data: &[u8]) -> Result<LibraryObject, ApiError> {
+        Err(ApiError {
+            description: "Invalid library file: the stand-in takes source only".to_owned(),
+            code: 1,
+            encoders: Vec::new(),
+        })
+    }
+
+    fn new_library_with_source(&self, source: &str) -> Result<LibraryObject, ApiError> {
+        autoreleased();
+        LibraryObject::new(source)
+    }
+
+    fn new_compute_pipeline_state(
+        &self,
+        function: &FunctionObject,
+        label: &str,
+    ) -> Result<PipelineObject, ApiError> {
+        autoreleased();
+        assert!(!label.is_empty(), "a pipeline has a label");
+        PipelineObject::new(&self.world, function)
+    }
+
+    fn new_residency_set(&self, label: &str) -> Option<ResidencyObject> {
+        autoreleased();
+        assert!(!label.is_empty(), "a residency set has a label");
+        Some(ResidencyObject {
+            world: self.world.clone(),
+        })
+    }
+}

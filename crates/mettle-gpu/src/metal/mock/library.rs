@@ -1,0 +1,209 @@
+//! Libraries, functions and pipelines, compiled for the CPU.
+
+use super::{Mock, World, autoreleased};
+use crate::backend::{Backend as _, LoadError, RawKernel, RawLibrary, RawPipeline};
+use crate::metal::api::{ApiError, DataType, Function, FunctionConstant, Library, Pipeline};
+use mettle_msl::{Artefact, ArtefactKernel, Options, Scalar, Target, Unit};
+use std::sync::Arc;
+
+/// Threads of a threadgroup of a kernel whose name says that it takes few, as one with many registers does.
+const FEW_THREADS: usize = 128;
+
+/// Threads of a threadgroup of any other kernel.
+const MAX_THREADS: usize = 1024;
+
+/// `MTLLibrary`
+pub(crate) struct LibraryObject {
+    unit: Arc<Unit>,
+}
+
+fn error(description: impl ToString) -> ApiError {
+    ApiError {
+        description: description.to_string(),
+        code: 3,
+        encoders: Vec::new(),
+    }
+}
+
+impl LibraryObject {
+    pub(super) fn new(source: &str) -> Result<Self, ApiError> {
+        // No folder: as for Metal, there are no files to include.
+        let unit = Unit::from_source("program_source", source, &Options::default());
+        Ok(LibraryObject {
+            unit: Arc::new(unit.map_err(error)?),
+        })
+    }
+
+    fn function(&self, name: &str, values: Option<Vec<(u32, u64)>>) -> Option<FunctionObject> {
+        self.unit.kernel(name).ok()?;
+        Some(FunctionObject {
+            unit: self.unit.clone(),
+            name: name.to_owned(),
+            values,
+        })
+    }
+}
+
+impl Library<Mock> for LibraryObject {
+    fn function_names(&self) -> Vec<String> {
+        autoreleased();
+        let kernels = self.unit.kernels.iter();
+        kernels.map(|kernel| kernel.name.clone()).collect()
+    }
+
+    fn new_function(&self, name: &str) -> Option<FunctionObject> {
+        autoreleased();
+        self.function(name, None)
+    }
+
+    fn new_function_with_constants(
+        &self,
+        name: &str,
+        values: &[(FunctionConstant, [u8; 8])],
+    ) -> Result<FunctionObject, ApiError> {
+        autoreleased();
+        for (constant, _) in values {
+            assert!(
+                constants(&self.unit).contains(constant),
+                "a value of another type than constant {}",
+                constant.index
+            );
+        }
+        let values = values
+            .iter()
+            .map(|(constant, bytes)| (constant.index, u64::from_le_bytes(*bytes)));
+        self.function(name, Some(values.collect()))
+            .ok_or_else(|| error(format!("there is no function {name}")))
+    }
+}
+
+/// `MTLFunction`
+pub(crate) struct FunctionObject {
+    unit: Arc<Unit>,
+    name: String,
+    /// The values of function constants, if it was made with some.
+    values: Option<Vec<(u32, u64)>>,
+}
+
+impl Function for FunctionObject {
+    fn function_constants(&self) -> Vec<FunctionConstant> {
+        autoreleased();
+        constants(&self.unit)
+    }
+}
+
+fn constants(unit: &Unit) -> Vec<FunctionConstant> {
+    let constants = unit.constants.iter().map(|constant| FunctionConstant {
+        index: constant.index,
+        ty: data_type(constant.scalar),
+    });
+    constants.collect()
+}
+
+/// The number that Metal gives a type.
+fn data_type(scalar: Scalar) -> DataType {
+    DataType(match scalar {
+        Scalar::F32 => 3,
+        Scalar::F16 => 16,
+        Scalar::I32 => 29,
+        Scalar::U32 => 33,
+        Scalar::I16 => 37,
+        Scalar::U16 => 41,
+        Scalar::I8 => 45,
+        Scalar::U8 => 49,
+        Scalar::Bool => 53,
+        Scalar::I64 => 81,
+        Scalar::U64 => 85,
+        Scalar::BF16 => 121,
+    })
+}
+
+/// `MTLComputePipelineState`
+pub(crate) struct PipelineObject {
+    world: Arc<World>,
+    object: u64,
+    library: RawLibrary,
+    raw: RawPipeline,
+    kernel: ArtefactKernel,
+}
+
+impl PipelineObject {
+    pub(super) fn new(world: &Arc<World>, function: &FunctionObject) -> Result<Self, ApiError> {
+        let name = function.name.as_str();
+        if function.values.is_none() && !function.unit.constants.is_empty() {
+            return Err(error(format!(
+                "{name} has function constants without values"
+            )));
+        }
+        let (artefact, kernel) = compile(&function.unit, name)?;
+        let values = function.values.as_deref().unwrap_or_default();
+        // SAFETY: the code was just compiled for this CPU.
+        let library =
+            unsafe { world.cpu.load(&artefact.code, values) }.map_err(|reason| match reason {
+                LoadError::Code(reason) => error(reason),
+                LoadError::UnknownConstant(index) => error(format!("no function constant {index}")),
+            })?;
+        let described = RawKernel {
+            name,
+            synchronises: kernel.synchronises,
+            arguments: &kernel.arguments,
+        };
+        // SAFETY: the library was just loaded, and is unloaded with the object.
+        let raw = unsafe { world.cpu.pipeline(library, described) }.map_err(error)?;
+        Ok(PipelineObject {
+            world: world.clone(),
+            object: world.new_object(),
+            library,
+            raw,
+            kernel,
+        })
+    }
+
+    pub(super) fn object(&self) -> u64 {
+        self.object
+    }
+
+    pub(super) fn raw(&self) -> RawPipeline {
+        self.raw
+    }
+
+    pub(super) fn kernel(&self) -> &ArtefactKernel {
+        &self.kernel
+    }
+}
+
+fn compile(unit: &Unit, name: &str) -> Result<(Artefact, ArtefactKernel), ApiError> {
+    let target = Target::host_cpu().ok_or_else(|| error("this CPU runs no kernels"))?;
+    let artefact = mettle_msl::compile(unit, target, None, &[name]).map_err(error)?;
+    let kernel = artefact.kernels.first().cloned();
+    Ok((
+        artefact,
+        kernel.ok_or_else(|| error("nothing was compiled"))?,
+    ))
+}
+
+impl Pipeline for PipelineObject {
+    fn max_total_threads_per_threadgroup(&self) -> usize {
+        if self.kernel.name.contains("few_threads") {
+            FEW_THREADS
+        } else {
+            MAX_THREADS
+        }
+    }
+
+    fn thread_execution_width(&self) -> usize {
+        32
+    }
+
+    fn static_threadgroup_memory_length(&self) -> usize {
+        self.kernel.static_threadgroup_memory
+    }
+}
+
+impl Drop for PipelineObject {
+    fn drop(&mut self) {
+        // SAFETY: it was loaded for this object, which is checked below not to be used.
+        unsafe { self.world.cpu.unload(self.library) };
+        self.world.release(self.object, "a pipeline");
+    }
+}

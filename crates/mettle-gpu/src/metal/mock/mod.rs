@@ -1,0 +1,176 @@
+//! A stand-in for Metal on any machine: the backend runs against it unchanged, and kernels run on the CPU device's executor.
+//!
+//! It panics where Metal's API validation would stop the program: encoding after the end or without a pipeline, missing arguments, offsets
+//! outside of buffers, too many threads or too much threadgroup memory, committing twice, releasing what a command buffer still uses, and
+//! messages that leave autoreleased objects without a pool. Work runs as late as Metal may run it: when the host waits for it.
+//!
+//! It has two GPUs: one that shares memory with the host, and one of low power with memory of its own, whose copy of a buffer is only brought
+//! together with the host's where the backend asks for it.
+
+mod commands;
+mod device;
+mod library;
+mod memory;
+#[cfg(test)]
+mod tests;
+
+use super::api::{Api, Queue, ResidencySet};
+use crate::cpu::CpuBackend;
+use crate::options::DeviceOptions;
+use commands::{CommandBufferObject, EncoderObject, Job};
+use device::DeviceObject;
+use library::{FunctionObject, LibraryObject, PipelineObject};
+use memory::BufferObject;
+use std::cell::Cell;
+use std::collections::{HashMap, HashSet, VecDeque};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+/// The stand-in.
+pub(crate) enum Mock {}
+
+impl Api for Mock {
+    type Device = DeviceObject;
+    type Queue = QueueObject;
+    type Buffer = BufferObject;
+    type Library = LibraryObject;
+    type Function = FunctionObject;
+    type Pipeline = PipelineObject;
+    type CommandBuffer = CommandBufferObject;
+    type Encoder = EncoderObject;
+    type ResidencySet = ResidencyObject;
+
+    fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R {
+        POOLS.set(POOLS.get() + 1);
+        let result = body();
+        POOLS.set(POOLS.get() - 1);
+        result
+    }
+
+    fn create_system_default_device() -> Option<DeviceObject> {
+        autoreleased();
+        DeviceObject::new(true)
+    }
+
+    fn copy_all_devices() -> Vec<DeviceObject> {
+        autoreleased();
+        [true, false]
+            .into_iter()
+            .filter_map(DeviceObject::new)
+            .collect()
+    }
+}
+
+thread_local! {
+    /// Autorelease pools that are open in this thread.
+    static POOLS: Cell<usize> = const { Cell::new(0) };
+}
+
+/// A message leaves an autoreleased object behind.
+#[track_caller]
+fn autoreleased() {
+    assert!(
+        POOLS.get() > 0,
+        "an object is autoreleased with no pool in place: it leaks"
+    );
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// What the objects of a device share.
+struct World {
+    cpu: CpuBackend,
+    began: Instant,
+    last_object: AtomicU64,
+    /// How many command buffers that are not complete use an object.
+    used: Mutex<HashMap<u64, usize>>,
+    /// Committed and not complete, oldest first.
+    queue: Mutex<VecDeque<Arc<Job>>>,
+    /// Objects in residency sets.
+    resident: Mutex<HashSet<u64>>,
+    allocated: AtomicU64,
+}
+
+impl World {
+    fn new() -> Option<Self> {
+        Some(World {
+            cpu: CpuBackend::new(&DeviceOptions::default()).ok()?,
+            began: Instant::now(),
+            last_object: AtomicU64::new(0),
+            used: Mutex::default(),
+            queue: Mutex::default(),
+            resident: Mutex::default(),
+            allocated: AtomicU64::new(0),
+        })
+    }
+
+    fn new_object(&self) -> u64 {
+        self.last_object.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    fn begin_use(&self, object: u64) {
+        *lock(&self.used).entry(object).or_default() += 1;
+    }
+
+    fn end_use(&self, objects: &[u64]) {
+        let mut used = lock(&self.used);
+        for object in objects {
+            if let Some(count) = used.get_mut(object) {
+                *count -= 1;
+            }
+        }
+    }
+
+    /// An object goes. Checked on the way out of a panic, too, it would hide the panic's reason.
+    fn release(&self, object: u64, what: &str) {
+        let count = lock(&self.used).remove(&object).unwrap_or(0);
+        let resident = lock(&self.resident).contains(&object);
+        if std::thread::panicking() {
+            return;
+        }
+        assert!(
+            count == 0,
+            "{what} is released while {count} command buffers that are not complete use it"
+        );
+        assert!(!resident, "{what} is released while in a residency set");
+    }
+}
+
+/// `MTLCommandQueue`
+pub(crate) struct QueueObject {
+    world: Arc<World>,
+}
+
+impl Queue<Mock> for QueueObject {
+    fn command_buffer(&self, label: &str) -> Option<CommandBufferObject> {
+        autoreleased();
+        assert!(!label.is_empty(), "a command buffer has a label");
+        Some(CommandBufferObject::new(self.world.clone()))
+    }
+
+    fn add_residency_set(&self, _set: &ResidencyObject) {}
+}
+
+/// `MTLResidencySet`
+pub(crate) struct ResidencyObject {
+    world: Arc<World>,
+}
+
+impl ResidencySet<Mock> for ResidencyObject {
+    fn add_allocation(&self, buffer: &BufferObject) {
+        let new = lock(&self.world.resident).insert(buffer.object());
+        assert!(new, "a buffer is added to a residency set twice");
+    }
+
+    fn remove_allocation(&self, buffer: &BufferObject) {
+        let known = lock(&self.world.resident).remove(&buffer.object());
+        assert!(known, "a buffer is removed from a residency set without it");
+    }
+
+    fn commit(&self) {}
+
+    fn request_residency(&self) {}
+}

@@ -1,0 +1,420 @@
+//! Metal itself: each method sends its message and converts types, no more.
+
+use super::api::{
+    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, EncoderInfo, Function,
+    FunctionConstant, Library, Pipeline, Queue, ResidencySet, Storage,
+};
+use dispatch2::DispatchData;
+use objc2::rc::{Retained, autoreleasepool};
+use objc2::runtime::{AnyObject, ProtocolObject};
+use objc2::{available, msg_send};
+use objc2_foundation::{NSArray, NSError, NSRange, NSString};
+use objc2_metal::{
+    MTLAllocation, MTLBarrierScope, MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer,
+    MTLCommandBufferDescriptor, MTLCommandBufferEncoderInfoErrorKey, MTLCommandBufferErrorOption,
+    MTLCommandEncoder, MTLCommandEncoderErrorState, MTLCommandQueue, MTLCompileOptions,
+    MTLComputeCommandEncoder, MTLComputePipelineDescriptor, MTLComputePipelineState,
+    MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
+    MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary,
+    MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource,
+    MTLResourceOptions, MTLSize,
+};
+use std::ffi::c_void;
+use std::ptr::NonNull;
+
+// `MTLCreateSystemDefaultDevice` needs this framework, as its documentation says.
+#[link(name = "CoreGraphics", kind = "framework")]
+unsafe extern "C" {}
+
+/// Apple's implementation.
+pub(crate) enum Apple {}
+
+/// An object behind one of Metal's protocols.
+type Object<P> = Retained<ProtocolObject<P>>;
+
+/// An object that its protocol does not promise to be usable from any thread, though Metal's documentation does.
+pub(crate) struct Anywhere<P: ?Sized>(Object<P>);
+
+// SAFETY: it is made for `MTLBuffer` and `MTLResidencySet` only. Metal's resources may be used from any thread; the backend uses a residency
+// set under a lock.
+unsafe impl<P: ?Sized> Send for Anywhere<P> {}
+// SAFETY: as above.
+unsafe impl<P: ?Sized> Sync for Anywhere<P> {}
+
+impl Api for Apple {
+    type Device = Object<dyn MTLDevice>;
+    type Queue = Object<dyn MTLCommandQueue>;
+    type Buffer = Anywhere<dyn MTLBuffer>;
+    type Library = Object<dyn MTLLibrary>;
+    type Function = Object<dyn MTLFunction>;
+    type Pipeline = Object<dyn MTLComputePipelineState>;
+    type CommandBuffer = Object<dyn MTLCommandBuffer>;
+    type Encoder = Object<dyn MTLComputeCommandEncoder>;
+    type ResidencySet = Anywhere<dyn MTLResidencySet>;
+
+    fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R {
+        autoreleasepool(|_| body())
+    }
+
+    fn create_system_default_device() -> Option<Self::Device> {
+        MTLCreateSystemDefaultDevice()
+    }
+
+    fn copy_all_devices() -> Vec<Self::Device> {
+        MTLCopyAllDevices().to_vec()
+    }
+}
+
+impl Device<Apple> for Object<dyn MTLDevice> {
+    fn name(&self) -> String {
+        (**self).name().to_string()
+    }
+
+    fn is_low_power(&self) -> bool {
+        self.isLowPower()
+    }
+
+    fn has_unified_memory(&self) -> bool {
+        self.hasUnifiedMemory()
+    }
+
+    fn supports_nonuniform_threadgroups(&self) -> bool {
+        self.supportsFamily(MTLGPUFamily::Apple4) || self.supportsFamily(MTLGPUFamily::Mac2)
+    }
+
+    fn max_threads_per_threadgroup(&self) -> usize {
+        self.maxThreadsPerThreadgroup().width
+    }
+
+    fn max_threadgroup_memory_length(&self) -> usize {
+        self.maxThreadgroupMemoryLength()
+    }
+
+    fn max_buffer_length(&self) -> usize {
+        self.maxBufferLength()
+    }
+
+    fn recommended_max_working_set_size(&self) -> u64 {
+        self.recommendedMaxWorkingSetSize()
+    }
+
+    fn current_allocated_size(&self) -> u64 {
+        self.currentAllocatedSize() as u64
+    }
+
+    fn new_command_queue(&self, label: &str) -> Option<Object<dyn MTLCommandQueue>> {
+        let queue = self.newCommandQueue()?;
+        queue.setLabel(Some(&NSString::from_str(label)));
+        Some(queue)
+    }
+
+    fn new_buffer(&self, length: usize, storage: Storage) -> Option<Anywhere<dyn MTLBuffer>> {
+        let options = match storage {
+            Storage::Shared => MTLResourceOptions::StorageModeShared,
+            Storage::Managed => MTLResourceOptions::StorageModeManaged,
+        };
+        let buffer = self.newBufferWithLength_options(length, options)?;
+        buffer.setLabel(Some(&NSString::from_str("mettle buffer")));
+        Some(Anywhere(buffer))
+    }
+
+    unsafe fn new_buffer_no_copy(
+        &self,
+        start: NonNull<c_void>,
+        length: usize,
+    ) -> Option<Anywhere<dyn MTLBuffer>> {
+        let options = MTLResourceOptions::StorageModeShared;
+        // SAFETY: the caller's promise; without a deallocator the pages stay the caller's.
+        let buffer = unsafe {
+            self.newBufferWithBytesNoCopy_length_options_deallocator(start, length, options, None)
+        }?;
+        buffer.setLabel(Some(&NSString::from_str("mettle mapped file")));
+        Some(Anywhere(buffer))
+    }
+
+    fn new_library_with_data(&self, data: &[u8]) -> Result<Object<dyn MTLLibrary>, ApiError> {
+        self.newLibraryWithData_error(&DispatchData::from_bytes(data))
+            .map_err(|error| api_error(&error))
+    }
+
+    fn new_library_with_source(&self, source: &str) -> Result<Object<dyn MTLLibrary>, ApiError> {
+        let options = MTLCompileOptions::new();
+        options.setLanguageVersion(MTLLanguageVersion::Version3_1);
+        if available!(macos = 15.0) {
+            options.setMathMode(MTLMathMode::Safe);
+        } else {
+            #[expect(deprecated, reason = "what systems before macOS 15 have")]
+            options.setFastMathEnabled(false);
+        }
+        self.newLibraryWithSource_options_error(&NSString::from_str(source), Some(&options))
+            .map_err(|error| api_error(&error))
+    }
+
+    fn new_compute_pipeline_state(
+        &self,
+        function: &Object<dyn MTLFunction>,
+        label: &str,
+    ) -> Result<Object<dyn MTLComputePipelineState>, ApiError> {
+        let descriptor = MTLComputePipelineDescriptor::new();
+        descriptor.setLabel(Some(&NSString::from_str(label)));
+        descriptor.setComputeFunction(Some(function));
+        self.newComputePipelineStateWithDescriptor_options_reflection_error(
+            &descriptor,
+            MTLPipelineOption::None,
+            None,
+        )
+        .map_err(|error| api_error(&error))
+    }
+
+    fn new_residency_set(&self, label: &str) -> Option<Anywhere<dyn MTLResidencySet>> {
+        if !available!(macos = 15.0) {
+            return None;
+        }
+        let descriptor = MTLResidencySetDescriptor::new();
+        descriptor.setLabel(Some(&NSString::from_str(label)));
+        match self.newResidencySetWithDescriptor_error(&descriptor) {
+            Ok(set) => Some(Anywhere(set)),
+            Err(error) => {
+                tracing::warn!(%error, "Metal gives no residency set");
+                None
+            }
+        }
+    }
+}
+
+impl Queue<Apple> for Object<dyn MTLCommandQueue> {
+    fn command_buffer(&self, label: &str) -> Option<Object<dyn MTLCommandBuffer>> {
+        let descriptor = MTLCommandBufferDescriptor::new();
+        descriptor.setRetainedReferences(false);
+        descriptor.setErrorOptions(MTLCommandBufferErrorOption::EncoderExecutionStatus);
+        let buffer = self.commandBufferWithDescriptor(&descriptor)?;
+        buffer.setLabel(Some(&NSString::from_str(label)));
+        Some(buffer)
+    }
+
+    fn add_residency_set(&self, set: &Anywhere<dyn MTLResidencySet>) {
+        self.addResidencySet(&set.0);
+    }
+}
+
+impl Buffer for Anywhere<dyn MTLBuffer> {
+    fn contents(&self) -> NonNull<u8> {
+        self.0.contents().cast()
+    }
+
+    fn did_modify_range(&self, offset: usize, length: usize) {
+        self.0.didModifyRange(NSRange::new(offset, length));
+    }
+}
+
+impl Library<Apple> for Object<dyn MTLLibrary> {
+    fn function_names(&self) -> Vec<String> {
+        self.functionNames()
+            .iter()
+            .map(|name| name.to_string())
+            .collect()
+    }
+
+    fn new_function(&self, name: &str) -> Option<Object<dyn MTLFunction>> {
+        self.newFunctionWithName(&NSString::from_str(name))
+    }
+
+    fn new_function_with_constants(
+        &self,
+        name: &str,
+        values: &[(FunctionConstant, [u8; 8])],
+    ) -> Result<Object<dyn MTLFunction>, ApiError> {
+        let given = MTLFunctionConstantValues::new();
+        for (constant, bytes) in values {
+            // SAFETY: Metal copies as many bytes as the type has, and scalar types have at most eight; the index is a declared one.
+            unsafe {
+                given.setConstantValue_type_atIndex(
+                    NonNull::from(bytes).cast(),
+                    MTLDataType(constant.ty.0),
+                    constant.index as usize,
+                );
+            }
+        }
+        self.newFunctionWithName_constantValues_error(&NSString::from_str(name), &given)
+            .map_err(|error| api_error(&error))
+    }
+}
+
+impl Function for Object<dyn MTLFunction> {
+    fn function_constants(&self) -> Vec<FunctionConstant> {
+        let constants = self.functionConstantsDictionary().allValues();
+        let constants = constants.iter().map(|constant| FunctionConstant {
+            index: constant.index() as u32,
+            ty: DataType(constant.r#type().0),
+        });
+        constants.collect()
+    }
+}
+
+impl Pipeline for Object<dyn MTLComputePipelineState> {
+    fn max_total_threads_per_threadgroup(&self) -> usize {
+        self.maxTotalThreadsPerThreadgroup()
+    }
+
+    fn thread_execution_width(&self) -> usize {
+        self.threadExecutionWidth()
+    }
+
+    fn static_threadgroup_memory_length(&self) -> usize {
+        self.staticThreadgroupMemoryLength()
+    }
+}
+
+impl CommandBuffer<Apple> for Object<dyn MTLCommandBuffer> {
+    fn compute_command_encoder(&self, label: &str) -> Option<Object<dyn MTLComputeCommandEncoder>> {
+        let encoder = self.computeCommandEncoderWithDispatchType(MTLDispatchType::Concurrent)?;
+        encoder.setLabel(Some(&NSString::from_str(label)));
+        Some(encoder)
+    }
+
+    fn synchronize(&self, buffer: &Anywhere<dyn MTLBuffer>) {
+        let Some(encoder) = self.blitCommandEncoder() else {
+            return;
+        };
+        encoder.synchronizeResource(ProtocolObject::from_ref(&*buffer.0));
+        encoder.endEncoding();
+    }
+
+    fn commit(&self) {
+        (**self).commit();
+    }
+
+    fn wait_until_completed(&self) {
+        self.waitUntilCompleted();
+    }
+
+    fn error(&self) -> Option<ApiError> {
+        (**self).error().map(|error| {
+            let encoders = encoders(&error);
+            ApiError {
+                encoders,
+                ..api_error(&error)
+            }
+        })
+    }
+
+    fn gpu_start_time(&self) -> f64 {
+        self.GPUStartTime()
+    }
+
+    fn gpu_end_time(&self) -> f64 {
+        self.GPUEndTime()
+    }
+}
+
+impl Encoder<Apple> for Object<dyn MTLComputeCommandEncoder> {
+    fn set_compute_pipeline_state(&self, pipeline: &Object<dyn MTLComputePipelineState>) {
+        self.setComputePipelineState(pipeline);
+    }
+
+    unsafe fn set_buffer(&self, buffer: &Anywhere<dyn MTLBuffer>, offset: usize, index: u32) {
+        // SAFETY: the caller's promise.
+        unsafe { self.setBuffer_offset_atIndex(Some(&buffer.0), offset, index as usize) };
+    }
+
+    fn set_bytes(&self, bytes: &[u8], index: u32) {
+        // SAFETY: Metal copies the bytes before it returns; the index is an argument's.
+        unsafe {
+            self.setBytes_length_atIndex(NonNull::from(bytes).cast(), bytes.len(), index as usize);
+        }
+    }
+
+    fn set_threadgroup_memory_length(&self, length: usize, index: u32) {
+        // SAFETY: the index is an argument's.
+        unsafe { self.setThreadgroupMemoryLength_atIndex(length, index as usize) };
+    }
+
+    fn memory_barrier(&self) {
+        self.memoryBarrierWithScope(MTLBarrierScope::Buffers);
+    }
+
+    fn insert_debug_signpost(&self, text: &str) {
+        self.insertDebugSignpost(&NSString::from_str(text));
+    }
+
+    fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]) {
+        self.dispatchThreads_threadsPerThreadgroup(size(threads), size(threads_per_threadgroup));
+    }
+
+    fn dispatch_threadgroups(&self, threadgroups: [u32; 3], threads_per_threadgroup: [u32; 3]) {
+        self.dispatchThreadgroups_threadsPerThreadgroup(
+            size(threadgroups),
+            size(threads_per_threadgroup),
+        );
+    }
+
+    fn end_encoding(&self) {
+        self.endEncoding();
+    }
+}
+
+impl ResidencySet<Apple> for Anywhere<dyn MTLResidencySet> {
+    fn add_allocation(&self, buffer: &Anywhere<dyn MTLBuffer>) {
+        self.0.addAllocation(allocation(buffer));
+    }
+
+    fn remove_allocation(&self, buffer: &Anywhere<dyn MTLBuffer>) {
+        self.0.removeAllocation(allocation(buffer));
+    }
+
+    fn commit(&self) {
+        self.0.commit();
+    }
+
+    fn request_residency(&self) {
+        self.0.requestResidency();
+    }
+}
+
+fn allocation(buffer: &Anywhere<dyn MTLBuffer>) -> &ProtocolObject<dyn MTLAllocation> {
+    ProtocolObject::from_ref(&*buffer.0)
+}
+
+fn size([width, height, depth]: [u32; 3]) -> MTLSize {
+    MTLSize {
+        width: width as usize,
+        height: height as usize,
+        depth: depth as usize,
+    }
+}
+
+fn api_error(error: &NSError) -> ApiError {
+    ApiError {
+        description: error.localizedDescription().to_string(),
+        code: error.code(),
+        encoders: Vec::new(),
+    }
+}
+
+/// What a failed command buffer's error says of its encoders.
+fn encoders(error: &NSError) -> Vec<EncoderInfo> {
+    // SAFETY: a constant of Metal's.
+    let key = unsafe { MTLCommandBufferEncoderInfoErrorKey };
+    let Some(list) = error.userInfo().objectForKey(key) else {
+        return Vec::new();
+    };
+    let Some(list) = list.downcast_ref::<NSArray>() else {
+        return Vec::new();
+    };
+    list.iter().map(|info| encoder_info(&info)).collect()
+}
+
+fn encoder_info(info: &AnyObject) -> EncoderInfo {
+    // SAFETY: Metal documents the elements of this list as objects of `MTLCommandBufferEncoderInfo`, which have this method of this type.
+    let state: MTLCommandEncoderErrorState = unsafe { msg_send![info, errorState] };
+    // SAFETY: as above.
+    let signposts: Option<Retained<NSArray<NSString>>> = unsafe { msg_send![info, debugSignposts] };
+    let text = |string: Retained<NSString>| string.to_string();
+    EncoderInfo {
+        failed: matches!(
+            state,
+            MTLCommandEncoderErrorState::Affected | MTLCommandEncoderErrorState::Faulted
+        ),
+        signposts: signposts.map_or_else(Vec::new, |list| list.iter().map(text).collect()),
+    }
+}

@@ -1,0 +1,106 @@
+//! Devices, libraries and pipelines.
+
+use crate::{devices, library, open};
+use mettle_gpu::{ConstantSet, Device, DeviceKind, DeviceOptions, Error, Grid, Preference};
+use std::time::Duration;
+
+#[test]
+fn a_device_is_picked() {
+    let device = open("metal");
+    assert_eq!(device.kind(), DeviceKind::Metal);
+    assert_eq!(device.name(), "Stand-in GPU");
+    assert_eq!(device.targets(), ["metal-library", "metal-source"]);
+    assert_eq!(open("metal:low-power").name(), "Stand-in discrete GPU");
+    assert_eq!(open("metal:DISCRETE").name(), "Stand-in discrete GPU");
+    let none: Preference = "metal:M9".parse().unwrap();
+    let error = Device::open(none).unwrap_err();
+    let Error::NoDevice { reasons } = &error else {
+        panic!("{error}");
+    };
+    assert!(reasons.contains("M9") && reasons.contains("Stand-in discrete GPU"));
+    assert!("metal:".parse::<Preference>().is_err());
+}
+
+#[test]
+fn what_metal_lacks_is_refused() {
+    let metal = || Preference::Metal(Default::default());
+    let guarded = DeviceOptions {
+        guard: true,
+        ..DeviceOptions::default()
+    };
+    let limited = DeviceOptions {
+        budget: Some(Duration::from_secs(1)),
+        ..DeviceOptions::default()
+    };
+    for options in [guarded, limited] {
+        let error = Device::open_with(metal(), &options).unwrap_err();
+        assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+    }
+    let device = open("metal");
+    device.set_order_seed(None).unwrap();
+    assert!(device.set_order_seed(Some(1)).is_err());
+}
+
+const CONSTANTS: &str = "
+constant bool BOOL [[function_constant(0)]];
+constant char CHAR [[function_constant(1)]];
+constant uchar UCHAR [[function_constant(2)]];
+constant short SHORT [[function_constant(3)]];
+constant ushort USHORT [[function_constant(4)]];
+constant int INT [[function_constant(5)]];
+constant uint UINT [[function_constant(6)]];
+constant float FLOAT [[function_constant(7)]];
+constant half HALF [[function_constant(8)]];
+kernel void all(device float* out [[buffer(0)]]) {
+    out[0] = BOOL; out[1] = CHAR; out[2] = UCHAR; out[3] = SHORT; out[4] = USHORT;
+    out[5] = INT; out[6] = UINT; out[7] = FLOAT; out[8] = HALF;
+}";
+
+#[test]
+fn constants_of_every_type_arrive() {
+    let constants = ConstantSet::EMPTY
+        .with(0, true)
+        .with(1, -2i8)
+        .with(2, 200u8)
+        .with(3, -300i16)
+        .with(4, 60000u16)
+        .with(5, -70000i32)
+        .with(6, 80000u32)
+        .with(7, 0.5f32)
+        .with(8, half::f16::from_f32(-1.5));
+    for device in devices() {
+        let library = library(&device, CONSTANTS);
+        let pipeline = library.pipeline("all", &constants).unwrap();
+        let out = device.zeros::<f32>(9).unwrap();
+        let mut pass = device.pass();
+        pass.dispatch_pipeline(&pipeline, Grid::elements(1).threads(1), |arguments| {
+            arguments.write(0, "out", &out);
+        })
+        .unwrap();
+        pass.submit().unwrap().wait().unwrap();
+        let expected = [
+            1.0, -2.0, 200.0, -300.0, 60000.0, -70000.0, 80000.0, 0.5, -1.5,
+        ];
+        assert_eq!(out.read().unwrap(), expected);
+        let unknown = constants.with(30, 1u32);
+        let error = library.pipeline("all", &unknown).unwrap_err();
+        assert!(
+            matches!(error, Error::Constant { index: 30, .. }),
+            "{error}"
+        );
+    }
+}
+
+#[test]
+fn what_does_not_compile_says_why() {
+    let device = open("metal");
+    let good = "kernel void k(device int* x [[buffer(0)]]) { x[0] = 1; }";
+    let unit = mettle_msl::Unit::from_source("k", good, &Default::default()).unwrap();
+    let broken = mettle_msl::metal::source_artefact(&unit, good.replace("x[0]", "y[0]"));
+    let library = device.library_from(
+        "k",
+        vec![("metal-source".to_owned(), None, broken.to_bytes())],
+    );
+    let error = library.pipeline("k", &ConstantSet::EMPTY).unwrap_err();
+    assert!(error.to_string().contains('y'), "{error}");
+}
