@@ -9,7 +9,7 @@
 //! - [`catalogue`]: what there is.
 //! - [`formats`]: decoding and encoding of quantised weights on the host.
 //! - [`cases`]: inputs, references and bounds that prove each kernel on a device.
-//! - [`bench`]: launches whose bytes and operations are known, and what the device can do at most.
+//! - [`mod@bench`]: launches whose bytes and operations are known, and what the device can do at most.
 //!
 //! ```
 //! use mettle_gpu::{Device, Grid, Preference, Tensor};

@@ -39,8 +39,8 @@ pub struct Args {
     /// Threads of a threadgroup, in up to three dimensions; groups at the edge of the grid are smaller.
     #[arg(long, value_name = "X[,Y[,Z]]", value_parser = spec::size)]
     threads: Option<[usize; 3]>,
-    /// A buffer: INDEX=TYPE:LENGTH[:INIT], INDEX=TYPE:FILE or INDEX=FILE.npy. INIT is zeros, uniform[:SEED] (floats from -1 to 1, integers of any
-    /// size), iota, uninit, values:LIST or file:PATH.
+    /// A buffer: INDEX=TYPE:LENGTH, INDEX=TYPE:LENGTH:INIT, INDEX=TYPE:FILE or INDEX=FILE.npy. INIT is zeros, uniform or uniform:SEED (floats
+    /// from -1 to 1, integers of any size), iota, uninit, values:LIST or file:PATH.
     #[arg(long, value_name = "SPEC", value_parser = spec::buffer)]
     buffer: Vec<BufferSpec>,
     /// A value: INDEX=TYPE:VALUE[,TYPE:VALUE...], or INDEX=FIELD:VALUE,... for a struct.
@@ -52,8 +52,8 @@ pub struct Args {
     /// A function constant: INDEX=TYPE:VALUE or NAME=VALUE.
     #[arg(long, value_name = "SPEC", value_parser = spec::constant)]
     constant: Vec<ConstantSpec>,
-    /// Show a buffer after the launch, and save it if a file is named (.npy, else raw bytes): INDEX=TYPE:LENGTH[:FILE]. A buffer that is not given
-    /// otherwise is made, with every bit set.
+    /// Show a buffer after the launch, and save it if a file is named (.npy, else raw bytes): INDEX=TYPE:LENGTH or
+    /// INDEX=TYPE:LENGTH:FILE. A buffer that is not given otherwise is made, with every bit set.
     #[arg(long, value_name = "SPEC", value_parser = spec::out)]
     out: Vec<OutSpec>,
     /// Read sizes and arguments from a JSON file; options add to it.
