@@ -9,6 +9,7 @@ use super::code::{Code, Function};
 use crate::compile;
 use crate::error::Result;
 use std::collections::{HashMap, HashSet};
+use std::ops::{Range, RangeInclusive};
 
 pub(super) fn check(code: &Code<'_>, findings: &mut Findings) -> Result<()> {
     if !possible(code) {
@@ -46,41 +47,68 @@ pub(super) fn check(code: &Code<'_>, findings: &mut Findings) -> Result<()> {
     Ok(())
 }
 
-/// Whether functions call one another in a circle if a name stands for all functions of that name.
+/// Whether functions call one another in a circle if a name with a number of arguments stands for every function that takes so many.
 pub(super) fn possible(code: &Code<'_>) -> bool {
     let t = code.t;
-    // All operators are one: their calls do not name them, so every function may call one. Those of function objects are left out: what
-    // they are called by is a template that got them as an argument.
-    let operator = "operator";
-    let name = |f: &Function<'_>| {
-        let is_operator =
-            (f.item.head..f.parameters).any(|i| t.is(i, operator) && !t.is(i + 1, "("));
-        if is_operator { operator } else { t.str(f.name) }
+    // Calls of operators do not name them, so every function may call every operator. Those of function objects are left out: what they are
+    // called by is a template that got them as an argument.
+    let is_operator = |f: &Function<'_>| {
+        (f.item.head..f.parameters).any(|i| t.is(i, "operator") && !t.is(i + 1, "("))
     };
-    let mut indices: HashMap<&str, usize> = HashMap::new();
-    for (function, _) in code.bodies() {
-        let next = indices.len();
-        indices.entry(name(&function)).or_insert(next);
+    let functions: Vec<_> = code.bodies().collect();
+    let mut named: HashMap<&str, Vec<(usize, RangeInclusive<usize>)>> = HashMap::new();
+    let mut operators = Vec::new();
+    for (i, (function, _)) in functions.iter().enumerate() {
+        if is_operator(function) {
+            operators.push(i);
+        } else {
+            let takes = arity(code, function);
+            named
+                .entry(t.str(function.name))
+                .or_default()
+                .push((i, takes));
+        }
     }
     let mut calls = HashSet::new();
-    for (function, body) in code.bodies() {
-        let from = indices[name(&function)];
-        let of_library = |i: usize| t.is(i - 1, "::") && t.is(i.wrapping_sub(2), "metal");
-        let called = body.filter(|i| matches!(t.str(i + 1), "(" | "<") && !of_library(*i));
-        let words = called.map(|i| t.str(i)).filter(|word| *word != operator);
-        calls.extend(words.filter_map(|word| Some((from, *indices.get(word)?))));
-        calls.extend(
-            indices
-                .get(operator)
-                .filter(|o| **o != from)
-                .map(|o| (from, *o)),
-        );
+    for (from, (function, body)) in functions.iter().enumerate() {
+        for i in body.clone().filter(|i| t.is_word(*i)) {
+            let of_library = t.is(i - 1, "::") && t.is(i.wrapping_sub(2), "metal");
+            let open = match t.str(i + 1) {
+                "<" => t.angle(i + 1, body.end).map_or(i + 1, |close| close + 1),
+                _ => i + 1,
+            };
+            if of_library || !t.is(open, "(") {
+                continue;
+            }
+            let given = t.split(open + 1..t.partner(open), ",").len();
+            let candidates = named.get(t.str(i)).into_iter().flatten();
+            calls.extend(
+                candidates
+                    .filter(|(_, takes)| takes.contains(&given))
+                    .map(|(to, _)| (from, *to)),
+            );
+        }
+        if !is_operator(function) {
+            calls.extend(operators.iter().map(|to| (from, *to)));
+        }
     }
     let calls: Vec<_> = calls.into_iter().collect();
-    let circles = circles(&calls, indices.len());
+    let circles = circles(&calls, functions.len());
     calls
         .iter()
         .any(|(from, to)| from == to || circles[*from] == circles[*to])
+}
+
+/// How many arguments a function takes.
+fn arity(code: &Code<'_>, function: &Function<'_>) -> RangeInclusive<usize> {
+    let t = code.t;
+    let parameters = code.parameters(function);
+    let has = |p: &Range<usize>, word| p.clone().any(|i| t.is(i, word));
+    if parameters.iter().any(|p| has(p, "...")) {
+        return 0..=usize::MAX;
+    }
+    let optional = parameters.iter().filter(|p| has(p, "=")).count();
+    parameters.len() - optional..=parameters.len()
 }
 
 /// The number of the circle each node is in: nodes that reach one another have the same, every other node has its own.
