@@ -49,5 +49,36 @@ Storage storage();
 
 }  // namespace mettle
 
+// Atomics and the memory that SIMD-group matrices are loaded from are never the thread's own.
+namespace metal {
+
+template <class T>
+T atomic_load_explicit(const volatile __private atomic<T>*, memory_order) = delete;
+template <class T>
+void atomic_store_explicit(volatile __private atomic<T>*, mettle::identity_t<T>, memory_order) = delete;
+template <class T>
+T atomic_exchange_explicit(volatile __private atomic<T>*, mettle::identity_t<T>, memory_order) = delete;
+
+#define METTLE_NOT_OF_A_THREAD(operation)                                                                           \
+  template <class T>                                                                                                \
+  T atomic_fetch_##operation##_explicit(volatile __private atomic<T>*, mettle::identity_t<T>, memory_order) = delete;
+METTLE_NOT_OF_A_THREAD(add)
+METTLE_NOT_OF_A_THREAD(sub)
+METTLE_NOT_OF_A_THREAD(min)
+METTLE_NOT_OF_A_THREAD(max)
+METTLE_NOT_OF_A_THREAD(and)
+METTLE_NOT_OF_A_THREAD(or)
+METTLE_NOT_OF_A_THREAD(xor)
+#undef METTLE_NOT_OF_A_THREAD
+
+template <class T, int Columns, int Rows>
+void simdgroup_load(METTLE_THREAD simdgroup_matrix<T, Columns, Rows>&, const __private mettle::identity_t<T>*,
+                    ulong = Columns, vec<ulong, 2> = 0, bool = false) = delete;
+template <class T, int Columns, int Rows>
+void simdgroup_store(const METTLE_THREAD simdgroup_matrix<T, Columns, Rows>&, __private mettle::identity_t<T>*,
+                     ulong = Columns, vec<ulong, 2> = 0, bool = false) = delete;
+
+}  // namespace metal
+
 template <class T>
 bool is_function_constant_defined(const T&);

@@ -80,11 +80,18 @@ fn judge(
     {
         return Some(("address-space", format!("{} (4)", in_msl(text))));
     }
+    // Only `strict.h` deletes functions that C++ accepts.
+    if text.starts_with("call to deleted function") {
+        return Some((
+            "address-space",
+            format!(
+                "{} takes no pointer to thread memory, only to device or threadgroup memory (4.3)",
+                quoted(text).next().unwrap_or("the function")
+            ),
+        ));
+    }
     // A call or a conversion that fits nothing: the notes say why.
-    if text.starts_with("no matching")
-        || text.starts_with("no viable")
-        || text.starts_with("call to deleted")
-    {
+    if text.starts_with("no matching") || text.starts_with("no viable") {
         let reason = notes.iter().find(|n| mentions_mismatch(n.message))?;
         return Some((
             "address-space",
@@ -184,5 +191,56 @@ fn in_msl(text: &str) -> String {
         }
     }
     result.push_str(rest);
+    // `(lambda at <stdin>:6:16)`
+    while let Some(start) = result.find("(lambda at ") {
+        let Some(length) = result[start..].find(')') else {
+            break;
+        };
+        result.replace_range(start..=start + length, "lambda");
+    }
     result.replace("const constant ", "constant ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn types_are_those_of_msl() {
+        assert_eq!(
+            in_msl("assigning '__local float *' to 'const __global_host _Float16 *__private'"),
+            "assigning 'threadgroup float *' to 'constant half *'"
+        );
+        assert_eq!(
+            in_msl("of type '__private (lambda at <stdin>:6:16)'"),
+            "of type 'thread lambda'"
+        );
+        assert_eq!(in_msl("'__generic S' mettle_name_local"), "'S' local");
+    }
+
+    #[test]
+    fn only_different_spaces_count() {
+        assert!(mentions_mismatch(
+            "assigning '__local float *' to '__global_device float *__private'"
+        ));
+        // A constant outside functions and an argument in constant memory.
+        assert!(!mentions_mismatch(
+            "passing 'const __global float *' to 'const __global_host float *'"
+        ));
+        assert!(!mentions_mismatch(
+            "no known conversion from '__global_device half4' to '__private float'"
+        ));
+        assert!(!mentions_mismatch(
+            "assigning '__generic float *' to '__local float *'"
+        ));
+    }
+
+    #[test]
+    fn reasons_name_the_argument() {
+        let note = "candidate function [with T = float] not viable: cannot bind reference in address space '__global_device' to object in address space '__private' in 2nd argument";
+        assert_eq!(
+            reason(note),
+            "the 2nd argument is in device memory, the parameter leads to thread memory"
+        );
+    }
 }

@@ -15,6 +15,7 @@ use super::code::Code;
 use crate::diagnostic;
 use crate::error::{Error, Result};
 use crate::tool::{clang::Clang, precompiled, process};
+use crate::unit::Unit;
 use std::process::Command;
 
 /// Marks the assertion that too much threadgroup memory is declared.
@@ -47,6 +48,13 @@ pub(super) fn check(code: &Code<'_>, findings: &mut Findings) -> Result<()> {
         return Ok(());
     }
     let edited = rewrite(code);
+    let output = compile(unit, &edited.text)?;
+    messages::read(&edited, &output.stderr, findings);
+    Ok(())
+}
+
+/// Lets the compiler read a rewritten text. If it fails, it has said where.
+fn compile(unit: &Unit, text: &str) -> Result<process::Output> {
     let clang = Clang::find()?;
     let header = precompiled::header(
         clang,
@@ -59,33 +67,41 @@ pub(super) fn check(code: &Code<'_>, findings: &mut Findings) -> Result<()> {
         let mut command = command(clang);
         command.args(header.arguments());
         command.args(["-fsyntax-only", "-x", "cl", "-"]);
-        process::run(
-            command,
-            &edited.text,
-            unit.timeout,
-            "the compiler",
-            &unit.name,
-        )
+        process::run(command, text, unit.timeout, "the compiler", &unit.name)
     };
     let mut output = run(&header)?;
-    let positions = |stderr: &str| diagnostic::parse(stderr).next().is_some();
-    if !output.status.success() && !positions(&output.stderr) && header.is_precompiled() {
+    let understood = |output: &process::Output| {
+        output.status.success() || diagnostic::parse(&output.stderr).next().is_some()
+    };
+    if !understood(&output) && header.is_precompiled() {
         // A precompiled header that this compiler does not take.
         output = run(&header.discard())?;
     }
-    if !output.status.success() && !positions(&output.stderr) {
+    if !understood(&output) {
         return Err(Error::Tool {
             tool: "the compiler",
             unit: unit.name.clone(),
             message: output.stderr,
         });
     }
-    messages::read(&edited, &output.stderr, findings);
-    Ok(())
+    Ok(output)
 }
 
 fn command(clang: &Clang) -> Command {
     let mut command = clang.command();
     command.args(FLAGS);
     command
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::Options;
+
+    #[test]
+    fn the_library_is_right_with_address_spaces() {
+        let unit = Unit::from_source("u", "", &Options::default()).unwrap();
+        let output = compile(&unit, "").unwrap();
+        assert!(output.status.success(), "{}", output.stderr);
+    }
 }
