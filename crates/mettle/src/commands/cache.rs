@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Action::Stats { json } => {
             let stats = cache.stats()?;
             let stats = Stats {
-                folder: stats.folder.display().to_string(),
+                folder: stats.folder.unwrap_or_default().display().to_string(),
                 entries: stats.entries,
                 bytes: stats.bytes,
                 capacity: stats.capacity,
