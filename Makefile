@@ -1,10 +1,12 @@
 # Two commands: `make run` generates text, `make test` checks everything. Both install what is missing first.
-.PHONY: run test fuzz setup apple-check mock-metal
+.PHONY: run test checks fuzz setup setup-test apple-check mock-metal
 
 run: setup
 	cargo run --release --locked -p mettle -- generate
 
-test: setup
+test: setup-test checks mock-metal apple-check
+
+checks: setup-test
 	cargo fmt --all --check
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked
@@ -14,11 +16,11 @@ test: setup
 	cargo test --workspace --locked
 
 # Checks the workspace for Apple's systems from any machine.
-apple-check: setup
+apple-check: setup-test
 	tools/apple-check.sh
 
 # Runs the Metal backend and every kernel case against the stand-in for Metal, which runs kernels on the CPU.
-mock-metal: setup
+mock-metal: setup-test
 	cargo clippy -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal --lib --test metal --test metal_cases --locked -- -D warnings
 	cargo test -p mettle-gpu --features mock-metal --lib --test metal --locked
 	cargo test -p mettle-kernels --features mock-metal --test metal_cases --locked
@@ -30,3 +32,6 @@ fuzz: setup
 
 setup:
 	tools/setup.sh
+
+setup-test:
+	tools/setup.sh test
