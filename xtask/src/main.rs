@@ -2,6 +2,7 @@
 
 mod bindings;
 mod corpora;
+mod numerics;
 
 use anyhow::{Context, Result};
 use clap::{Parser, Subcommand};
@@ -24,6 +25,8 @@ enum Task {
     },
     /// Reads and checks every file of the published Metal sources that tools/corpora.sh fetches, with the processor time of each step.
     Corpora(corpora::Arguments),
+    /// Measures the errors of the math functions on a device, or writes docs/numerics.md from what was measured.
+    Numerics(numerics::Arguments),
 }
 
 fn main() -> Result<()> {
@@ -33,5 +36,6 @@ fn main() -> Result<()> {
     match Cli::parse().command {
         Task::Bindings { check } => bindings::run(&workspace.join("crates/mettle-kernels"), check),
         Task::Corpora(arguments) => corpora::run(&arguments),
+        Task::Numerics(arguments) => numerics::run(workspace, &arguments),
     }
 }

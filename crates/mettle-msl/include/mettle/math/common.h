@@ -5,9 +5,15 @@
 
 namespace mettle::math {
 
+// Correctly rounded: one step of Newton's method, with the rest 1 - x y^2 to twice the precision of float.
 template <class F>
 METTLE_INLINE F rsqrt(F x) {
-  return 1.0f / sqrt(x);
+  const F y = 1.0f / sqrt(x);
+  const F product = x * y;
+  const F lost = fma(x, y, -product);
+  const F rest = fma(-lost, y, fma(-product, y, F(1.0f)));
+  const F corrected = fma(y * 0.5f, rest, y);
+  return both(y > 0.0f, y < infinity) ? corrected : y;
 }
 template <class F>
 METTLE_INLINE F divide(F x, F y) {

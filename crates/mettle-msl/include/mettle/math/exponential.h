@@ -57,24 +57,24 @@ METTLE_INLINE F exp10(F x) {
   return scale(p, n.bits);
 }
 
-// For metal::fast: a shorter polynomial, and one multiplication instead of two for 2^n. The result is 0 below the normal
-// range and infinity above 2^127.5.
+// For metal::fast: a shorter polynomial. The result is 0 below the normal range.
 template <class F>
 METTLE_INLINE F fast_exp(F x) {
   const F limited = x > 88.8f ? F(88.8f) : x;
   const nearest_integer<F> n = nearest(limited * log2_e);
   const F r = fma(n.value, F(-ln2_low), fma(n.value, F(-ln2_high), limited));
-  const F p = polynomial(r, 1.0f, 1.0f, 0x1.ffff58p-2f, 0x1.5555e6p-3f, 0x1.56b3b6p-5f, 0x1.115392p-7f);
-  return x < -87.3f ? F(0.0f) : p * power_of_two<F>(n.bits);
+  const F p =
+      polynomial(r, 1.0f, 1.0f, 0x1.fffffcp-2f, 0x1.555492p-3f, 0x1.5558f2p-5f, 0x1.1239e2p-7f, 0x1.6a2434p-10f);
+  return x < -87.33654f ? F(0.0f) : scale(p, n.bits);
 }
 
 template <class F>
 METTLE_INLINE F fast_exp2(F x) {
   const F limited = x > 128.0f ? F(128.0f) : x;
   const nearest_integer<F> n = nearest(limited);
-  const F p = polynomial(limited - n.value, 1.0f, 0x1.62e43p-1f, 0x1.ebfa4ap-3f, 0x1.c6af5cp-5f, 0x1.3cbfb6p-7f,
-                         0x1.5f1c38p-10f);
-  return x < -126.0f ? F(0.0f) : p * power_of_two<F>(n.bits);
+  const F p = polynomial(limited - n.value, 1.0f, 0x1.62e43p-1f, 0x1.ebfbdcp-3f, 0x1.c6aee8p-5f, 0x1.3b2d4ep-7f,
+                         0x1.5f3e8p-10f, 0x1.41fbap-13f);
+  return x < -126.0f ? F(0.0f) : scale(p, n.bits);
 }
 
 }  // namespace mettle::math

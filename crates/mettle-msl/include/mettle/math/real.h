@@ -2,7 +2,7 @@
 // floats: one text serves scalars, float4 and the loops that clang vectorises. There are no branches on data; a
 // condition is `mask ? a : b`, which selects component by component.
 //
-// Where an error is quoted, it is the largest found by tests/stdlib_math.rs, in units in the last place (ULP) of the
+// Where an error is quoted, it is the largest found by xtask numerics, in units in the last place (ULP) of the
 // correctly rounded float.
 #pragma once
 
@@ -85,6 +85,22 @@ METTLE_INLINE F fma(F a, F b, F c) {
   } else {
     return scalar_fma(a, b, c);
   }
+#endif
+}
+
+// The same of halves H, rounded once. The sum is exact in double; to odd in float, it rounds to half as the exact one does.
+template <class H>
+METTLE_INLINE H fma_of_halves(H a, H b, H c) {
+#ifdef METTLE_PTX
+  return __builtin_elementwise_fma(a, b, c);
+#else
+  using D = like<double, H>;
+  using Bits = like<ulong, H>;
+  constexpr ulong below_float = (1ul << 29) - 1;
+  const Bits sum = bit_cast<Bits>(fma(convert<D>(a), convert<D>(b), convert<D>(c)));
+  const Bits kept = sum & ~below_float;
+  const Bits odd = sum != kept ? kept | (below_float + 1) : kept;
+  return convert<H>(convert<like<float, H>>(bit_cast<D>(odd)));
 #endif
 }
 

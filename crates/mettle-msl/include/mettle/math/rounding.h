@@ -71,15 +71,27 @@ METTLE_INLINE like<int, F> ilogb(F x) {
   return x != x ? I(none) : number;
 }
 
-// x - y trunc(x / y), exactly, with the sign of x, for |x / y| < 2^100; NaN for infinite x and for y = 0.
+// Whether any component of a mask is set.
+METTLE_INLINE bool any_of(bool mask) { return mask; }
+template <class Mask>
+METTLE_INLINE bool any_of(Mask mask) {
+  bool any = false;
+  for (int i = 0; i < shape<Mask>::count; i++) any |= mask[i] != 0;
+  return any;
+}
+
+// x - y trunc(x / y), exactly, with the sign of x; NaN for infinite x and for y = 0.
 template <class F>
 METTLE_INLINE F fmod(F x, F y) {
   using D = like<double, F>;
   D rest = convert<D>(fabs(x));
   const D divisor = convert<D>(fabs(y));
-  // The first quotient is right to 53 bits; what it leaves is exact, and divided again. A quotient that was rounded up
-  // leaves a negative rest.
-  for (int i = 0; i < 2; i++) rest = fma(-trunc(rest / divisor), divisor, rest);
+  // A quotient is right to 53 bits, what it leaves is exact, and is divided again: the largest quotient of floats, below
+  // 2^277, takes six. A quotient that was rounded up leaves a negative rest.
+  rest = fma(-trunc(rest / divisor), divisor, rest);
+  for (int i = 1; i < 6 && any_of(either(rest >= divisor, rest <= -divisor)); i++) {
+    rest = fma(-trunc(rest / divisor), divisor, rest);
+  }
   rest = rest < 0.0 ? rest + divisor : rest;
   const F result = copysign(convert<F>(rest), x);
   return both(fabs(y) == infinity, fabs(x) < infinity) ? x : result;

@@ -86,7 +86,7 @@ const UNARY: &[Unary] = &[
     f("acosh", 0.51, f64::acosh),
     f("atanh", 0.51, f64::atanh),
     f("sqrt", 0.5, f64::sqrt),
-    f("rsqrt", 1.5, |x| 1.0 / x.sqrt()),
+    f("rsqrt", 0.5 + 1e-6, |x| 1.0 / x.sqrt()),
     f("fabs", 0.0, f64::abs),
     f("abs", 0.0, f64::abs),
     f("floor", 0.0, f64::floor),
@@ -105,10 +105,10 @@ const UNARY: &[Unary] = &[
         }
     }),
     f("saturate", 0.0, |x| x.clamp(0.0, 1.0)).on(|x| x != 0.0 && !x.is_nan()),
-    f("fast_exp", 5.2, f64::exp).on(|x| (-87.3..=88.3).contains(&x) || x.is_nan()),
-    f("fast_exp2", 5.2, f64::exp2).on(|x| (-126.0..127.5).contains(&x) || x.is_nan()),
-    f("fast_log", 5.2, f64::ln).on(|x| x >= f64::from(f32::MIN_POSITIVE) || x <= 0.0 || x.is_nan()),
-    f("fast_log2", 5.2, f64::log2)
+    f("fast_exp", 1.0, f64::exp).on(|x| (-87.3..=88.7).contains(&x) || x.is_nan()),
+    f("fast_exp2", 1.0, f64::exp2).on(|x| (-126.0..128.0).contains(&x) || x.is_nan()),
+    f("fast_log", 5.0, f64::ln).on(|x| x >= f64::from(f32::MIN_POSITIVE) || x <= 0.0 || x.is_nan()),
+    f("fast_log2", 5.0, f64::log2)
         .on(|x| x >= f64::from(f32::MIN_POSITIVE) || x <= 0.0 || x.is_nan()),
     f("fast_sin", 1.6, f64::sin).on(|x| x.abs() <= 1e5 && x != 0.0),
     f("fast_cos", 1.6, f64::cos).on(|x| x.abs() <= 1e5),

@@ -39,7 +39,7 @@ const BINARY: &[Binary] = &[
     f("powr", 0.51, f64::powf).on(|x, y| x > 0.0 && x.is_finite() && y.is_finite() && x != 1.0),
     f("fast_pow", 40.0, f64::powf).on(|x, y| (1e-3..1e3).contains(&x) && y.abs() < 2.0),
     f("atan2", 1.6, f64::atan2),
-    f("fmod", 0.0, |x, y| x % y).on(|x, y| (x / y).abs() < 2f64.powi(100) || !(x / y).is_finite()),
+    f("fmod", 0.0, |x, y| x % y),
     f("fdim", 0.5, |x, y| if x <= y { 0.0 } else { x - y }),
     f("divide", 0.51, |x, y| x / y),
     f("copysign", 0.0, f64::copysign).on(|x, y| !x.is_nan() && !y.is_nan()),
