@@ -79,9 +79,11 @@ impl SimdGroup {
         self.fresh | self.ready == 0 && !self.mixed
     }
 
-    /// Of the collectives that lanes wait at, the first in the text: the lanes that wait there.
+    /// Of the collectives that lanes wait at, the first in the text, of several copies of it the first in memory: the lanes that wait there.
     pub fn first_collective(&self) -> u32 {
-        let Some(first) = lanes(self.collective).min_by_key(|&lane| self.site[lane]) else {
+        // The lower half of a site is its place in the text, the upper half the address of the copy.
+        let first = lanes(self.collective).min_by_key(|&lane| self.site[lane].rotate_left(32));
+        let Some(first) = first else {
             return 0;
         };
         if !self.mixed {

@@ -80,6 +80,37 @@ fn branches_and_loops_have_their_own_lanes() {
 }
 
 #[test]
+fn calls_of_one_function_have_their_own_lanes() {
+    in_every_order("through_a_function", 64, |out: &[i32]| {
+        for (i, &seen) in out.iter().enumerate() {
+            let lane = i as i32 % 32;
+            let branch = if lane < 10 { 10 } else { 2200 };
+            let in_loop: i32 = (0..lane).map(|k| 31 - k).sum();
+            assert_eq!(seen, branch + in_loop + 32 * 32_000_000, "thread {i}");
+        }
+    });
+}
+
+#[test]
+fn lanes_leave_loops_on_their_own() {
+    in_every_order("loops", 64, |out: &[i32]| {
+        for (i, &seen) in out.iter().enumerate() {
+            let lane = i % 32;
+            let counted: usize = (0..lane % 7)
+                .map(|k| (0..32).filter(|l| l % 7 > k).count())
+                .sum();
+            let until_break: usize = (0..8)
+                .filter(|k| k % 2 == 0 && *k <= lane / 4)
+                .map(|k| (0..32).filter(|l| k <= l / 4).count())
+                .sum();
+            let votes = (31 - 2usize).div_ceil(3);
+            let expected = counted + 100 * until_break + 10_000 * votes;
+            assert_eq!(seen as usize, expected, "thread {i}");
+        }
+    });
+}
+
+#[test]
 fn returned_lanes_do_not_count() {
     in_every_order("returned", 96, |out: &[i32]| {
         for (i, &seen) in out.iter().enumerate() {

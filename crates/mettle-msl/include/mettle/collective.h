@@ -19,6 +19,14 @@ METTLE_INLINE constexpr ulong call_site(uint line = __builtin_LINE(), uint colum
   return ulong(line) << 12 | (column < 4095 ? column : 4095);
 }
 
+// Waits at a collective. A function that the kernel calls from several places has one text but, inlined, a copy of this
+// call for each; the address that a copy returns to tells them apart, in the upper half of the site. The optimiser must
+// neither merge copies nor split one: hence the attributes, and the mark at every call.
+__attribute__((noinline, optnone, convergent)) inline void wait(ulong site, Combine combine, const void* in, void* out) {
+  const ulong caller = reinterpret_cast<ulong>(__builtin_return_address(0));
+  mettle_hooks->collective(site | caller << 32, combine, in, out);
+}
+
 METTLE_INLINE uint lane_index() { return mettle_hooks->thread_index() % simd_width; }
 
 // The operands of the lanes that take part in an operation.
@@ -47,7 +55,7 @@ void combine(const void* const* in, void* const* out, uint active) {
 template <class Operation, class Out, class In>
 METTLE_INLINE Out collective(ulong site, METTLE_VALUE(In) operand) {
   Out result;
-  mettle_hooks->collective(site, &combine<Operation, In, Out>, &operand, &result);
+  [[clang::nomerge]] wait(site, &combine<Operation, In, Out>, &operand, &result);
   return result;
 }
 

@@ -28,7 +28,7 @@ METTLE_INLINE void threadgroup_barrier(mem_flags flags, ulong site = mettle::cal
 }
 
 METTLE_INLINE void simdgroup_barrier(mem_flags, ulong site = mettle::call_site()) {
-  mettle_hooks->collective(site, nullptr, nullptr, nullptr);
+  [[clang::nomerge]] mettle::wait(site, nullptr, nullptr, nullptr);
 }
 #endif
 

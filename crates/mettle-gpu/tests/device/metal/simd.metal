@@ -83,3 +83,48 @@ kernel void multiply(device const float* a [[buffer(0)]], device const float* b 
     simdgroup_multiply_accumulate(z, x, y, z);
     simdgroup_store(z, c, 8);
 }
+
+// One call in a function that is called from several places: each place has its own lanes.
+int own_total(int x)
+{
+    return simd_sum(x);
+}
+
+kernel void through_a_function(device int* out [[buffer(0)]], uint i [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]])
+{
+    int result = 0;
+    if (lane < 10) {
+        result = own_total(1);
+    } else {
+        result = own_total(100);
+    }
+    for (uint k = 0; k < lane; ++k) {
+        result += own_total(1);
+    }
+    out[i] = result + 1000000 * own_total(own_total(1));
+}
+
+// Loops that lanes leave at different times, unrolled or not, by a vote, by `break` and by `continue`.
+kernel void loops(device int* out [[buffer(0)]], uint i [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]])
+{
+    int result = 0;
+    #pragma unroll(4)
+    for (uint k = 0; k < lane % 7; ++k) {
+        result += simd_sum(1);
+    }
+    for (uint k = 0; k < 8; ++k) {
+        if (k > lane / 4) {
+            break;
+        }
+        if (k % 2 == 1) {
+            continue;
+        }
+        result += 100 * simd_sum(1);
+    }
+    uint left = lane;
+    while (simd_any(left > 2)) {
+        left -= min(left, 3u);
+        result += 10000;
+    }
+    out[i] = result;
+}

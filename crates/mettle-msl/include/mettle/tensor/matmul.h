@@ -101,7 +101,7 @@ class matmul2d {
 #ifdef METTLE_PTX
       static_assert(groups == 0, "on NVIDIA GPUs only single threads multiply tensors: execution_thread");
 #else
-      mettle_hooks->collective(site, &Multiply::combine, &operands, nullptr);
+      [[clang::nomerge]] mettle::wait(site, &Multiply::combine, &operands, nullptr);
 #endif
     }
   }

@@ -87,8 +87,8 @@ struct reduction_operation_identity {
     using Source = metal::cooperative_tensor<Element, SourceExtents, SourceLayout>;                             \
     using Destination = metal::cooperative_tensor<Element, Extents, Layout>;                                    \
     const mettle::ReductionOperands<Element> operands = {&source, &destination, identity, op};                  \
-    mettle_hooks->collective(site, &mettle::Reduction<Element, Source, Destination, rows>::combine, &operands,  \
-                             nullptr);                                                                          \
+    using Reduction = mettle::Reduction<Element, Source, Destination, rows>;                                    \
+    [[clang::nomerge]] mettle::wait(site, &Reduction::combine, &operands, nullptr);                             \
   }
 METTLE_REDUCTION(reduce_rows, true)
 METTLE_REDUCTION(reduce_columns, false)
