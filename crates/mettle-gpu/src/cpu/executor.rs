@@ -20,17 +20,11 @@ pub(super) use self::hooks::HOOKS;
 use super::code::Text;
 use super::fiber::{Fiber, Suspended, switch};
 use super::landing::{Ended, abandon, protect};
-use super::order::Random;
-use super::simd_group::{LANES, SimdGroup, lanes};
+use super::order::Order;
+use super::simd_group::{LANES, MAX_SIMD_GROUPS, SimdGroup, lanes};
 use super::stop::Stop;
 use super::trap::Trap;
 use crate::fault::{Fault, Site};
-
-/// Threads of a threadgroup at most.
-const MAX_THREADS: usize = 1024;
-
-/// SIMD groups of a threadgroup at most.
-const MAX_GROUPS: usize = MAX_THREADS / LANES;
 
 thread_local! {
     /// The executor whose kernel runs on this thread of the system.
@@ -49,36 +43,10 @@ pub(super) enum Stopped {
     Panicked,
 }
 
-/// The order of threads in a threadgroup.
-struct Order {
-    lanes: [u8; LANES],
-    simd_groups: [u8; MAX_GROUPS],
-}
-
-impl Order {
-    /// An order of that many threads.
-    fn new(seed: u64, threads: u32) -> Self {
-        let mut random = Random::new(seed);
-        let mut order = Order {
-            lanes: std::array::from_fn(|lane| lane as u8),
-            simd_groups: std::array::from_fn(|group| group as u8),
-        };
-        random.shuffle(&mut order.lanes);
-        random.shuffle(&mut order.simd_groups[..threads.div_ceil(LANES as u32) as usize]);
-        order
-    }
-
-    /// The thread at a position, of all threads of whole SIMD groups.
-    fn thread(&self, position: u32) -> u32 {
-        let (group, lane) = (position as usize / LANES, position as usize % LANES);
-        u32::from(self.simd_groups[group]) * LANES as u32 + u32::from(self.lanes[lane])
-    }
-}
-
 /// The state of one threadgroup at a time. One thread of the system uses it at a time, through a raw pointer: kernels call back into it
 /// from their fibers.
 pub(super) struct Executor {
-    groups: [SimdGroup; MAX_GROUPS],
+    groups: [SimdGroup; MAX_SIMD_GROUPS],
     entry: Option<ThreadEntry>,
     launch: *const Launch,
     threads: u32,
@@ -115,7 +83,7 @@ impl Executor {
     /// `out_of_time` says when kernels must stop; it is null or outlives the executor.
     pub fn new(out_of_time: *const AtomicBool) -> Box<Self> {
         Box::new(Executor {
-            groups: [SimdGroup::EMPTY; MAX_GROUPS],
+            groups: [SimdGroup::EMPTY; MAX_SIMD_GROUPS],
             entry: None,
             launch: ptr::null(),
             threads: 0,
@@ -509,7 +477,7 @@ extern "C" fn run_threads(context: *mut ()) -> ! {
     unsafe {
         loop {
             let fiber = (*executor).fiber;
-            let index = (*executor).thread as usize / LANES % MAX_GROUPS;
+            let index = (*executor).thread as usize / LANES % MAX_SIMD_GROUPS;
             let group = &raw mut (*executor).groups[index];
             while let Some(entry) = (*executor).entry {
                 entry((*executor).launch, (*executor).thread);

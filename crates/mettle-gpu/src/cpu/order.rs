@@ -1,5 +1,7 @@
 //! The order in which threads and threadgroups run: natural, or drawn from a seed.
 
+use super::simd_group::{LANES, MAX_SIMD_GROUPS};
+
 /// A generator of pseudo-random numbers (SplitMix64, Steele, Lea and Flood 2014).
 pub(super) struct Random(u64);
 
@@ -58,6 +60,32 @@ impl Permutation {
 
 fn gcd(a: u64, b: u64) -> u64 {
     if b == 0 { a } else { gcd(b, a % b) }
+}
+
+/// The order of threads in a threadgroup, as an executor runs them.
+pub(super) struct Order {
+    pub(super) lanes: [u8; LANES],
+    pub(super) simd_groups: [u8; MAX_SIMD_GROUPS],
+}
+
+impl Order {
+    /// An order of that many threads.
+    pub(super) fn new(seed: u64, threads: u32) -> Self {
+        let mut random = Random::new(seed);
+        let mut order = Order {
+            lanes: std::array::from_fn(|lane| lane as u8),
+            simd_groups: std::array::from_fn(|group| group as u8),
+        };
+        random.shuffle(&mut order.lanes);
+        random.shuffle(&mut order.simd_groups[..threads.div_ceil(LANES as u32) as usize]);
+        order
+    }
+
+    /// The thread at a position, of all threads of whole SIMD groups.
+    pub(super) fn thread(&self, position: u32) -> u32 {
+        let (group, lane) = (position as usize / LANES, position as usize % LANES);
+        u32::from(self.simd_groups[group]) * LANES as u32 + u32::from(self.lanes[lane])
+    }
 }
 
 #[cfg(test)]

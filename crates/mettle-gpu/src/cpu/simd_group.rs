@@ -8,6 +8,9 @@ use mettle_msl::abi::{Combine, SIMD_WIDTH};
 /// Lanes of a SIMD group.
 pub(super) const LANES: usize = SIMD_WIDTH as usize;
 
+/// SIMD groups of a threadgroup at most: it has 1024 threads.
+pub(super) const MAX_SIMD_GROUPS: usize = 1024 / LANES;
+
 /// The lanes of one SIMD group. The masks are disjoint; lanes in none of them run, have finished or do not exist.
 pub(super) struct SimdGroup {
     /// Not begun.

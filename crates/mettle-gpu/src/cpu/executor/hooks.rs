@@ -5,9 +5,9 @@ use std::ptr;
 
 use mettle_msl::abi::{Combine, Hooks, LogMessage};
 
-use super::{Executor, MAX_GROUPS};
+use super::Executor;
 use crate::cpu::landing::abandon;
-use crate::cpu::simd_group::LANES;
+use crate::cpu::simd_group::{LANES, MAX_SIMD_GROUPS};
 use crate::cpu::trap::{Cause, Trap};
 use crate::fault::{Fault, Site};
 
@@ -39,7 +39,7 @@ unsafe extern "C" fn collective(
             return alone(executor, site, combine, input, output);
         }
         let thread = (*executor).thread as usize;
-        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
+        let (index, lane) = (thread / LANES % MAX_SIMD_GROUPS, thread % LANES);
         let group = &raw mut (*executor).groups[index];
         if (*group).arrive(lane, site, combine, input, output) {
             // The last lane to arrive goes on at once, which saves a switch.
@@ -64,7 +64,7 @@ unsafe extern "C" fn barrier(site: u64, _memory_flags: u32) {
             return alone(executor, site, None, ptr::null(), ptr::null_mut());
         }
         let thread = (*executor).thread as usize;
-        let (index, lane) = (thread / LANES % MAX_GROUPS, thread % LANES);
+        let (index, lane) = (thread / LANES % MAX_SIMD_GROUPS, thread % LANES);
         let group = &raw mut (*executor).groups[index];
         (*group).barrier |= 1 << lane;
         (*group).site[lane] = site;
