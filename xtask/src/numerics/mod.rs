@@ -41,6 +41,9 @@ pub struct Arguments {
     /// Only compiles the kernels for this target (ptx-sm80, ...) into --artefacts.
     #[arg(long, value_name = "TARGET", requires = "artefacts")]
     compile: Option<String>,
+    /// What else to say of the machine in the table, such as the version of its driver.
+    #[arg(long, value_name = "TEXT")]
+    machine: Option<String>,
     /// Where the measurements are kept.
     #[arg(long, value_name = "DIR")]
     results: Option<PathBuf>,
@@ -50,6 +53,7 @@ pub struct Arguments {
 #[derive(Serialize, Deserialize)]
 struct Measurements {
     device: String,
+    machine: Option<String>,
     target: String,
     /// All 2^32 floats were taken for functions of one operand.
     exhaustive: bool,
@@ -156,6 +160,7 @@ fn measure(device: &Device, arguments: &Arguments) -> Result<Measurements> {
     }
     Ok(Measurements {
         device: device.name().to_owned(),
+        machine: arguments.machine.clone(),
         target: target.name().to_owned(),
         exhaustive: arguments.exhaustive,
         functions,

@@ -15,10 +15,13 @@ The largest error of each function that was found on the CPU device and in the P
 Specification (section 8.4, *ULPs and relative error*) allows. Errors are in units in the last place (ULP) of the exact result, as that section
 defines them; `rounded` is at most half of one, `exact` none. Where the specification limits the absolute error within an interval, that is
 what the table shows there as a power of two, followed by the error in ULP outside of it. Where it gives a formula and no number (fast
-functions), nothing is allowed or forbidden; the error is shown. Fast functions are measured where operands and results are normal
-numbers, as they may flush others to zero.
+functions), nothing is allowed or forbidden; the error is shown: that of fast `tanh` is large in ULP near 0, where the formula cancels, but
+below 2^-21. Errors beyond the allowance would be bold; there are none. Fast functions are measured where operands and results are normal
+numbers, as they may flush others to zero. A function without a row among the fast ones is the same in every mode.
+`divide` is the function, `quotient` and `reciprocal` are the operator; functions with two results have a row for each.
 
-Exact results come from f64 functions of the system's C library. Functions of half with one operand are measured for all operands.
+Exact results come from f64 functions of the system's C library. Functions of half and bfloat with one operand are measured for all operands;
+so was `rsqrt` of float on the GPU, as the one correctly rounded function that is not a single instruction.
 ";
 
 /// Writes the table from the measurements in a folder.
@@ -52,11 +55,17 @@ pub fn write(results: &Path, path: &Path) -> Result<()> {
         };
         let _ = writeln!(
             text,
-            "\n- {}, code for `{}`: {taken}",
-            device.device, device.target
+            "\n- {}{}, code for `{}`: {taken}",
+            device.device,
+            device
+                .machine
+                .iter()
+                .map(|machine| format!(", {machine}"))
+                .collect::<String>(),
+            device.target
         );
     }
-    text.push_str("\nMeasured with `cargo run --release -p xtask -- numerics --device cpu` (or `cuda`, with `--exhaustive`), written with `cargo run -p xtask -- numerics`.\n");
+    text.push_str("\nMeasured with `cargo run --release -p xtask -- numerics --device cpu` and `--device cuda` (`--samples` and `--exhaustive` say of how many\noperands), written with `cargo run -p xtask -- numerics`.\n");
     for (set, title) in [
         ("precise", "Precise functions of float"),
         ("fast", "Fast functions of float"),
@@ -100,6 +109,7 @@ fn cell(device: &Measurements, set: &str, name: &str, allowed: Allowed) -> Strin
     let ulps = match (found.ulps, allowed) {
         (ulps, Allowed::Rounded) if ulps <= 0.5 + 1e-6 => "rounded".to_owned(),
         (0.0, _) => "exact".to_owned(),
+        (ulps, _) if ulps >= 1e4 => format!("{ulps:.0e}"),
         (ulps, _) => format!("{ulps:.2}"),
     };
     let text = match found.absolute {

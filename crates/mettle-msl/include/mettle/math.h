@@ -2,19 +2,19 @@
 //
 // half is computed in float and rounded, which leaves at most 0.51 ULP of half. A bfloat converts to float, as in
 // Metal.
-// Largest errors of the float functions in ULP, over all of float unless a range is given (measured by xtask numerics):
+// Largest errors of the float functions in ULP, over all of float unless a range is given (docs/numerics.md):
 //
-//   exp 1.0   exp2 0.9   exp10 1.0    log 0.9    log2 0.9   log10 0.8    pow, powr 0.51
+//   exp 1.0   exp2 0.9   exp10 1.0    log 0.9    log2 1.0   log10 0.8    pow, powr 0.51
 //   sin 1.6   cos 1.6    tan 0.51     sinpi 1.6  cospi 1.6  tanpi 3.5
-//   asin 1.8  acos 1.1   atan 1.4     atan2 1.5
-//   sinh 1.6  cosh 1.5   tanh 1.4     asinh, acosh, atanh 0.51
+//   asin 1.9  acos 1.1   atan 1.5     atan2 1.5
+//   sinh 1.7  cosh 1.5   tanh 1.4     asinh, acosh, atanh 0.51
 //   sqrt, rsqrt, fma, fmod, ldexp, rounding, minima and maxima: correctly rounded
 //
 // Infinities, NaN and signed zeros are those of C; denormal operands and results are kept. metal::precise has the same
 // functions. metal::fast replaces some by shorter ones:
 //
-//   exp, exp2 1.0 (0 below the normal range)    log, log2 5; outside of [1/2, 2] 2.2 and 1.4 (normal operands)
-//   sin, cos 1.6, tan 3.5 (|x| <= 100 000)    tanh 2^-21 absolutely    pow, powr: exp2(y log2(x))
+//   exp, exp2 1.0 (0 below the normal range)    log, log2 5; outside of [1/2, 2] 2.3 and 1.4 (normal operands)
+//   sin, cos 1.6, tan 3.6 (|x| <= 100 000)    tanh 2^-21 absolutely    pow, powr: exp2(y log2(x))
 #pragma once
 
 #include "arguments.h"
