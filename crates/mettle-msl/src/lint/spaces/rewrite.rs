@@ -216,10 +216,15 @@ impl Rewriter<'_> {
             .filter(|(k, (name, _))| !declared[k + 1..].iter().any(|(n, _)| n == name))
             .map(|(_, (name, _))| format!("sizeof({name})"))
             .collect();
+        // Only at the first declaration that is too much: those after it are too.
+        let earlier = match &sizes[..sizes.len().saturating_sub(1)] {
+            [] => String::new(),
+            sizes => format!("{} > {MAX_THREADGROUP_MEMORY} || ", sizes.join(" + ")),
+        };
         self.insert(
             t.end(end),
             format!(
-                " static_assert({} <= {MAX_THREADGROUP_MEMORY}, \"{THREADGROUP_MEMORY}\");",
+                " static_assert({earlier}{} <= {MAX_THREADGROUP_MEMORY}, \"{THREADGROUP_MEMORY}\");",
                 sizes.join(" + "),
             ),
         );
