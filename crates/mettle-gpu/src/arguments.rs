@@ -123,6 +123,28 @@ impl<'a> Arguments<'a> {
         }
     }
 
+    /// Names a buffer that the kernel reaches through a pointer in another argument (Metal's `useResource`), and whether it may write it.
+    ///
+    /// `index` is what faults call it, and no index of an argument. The launch waits for those before it that touch the buffer, as
+    /// for an argument.
+    pub fn reach<T: Element>(&mut self, index: u32, buffer: &Buffer<T>, written: bool) {
+        if let Some(info) = argument(&self.pipeline.kernel, index, false) {
+            return self.refuse(LaunchError::BoundTwice {
+                argument: info.name.clone(),
+                index,
+            });
+        }
+        let name = || format!("buffer({index})");
+        if self.push_access(index, buffer, written, name) {
+            self.recording.arguments.push(RawArgument::Reached {
+                index,
+                written,
+                buffer: buffer.storage().raw.handle,
+                offset: buffer.byte_offset(),
+            });
+        }
+    }
+
     fn bind_value(&mut self, index: u32, declared: &Declared<'_>, bytes: &[u8]) {
         let info = declared.info;
         // Size and alignment 1 mean that the type is not known.
@@ -159,7 +181,6 @@ impl<'a> Arguments<'a> {
     ) {
         let name = || declared.name.to_owned();
         let needed = declared.info.align;
-        let storage = buffer.storage();
         if buffer.alignment() < needed {
             return self.refuse(LaunchError::Misaligned {
                 argument: name(),
@@ -167,31 +188,46 @@ impl<'a> Arguments<'a> {
                 needed,
             });
         }
-        if written && storage.is_read_only() {
-            return self.refuse(LaunchError::ReadOnly { argument: name() });
-        }
-        if !Arc::ptr_eq(&storage.device, self.device.inner()) {
-            return self.refuse(LaunchError::ForeignBuffer { argument: name() });
-        }
-        if let Some(error) = storage.poison() {
-            return self.refuse(LaunchError::Poisoned {
-                argument: name(),
-                fault: error.to_string(),
+        if self.push_access(index, buffer, written, name) {
+            self.recording.arguments.push(RawArgument::Buffer {
+                index,
+                written,
+                buffer: buffer.storage().raw.handle,
+                offset: buffer.byte_offset(),
             });
         }
-        self.recording.arguments.push(RawArgument::Buffer {
-            index,
-            written,
-            buffer: storage.raw.handle,
-            offset: buffer.byte_offset(),
-        });
-        self.recording.accesses.push(Access {
-            storage: storage.clone(),
-            start: buffer.byte_offset(),
-            end: buffer.byte_offset() + buffer.byte_len(),
-            written,
-            index,
-        });
+    }
+
+    /// Records that the launch touches a buffer, unless it must not.
+    fn push_access<T: Element>(
+        &mut self,
+        index: u32,
+        buffer: &Buffer<T>,
+        written: bool,
+        name: impl Fn() -> String,
+    ) -> bool {
+        let storage = buffer.storage();
+        let refusal = if written && storage.is_read_only() {
+            LaunchError::ReadOnly { argument: name() }
+        } else if !Arc::ptr_eq(&storage.device, self.device.inner()) {
+            LaunchError::ForeignBuffer { argument: name() }
+        } else if let Some(error) = storage.poison() {
+            LaunchError::Poisoned {
+                argument: name(),
+                fault: error.to_string(),
+            }
+        } else {
+            self.recording.accesses.push(Access {
+                storage: storage.clone(),
+                start: buffer.byte_offset(),
+                end: buffer.byte_offset() + buffer.byte_len(),
+                written,
+                index,
+            });
+            return true;
+        };
+        self.refuse(refusal);
+        false
     }
 
     /// What the kernel declares at an index, when it may be bound as `bound` and is not bound yet.
@@ -322,8 +358,10 @@ fn check_aliases(kernel: &ArtefactKernel, accesses: &[Access]) -> Result<(), Lau
                     (second, first)
                 };
                 let name = |access: &Access| {
-                    argument(kernel, access.index, false)
-                        .map_or_else(String::new, |argument| argument.name.clone())
+                    argument(kernel, access.index, false).map_or_else(
+                        || format!("buffer({})", access.index),
+                        |argument| argument.name.clone(),
+                    )
                 };
                 return Err(LaunchError::Aliased {
                     written: name(written),

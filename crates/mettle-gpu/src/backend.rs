@@ -80,6 +80,14 @@ pub(crate) enum RawArgument {
         buffer: u64,
         offset: usize,
     },
+    /// Device memory that the kernel reaches through a pointer in another argument.
+    Reached {
+        index: u32,
+        /// Whether the kernel may write it.
+        written: bool,
+        buffer: u64,
+        offset: usize,
+    },
     /// Bytes of [`Commands::values`], from `offset`.
     Value {
         index: u32,
@@ -168,6 +176,11 @@ pub(crate) unsafe trait Backend: Send + Sync {
 
     /// Where a buffer lies, in the terms of [`Fault::Access`], if faults of this device have addresses.
     fn extent(&self, _buffer: RawBuffer) -> Option<Extent> {
+        None
+    }
+
+    /// The address of a buffer's first byte, as kernels see it, where the device can tell.
+    fn address(&self, _buffer: RawBuffer) -> Option<u64> {
         None
     }
 

@@ -77,6 +77,14 @@ impl<T> Buffer<T> {
         Arc::ptr_eq(&self.storage, &other.storage) && self.offset.max(other.offset) < end
     }
 
+    /// The address of the first element as kernels see it, for the pointers of an argument buffer; `None` where the device cannot tell.
+    ///
+    /// A launch that follows such a pointer must name the buffer: [`Arguments::reach`](crate::Arguments::reach).
+    pub fn device_address(&self) -> Option<u64> {
+        let first = self.storage.device.backend.address(self.storage.raw)?;
+        Some(first + self.offset as u64)
+    }
+
     pub(crate) fn storage(&self) -> &Arc<Storage> {
         &self.storage
     }

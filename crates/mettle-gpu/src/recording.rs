@@ -117,7 +117,12 @@ impl Recording {
     /// What a launch accesses.
     pub fn accesses(&self, launch: usize) -> &[Access] {
         // Each buffer among the arguments has one access.
-        let is_buffer = |argument: &&RawArgument| matches!(argument, RawArgument::Buffer { .. });
+        let is_buffer = |argument: &&RawArgument| {
+            matches!(
+                argument,
+                RawArgument::Buffer { .. } | RawArgument::Reached { .. }
+            )
+        };
         let range = &self.launches[launch].arguments;
         let before = &self.arguments[..range.start as usize];
         let own = &self.arguments[range.start as usize..range.end as usize];

@@ -34,6 +34,15 @@ kernel void position(device uint* x [[buffer(0)]], uint3 at [[thread_position_in
   x[(at.z * size.y + at.y) * size.x + at.x] = at.x + 10 * at.y + 100 * at.z;
 }
 
+struct Table {
+  device const float* x;
+  device float* y;
+  uint count;
+};
+kernel void through_pointers(constant Table& table [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+  if (i < table.count) table.y[i] = table.x[i] + 1;
+}
+
 kernel void beyond(device float* far [[buffer(0)]], uint i [[thread_position_in_grid]]) { far[i * 100] = 1; }
 
 kernel void forever(device int* x [[buffer(0)]]) {
@@ -182,6 +191,35 @@ fn json_describes_a_launch() {
     assert!(
         warnings.contains("comment") && warnings.contains("launch.json"),
         "{warnings}"
+    );
+}
+
+#[test]
+fn pointers_lead_to_buffers() {
+    let bench = Bench::new();
+    let args = [
+        "--grid",
+        "8",
+        "--buffer",
+        "5=f32:4:iota",
+        "--out",
+        "6=f32:4",
+    ];
+    let with = |table: &'static str| [&args[..], &["--bytes", table]].concat();
+    let report = bench.report("through_pointers", &with("0=@5,@6,u32:4"));
+    assert_eq!(
+        report["out"][0]["head"],
+        serde_json::json!(["1", "2", "3", "4"])
+    );
+    bench.refused(
+        "through_pointers",
+        &with("0=@5,@6,u32:5"),
+        &["out of bounds", "[[buffer(5)]], which has 16 bytes"],
+    );
+    bench.refused(
+        "through_pointers",
+        &with("0=@5,@7,u32:4"),
+        &["@7 leads to no buffer"],
     );
 }
 

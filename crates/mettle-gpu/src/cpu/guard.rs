@@ -132,13 +132,7 @@ impl<'a> Guarding<'a> {
         // All of them: what is found is forgotten.
         let mut found = Ok(());
         for argument in self.arguments(launch) {
-            let RawArgument::Buffer {
-                index,
-                buffer,
-                offset,
-                ..
-            } = *argument
-            else {
+            let Some((index, buffer, offset, _)) = memory_of(argument) else {
                 continue;
             };
             let Some(memory) = self.buffers.get_mut(&buffer) else {
@@ -161,12 +155,11 @@ impl<'a> Guarding<'a> {
     fn set_read_only(&mut self, launch: usize, read_only: bool) {
         let arguments = self.arguments(launch);
         let written = |handle: u64| {
-            arguments.iter().any(|argument| {
-                matches!(argument, RawArgument::Buffer { buffer, written: true, .. } if *buffer == handle)
-            })
+            let mut memory = arguments.iter().filter_map(memory_of);
+            memory.any(|(_, buffer, _, written)| written && buffer == handle)
         };
         for argument in arguments {
-            if let RawArgument::Buffer { buffer, .. } = *argument
+            if let Some((_, buffer, ..)) = memory_of(argument)
                 && !written(buffer)
                 && let Some(memory) = self.buffers.get_mut(&buffer)
             {
@@ -203,6 +196,25 @@ impl<'a> Guarding<'a> {
             };
         }
         out_of_bounds(index, *access, offset, length, origin.clone())
+    }
+}
+
+/// Index, handle, offset and whether it may be written, of an argument that is memory of the device.
+fn memory_of(argument: &RawArgument) -> Option<(u32, u64, usize, bool)> {
+    match *argument {
+        RawArgument::Buffer {
+            index,
+            written,
+            buffer,
+            offset,
+        }
+        | RawArgument::Reached {
+            index,
+            written,
+            buffer,
+            offset,
+        } => Some((index, buffer, offset, written)),
+        RawArgument::Value { .. } | RawArgument::ThreadgroupMemory { .. } => None,
     }
 }
 

@@ -123,6 +123,10 @@ unsafe impl Backend for CpuBackend {
         })
     }
 
+    fn address(&self, buffer: RawBuffer) -> Option<u64> {
+        Some(buffer.handle)
+    }
+
     unsafe fn free(&self, buffer: RawBuffer) {
         if let Some(guard) = &self.guard {
             return guard.free(buffer);

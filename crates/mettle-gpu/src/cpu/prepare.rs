@@ -130,6 +130,7 @@ impl Plan {
                     let bytes = &commands.values[offset..];
                     (index, bytes.as_ptr().cast_mut().cast())
                 }
+                RawArgument::Reached { .. } => continue,
                 RawArgument::ThreadgroupMemory { index, bytes } => {
                     self.threadgroup_memory.push((index, bytes));
                     continue;

@@ -89,6 +89,7 @@ pub(super) unsafe fn launch(
             RawArgument::Value { index, offset, .. } => {
                 values[index as usize] = commands.values[offset..].as_ptr()
             }
+            RawArgument::Reached { .. } => {}
             RawArgument::ThreadgroupMemory { index, bytes } => {
                 offsets[index as usize] = shared;
                 shared += bytes as u32;

@@ -177,6 +177,10 @@ unsafe impl Backend for CudaBackend {
         })
     }
 
+    fn address(&self, buffer: RawBuffer) -> Option<u64> {
+        Some(buffer.handle)
+    }
+
     unsafe fn free(&self, buffer: RawBuffer) {
         // SAFETY: the caller's promise.
         if let Err(failure) = unsafe { self.gpu.free(buffer.handle) } {

@@ -158,6 +158,8 @@ impl<A: Api> MetalBackend<A> {
                     }
                     values.push(buffer);
                 }
+                // Buffers of this device have no address that a kernel could be given.
+                RawArgument::Reached { .. } => {}
                 RawArgument::ThreadgroupMemory { index, bytes } => {
                     let length = bytes.next_multiple_of(THREADGROUP_GRANULE);
                     encoder.set_threadgroup_memory_length(length, index);

@@ -1,5 +1,6 @@
 //! The CPU device on kernels compiled from `.metal` files, through the public interface alone.
 
+mod argument_buffers;
 mod atomics;
 mod barriers;
 mod bindings;

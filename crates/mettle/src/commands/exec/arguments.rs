@@ -5,14 +5,68 @@ use mettle_msl::{Argument, ArgumentKind, ConstantValue, Kernel, Struct, Type, Un
 
 use super::data::Data;
 use super::dtype::Dtype;
-use super::spec::{BufferSpec, BytesSpec, ConstantSpec, Init, Spec};
+use super::spec::{BufferSpec, BytesSpec, ConstantSpec, Init, OutSpec, Spec};
 use crate::commands::reflection::{declaration, place};
+
+/// Bytes of a pointer on every device.
+const POINTER: usize = 8;
 
 /// An argument that is complete and fits its declaration.
 pub enum Bound {
-    Buffer { index: u32, data: Data },
-    Value { index: u32, bytes: Vec<u8> },
-    ThreadgroupMemory { index: u32, bytes: usize },
+    Buffer {
+        index: u32,
+        data: Data,
+        pointers: Vec<Pointer>,
+    },
+    Value {
+        index: u32,
+        bytes: Vec<u8>,
+        pointers: Vec<Pointer>,
+    },
+    ThreadgroupMemory {
+        index: u32,
+        bytes: usize,
+    },
+    /// No argument: what a pointer leads to.
+    Reached {
+        index: u32,
+        data: Data,
+    },
+}
+
+impl Bound {
+    /// The buffer that it needs: its index and what it holds.
+    pub fn buffer(&self) -> Option<(u32, &Data)> {
+        match self {
+            Bound::Buffer { index, data, .. } | Bound::Reached { index, data } => {
+                Some((*index, data))
+            }
+            Bound::Value { .. } | Bound::ThreadgroupMemory { .. } => None,
+        }
+    }
+
+    /// The pointers among its bytes.
+    pub fn pointers(&self) -> &[Pointer] {
+        match self {
+            Bound::Buffer { pointers, .. } | Bound::Value { pointers, .. } => pointers,
+            Bound::ThreadgroupMemory { .. } | Bound::Reached { .. } => &[],
+        }
+    }
+}
+
+/// Where, among the bytes of an argument, the address of a buffer belongs.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Pointer {
+    pub offset: usize,
+    /// The index that the buffer is given by.
+    pub buffer: u32,
+}
+
+/// The bytes of a value, and the pointers among them.
+#[derive(Default)]
+struct Value {
+    bytes: Vec<u8>,
+    pointers: Vec<Pointer>,
 }
 
 /// Holds what a launch gives against the signature of a kernel; `warn` is told what is odd but possible.
@@ -43,27 +97,32 @@ pub fn bind(
                 Bound::ThreadgroupMemory { index, bytes }
             }
             ArgumentKind::Value { ty } => {
-                let data = match (bytes, buffer) {
+                let Value { bytes, pointers } = match (bytes, buffer) {
                     (Some(parts), _) => value(unit, ty, parts).with_context(context)?,
-                    (None, Some(buffer)) => Data::of(buffer).with_context(context)?.bytes,
+                    (None, Some(buffer)) => Value {
+                        bytes: Data::of(buffer).with_context(context)?.bytes,
+                        pointers: Vec::new(),
+                    },
                     (None, None) => bail!("{} is missing", context()),
                 };
-                Bound::Value { index, bytes: data }
+                Bound::Value {
+                    index,
+                    bytes,
+                    pointers,
+                }
             }
             ArgumentKind::Buffer { element, .. } => {
+                let mut pointers = Vec::new();
                 let data = match (buffer, bytes, out) {
                     (Some(buffer), ..) => Data::of(buffer),
-                    (None, Some(parts), _) => value(unit, element, parts).map(|bytes| Data {
-                        dtype: Dtype(mettle_msl::Scalar::U8),
-                        bytes,
+                    (None, Some(parts), _) => value(unit, element, parts).map(|value| {
+                        pointers = value.pointers;
+                        Data {
+                            dtype: Dtype(mettle_msl::Scalar::U8),
+                            bytes: value.bytes,
+                        }
                     }),
-                    // Only to be shown: what the kernel leaves unwritten must be seen.
-                    (None, None, Some(out)) => Data::of(&BufferSpec {
-                        index,
-                        dtype: Some(out.dtype),
-                        len: Some(out.len),
-                        init: Init::Uninit,
-                    }),
+                    (None, None, Some(out)) => shown(out),
                     (None, None, None) => bail!("{} is missing", context()),
                 };
                 let data = data.with_context(context)?;
@@ -72,15 +131,37 @@ pub fn bind(
                 if declared.is_some_and(|d| d != data.dtype && data.dtype.size() > 1) {
                     warn(format!("{} is given as {}", context(), data.dtype));
                 }
-                Bound::Buffer { index, data }
+                Bound::Buffer {
+                    index,
+                    data,
+                    pointers,
+                }
             }
         });
     }
+    for index in reached(spec) {
+        if bound
+            .iter()
+            .any(|b| b.buffer().is_some_and(|(i, _)| i == index))
+        {
+            continue;
+        }
+        let buffer = spec.buffers.iter().find(|b| b.index == index);
+        let out = spec.outs.iter().find(|o| o.index == index);
+        let data = match (buffer, out) {
+            (Some(buffer), _) => Data::of(buffer),
+            (None, Some(out)) => shown(out),
+            (None, None) => bail!(
+                "@{index} leads to no buffer: give --buffer {index}=TYPE:LENGTH or --out {index}=TYPE:LENGTH"
+            ),
+        };
+        let data = data.with_context(|| format!("buffer({index})"))?;
+        bound.push(Bound::Reached { index, data });
+    }
     for out in &spec.outs {
-        let given = bound.iter().find_map(|b| match b {
-            Bound::Buffer { index, data } if *index == out.index => Some(data.bytes.len()),
-            _ => None,
-        });
+        let mut buffers = bound.iter().filter_map(Bound::buffer);
+        let given = buffers.find(|(index, _)| *index == out.index);
+        let given = given.map(|(_, data)| data.bytes.len());
         let given = given.with_context(|| format!("--out {}: it is no buffer", out.index))?;
         ensure!(
             out.len
@@ -93,6 +174,30 @@ pub fn bind(
         );
     }
     Ok(bound)
+}
+
+/// A buffer that is only to be shown: what the kernel leaves unwritten must be seen.
+fn shown(out: &OutSpec) -> Result<Data> {
+    Data::of(&BufferSpec {
+        index: out.index,
+        dtype: Some(out.dtype),
+        len: Some(out.len),
+        init: Init::Uninit,
+    })
+}
+
+/// The buffers that pointers lead to.
+fn reached(spec: &Spec) -> Vec<u32> {
+    let parts = spec.bytes.iter().flat_map(|bytes| &bytes.parts);
+    let mut indices: Vec<u32> = parts.filter_map(|(_, text)| pointer(text)).collect();
+    indices.sort_unstable();
+    indices.dedup();
+    indices
+}
+
+/// The buffer that `@INDEX` leads to.
+fn pointer(text: &str) -> Option<u32> {
+    text.strip_prefix('@')?.parse().ok()
 }
 
 /// Whether something is bound to an argument.
@@ -153,7 +258,11 @@ fn check_names(kernel: &Kernel, spec: &Spec) -> Result<()> {
         seen.push((index, threadgroup));
     }
     seen.extend(outs.iter().map(|i| (*i, false)));
+    let reached = reached(spec);
     for (index, threadgroup) in seen {
+        if !threadgroup && reached.contains(&index) {
+            continue;
+        }
         let known = |a: &Argument| a.index == index && is_memory(&a.kind) == threadgroup;
         if !kernel.arguments.iter().any(known) {
             let what = if threadgroup { "threadgroup" } else { "buffer" };
@@ -178,20 +287,33 @@ fn check_names(kernel: &Kernel, spec: &Spec) -> Result<()> {
 }
 
 /// The bytes of a value: by the fields of a struct, or one after the other, each aligned to its size.
-fn value(unit: &Unit, ty: &Type, spec: &BytesSpec) -> Result<Vec<u8>> {
+fn value(unit: &Unit, ty: &Type, spec: &BytesSpec) -> Result<Value> {
     let size = unit.layout(ty).map(|layout| layout.size);
-    let first = &spec.parts[0].0;
-    if first.parse::<Dtype>().is_err()
+    let (first, text) = &spec.parts[0];
+    if pointer(text).is_none()
+        && first.parse::<Dtype>().is_err()
         && let Some(found) = unit
             .structs
             .iter()
             .find(|s| *ty == Type::Struct(s.name.clone()))
     {
-        return fields(found, spec);
+        return Ok(Value {
+            bytes: fields(found, spec)?,
+            pointers: Vec::new(),
+        });
     }
-    let mut bytes: Vec<u8> = Vec::new();
+    let Value {
+        mut bytes,
+        mut pointers,
+    } = Value::default();
     let mut dtype = None;
     for (name, text) in &spec.parts {
+        if let Some(buffer) = pointer(text) {
+            let offset = bytes.len().next_multiple_of(POINTER);
+            pointers.push(Pointer { offset, buffer });
+            bytes.resize(offset + POINTER, 0);
+            continue;
+        }
         if !name.is_empty() {
             dtype = Some(name.parse::<Dtype>()?);
         }
@@ -207,8 +329,11 @@ fn value(unit: &Unit, ty: &Type, spec: &BytesSpec) -> Result<Vec<u8>> {
             bytes.len()
         );
         bytes.resize(size, 0);
+    } else if !pointers.is_empty() {
+        // A struct is a whole number of its largest members.
+        bytes.resize(bytes.len().next_multiple_of(POINTER), 0);
     }
-    Ok(bytes)
+    Ok(Value { bytes, pointers })
 }
 
 fn fields(found: &Struct, spec: &BytesSpec) -> Result<Vec<u8>> {

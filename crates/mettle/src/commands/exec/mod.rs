@@ -43,7 +43,7 @@ pub struct Args {
     /// from -1 to 1, integers of any size), iota, uninit, values:LIST or file:PATH.
     #[arg(long, value_name = "SPEC", value_parser = spec::buffer)]
     buffer: Vec<BufferSpec>,
-    /// A value: INDEX=TYPE:VALUE[,TYPE:VALUE...], or INDEX=FIELD:VALUE,... for a struct.
+    /// A value: INDEX=TYPE:VALUE[,TYPE:VALUE...], or INDEX=FIELD:VALUE,... for a struct; @N is the address of --buffer N.
     #[arg(long, value_name = "SPEC", value_parser = spec::bytes)]
     bytes: Vec<BytesSpec>,
     /// Threadgroup memory: INDEX=BYTES.
@@ -89,7 +89,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let spec = launch(&args)?;
     let unit = Unit::from_file(&args.file, &args.source.options())?;
     let kernel = unit.kernel(&args.kernel)?;
-    let bound = arguments::bind(&unit, kernel, &spec, warn)?;
+    let mut bound = arguments::bind(&unit, kernel, &spec, warn)?;
     let constants = arguments::constants(&unit, &spec.constants)?;
     ensure!(
         spec.grid != [0; 3],
@@ -109,7 +109,8 @@ pub fn run(args: Args) -> Result<ExitCode> {
         device.set_order_seed(args.seed)?;
     }
     let pipeline = pipeline(&device, &unit, kernel, &constants)?;
-    let buffers = upload(&device, &bound)?;
+    let mut buffers = upload(&device, &bound)?;
+    link(&device, &mut bound, &mut buffers)?;
     let grid = Grid::threads_total(spec.grid).threads(threadgroup);
     let launch = || launch_once(&device, &pipeline, grid, &bound, &buffers);
     let timing = match args.repeat {
@@ -194,15 +195,47 @@ fn pipeline(
 
 fn upload(device: &Device, bound: &[Bound]) -> Result<Vec<(u32, Buffer<u8>)>> {
     let mut buffers = Vec::new();
-    for argument in bound {
-        if let Bound::Buffer { index, data } = argument {
-            let buffer = device
-                .upload(&data.bytes)
-                .with_context(|| format!("buffer({index})"))?;
-            buffers.push((*index, buffer));
-        }
+    for (index, data) in bound.iter().filter_map(Bound::buffer) {
+        let buffer = device
+            .upload(&data.bytes)
+            .with_context(|| format!("buffer({index})"))?;
+        buffers.push((index, buffer));
     }
     Ok(buffers)
+}
+
+/// Puts the addresses of buffers where the arguments have pointers to them.
+fn link(device: &Device, bound: &mut [Bound], buffers: &mut [(u32, Buffer<u8>)]) -> Result<()> {
+    let addresses: Vec<_> = buffers
+        .iter()
+        .map(|(index, buffer)| (*index, buffer.device_address()))
+        .collect();
+    for argument in bound {
+        for pointer in argument.pointers().to_vec() {
+            let target = addresses.iter().find(|(index, _)| *index == pointer.buffer);
+            let address = target.and_then(|(_, address)| *address);
+            let address = address.with_context(|| {
+                format!(
+                    "@{}: {} tells no address of a buffer",
+                    pointer.buffer,
+                    device.name()
+                )
+            })?;
+            let range = pointer.offset..pointer.offset + size_of::<u64>();
+            match argument {
+                Bound::Value { bytes, .. } => {
+                    bytes[range].copy_from_slice(&address.to_le_bytes());
+                }
+                Bound::Buffer { index, .. } => {
+                    let buffer = buffers.iter_mut().find(|(i, _)| i == index);
+                    let (_, buffer) = buffer.context("a buffer with pointers is not there")?;
+                    buffer.slice(range)?.write(&address.to_le_bytes())?;
+                }
+                Bound::ThreadgroupMemory { .. } | Bound::Reached { .. } => {}
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Launches once; the seconds that the kernel took.
@@ -213,16 +246,27 @@ fn launch_once(
     bound: &[Bound],
     buffers: &[(u32, Buffer<u8>)],
 ) -> Result<f64> {
+    let reached: Vec<u32> = bound
+        .iter()
+        .filter_map(|argument| match argument {
+            Bound::Reached { index, .. } => Some(*index),
+            _ => None,
+        })
+        .collect();
     let mut pass = device.pass();
     pass.profile(true);
     pass.dispatch_pipeline(pipeline, grid, |arguments| {
         for (index, buffer) in buffers {
-            arguments.buffer_at(*index, buffer);
+            if reached.contains(index) {
+                arguments.reach(*index, buffer, true);
+            } else {
+                arguments.buffer_at(*index, buffer);
+            }
         }
         for argument in bound {
             match argument {
-                Bound::Buffer { .. } => {}
-                Bound::Value { index, bytes } => arguments.value_at(*index, bytes),
+                Bound::Buffer { .. } | Bound::Reached { .. } => {}
+                Bound::Value { index, bytes, .. } => arguments.value_at(*index, bytes),
                 Bound::ThreadgroupMemory { index, bytes } => {
                     arguments.threadgroup_memory_at(*index, *bytes);
                 }

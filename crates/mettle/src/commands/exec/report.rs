@@ -130,8 +130,12 @@ impl Report {
         for buffer in &self.out {
             writeln!(
                 out,
-                "buffer({}) {}: {} x {}",
-                buffer.index, buffer.name, buffer.len, buffer.dtype
+                "buffer({}){}{}: {} x {}",
+                buffer.index,
+                if buffer.name.is_empty() { "" } else { " " },
+                buffer.name,
+                buffer.len,
+                buffer.dtype
             )?;
             let more = if buffer.head.len() < buffer.len {
                 " ..."

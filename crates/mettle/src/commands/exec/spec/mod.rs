@@ -172,8 +172,8 @@ pub fn bytes(text: &str) -> Result<BytesSpec> {
     });
     let parts: Vec<_> = parts.collect();
     ensure!(
-        !parts[0].0.is_empty(),
-        "{text:?} is not INDEX=TYPE:VALUE or INDEX=FIELD:VALUE"
+        !parts[0].0.is_empty() || parts[0].1.starts_with('@'),
+        "{text:?} is not INDEX=TYPE:VALUE, INDEX=FIELD:VALUE or INDEX=@BUFFER"
     );
     Ok(BytesSpec { index, parts })
 }
