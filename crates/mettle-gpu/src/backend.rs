@@ -150,12 +150,30 @@ pub(crate) struct Completion {
     pub nanoseconds: Vec<u64>,
 }
 
+/// What has become of a submission when the backend has taken it.
+pub(crate) enum Submitted {
+    /// It is done.
+    Complete(Completion),
+    /// The device runs it.
+    #[cfg_attr(
+        not(any(target_os = "macos", feature = "mock-metal")),
+        expect(dead_code, reason = "other devices are done when they come back")
+    )]
+    Running(Box<dyn Flight>),
+}
+
+/// A submission that the device runs.
+pub(crate) trait Flight: Send {
+    /// Waits for its end; `commands` are those that were submitted.
+    fn finish(self: Box<Self>, commands: Commands<'_>) -> Completion;
+}
+
 /// A device.
 ///
 /// # Safety
 ///
 /// Implementors promise that memory handed out by `allocate` is theirs alone, initialised and as large and aligned as stated, and that
-/// the device touches none of a submission's buffers after `submit` has returned.
+/// the device touches none of a submission's buffers once it is complete. Submissions behave as if they ran in the order of their coming.
 pub(crate) unsafe trait Backend: Send + Sync {
     fn kind(&self) -> DeviceKind;
     fn name(&self) -> &str;
@@ -190,7 +208,8 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// `buffer` is from `allocate` of this backend, not freed yet, and used by nobody.
     unsafe fn free(&self, buffer: RawBuffer);
 
-    /// Makes host memory readable by the device without a copy, or `None` where it cannot.
+    /// Makes host memory that is never written readable by the device: without a copy, or with one that the host does not see. `None` where
+    /// it can do neither, or has no memory left for it.
     ///
     /// # Safety
     /// The bytes stay valid and unchanged until `unmap_host`.
@@ -250,11 +269,12 @@ pub(crate) unsafe trait Backend: Send + Sync {
         None
     }
 
-    /// Runs launches and returns when they are done. Calls are serialised by the layer above.
+    /// Runs launches, or lets the device begin with them. Calls are serialised by the layer above.
     ///
     /// # Safety
-    /// Everything that the launches name is valid, validated, and stays so until this returns.
-    unsafe fn submit(&self, commands: Commands<'_>) -> Completion;
+    /// Everything that the launches name is valid, validated, and stays so until the submission is complete; so does the backend. `commands`
+    /// itself is only valid until this returns. A [`Flight`] is always finished.
+    unsafe fn submit(&self, commands: Commands<'_>) -> Submitted;
 
     /// Runs threads in an order drawn from the seed, or in the natural order.
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()>;

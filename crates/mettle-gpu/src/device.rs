@@ -121,6 +121,12 @@ impl Device {
     /// finds none; [`Error::Unsupported`] for options that a device does not have.
     pub fn open_with(preference: Preference, options: &DeviceOptions) -> Result<Device> {
         let (backend, passed_over) = match &preference {
+            Preference::Cpu | Preference::Cuda(_) | Preference::Auto if options.fast_math => {
+                return Err(Error::Unsupported {
+                    device: "a device that may not be Metal's".to_owned(),
+                    what: "fast math chosen when a device is opened",
+                });
+            }
             Preference::Cpu => (cpu(options)?, String::new()),
             Preference::Cuda(index) => (cuda(*index, options)?, String::new()),
             Preference::Metal(pick) => (metal(pick, options)?, String::new()),

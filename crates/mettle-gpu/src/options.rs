@@ -77,6 +77,9 @@ pub struct DeviceOptions {
     pub guard: bool,
     /// The longest that a submission may run; none: as long as it takes.
     pub budget: Option<Duration>,
+    /// Metal source that the system compiles when a kernel of it is first used is compiled with fast math: no NaN, no infinities, and sums in any
+    /// order; metallibs, which are compiled without, are passed over. Kernels that mask with infinities fail then. Metal devices only.
+    pub fast_math: bool,
     /// The threads that run kernels on the CPU device, the submitting one included; none: as many as the processor has.
     pub workers: Option<NonZeroUsize>,
 }

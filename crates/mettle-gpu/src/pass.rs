@@ -122,7 +122,7 @@ impl Pass {
         }
     }
 
-    /// Hands the launches to the device. The CPU device runs them before this returns.
+    /// Hands the launches to the device, which may have run them when this returns or runs them meanwhile: see [`Submission`].
     ///
     /// # Errors
     /// None of the CPU device's: failures of launches are reported by [`Submission::wait`].

@@ -114,6 +114,13 @@ impl Recording {
         }
     }
 
+    /// The failure that made the contents of a storage unknown, of one that the launches access.
+    pub fn poison(&self) -> Option<Error> {
+        self.accesses
+            .iter()
+            .find_map(|access| access.storage.poison())
+    }
+
     /// What a launch accesses.
     pub fn accesses(&self, launch: usize) -> &[Access] {
         // Each buffer among the arguments has one access.

@@ -4,20 +4,27 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
 
-use crate::backend::Completion;
+use crate::backend::{Completion, Flight, Submitted};
 use crate::device::Device;
 use crate::diagnose::diagnose;
 use crate::error::{Error, Result};
 use crate::recording::Recording;
 
+/// Submissions that a device may run or have waiting at once. One more waits for the oldest: so the memory that they hold is bounded, and
+/// the device still has the next at hand when one ends.
+const MAX_IN_FLIGHT: usize = 3;
+
 /// Work handed to the device.
 ///
-/// The CPU device runs it inside [`Pass::submit`](crate::Pass::submit), so its submissions are complete when they come back; do not count on
-/// that with other devices. Failures are reported by [`Submission::wait`], and by reads of the buffers it wrote.
-/// A submission keeps the buffers and pipelines it uses alive. Dropping it does not cancel it; a failure is then only logged.
+/// The CPU and NVIDIA devices run it inside [`Pass::submit`](crate::Pass::submit), so their submissions are complete when they come back. Apple
+/// GPUs run it meanwhile, and have up to three submissions at once; what one writes the next reads. Failures are reported by
+/// [`Submission::wait`], and by reads of the buffers it wrote; a submission that uses what a failed one before it wrote has failed, too.
+/// A submission keeps the buffers and pipelines it uses alive. Dropping it does not cancel it but waits for its end; a failure is then only
+/// logged.
 #[must_use = "failures of the launches are reported by `wait`"]
 pub struct Submission {
     state: Arc<State>,
+    device: Device,
     waited: bool,
 }
 
@@ -37,7 +44,7 @@ impl Submission {
     /// [`Error::Fault`] when a launch failed while it ran.
     pub fn wait_profile(mut self) -> Result<Profile> {
         self.waited = true;
-        self.state.outcome.wait().clone()
+        self.device.inner().timeline.land(&self.state)
     }
 }
 
@@ -46,7 +53,7 @@ impl Drop for Submission {
         if self.waited {
             return;
         }
-        if let Some(Err(error)) = self.state.outcome.get() {
+        if let Err(error) = self.device.inner().timeline.land(&self.state) {
             tracing::error!(%error, "a submission nobody waited for failed");
         }
     }
@@ -98,9 +105,18 @@ impl Profile {
 }
 
 /// One submission, shared between its handle and the device's timeline.
-pub(crate) struct State {
+struct State {
     serial: u64,
     outcome: OnceLock<Result<Profile>>,
+    /// Locked while the backend takes the submission: who finds it empty finds an outcome.
+    running: Mutex<Option<Running>>,
+}
+
+/// What the device runs, and what it uses meanwhile.
+struct Running {
+    flight: Box<dyn Flight>,
+    recording: Recording,
+    device: Device,
 }
 
 /// The order of submissions and host accesses of a device.
@@ -112,6 +128,7 @@ pub(crate) struct State {
 pub(crate) struct Timeline {
     gate: RwLock<()>,
     last_serial: AtomicU64,
+    /// Oldest first.
     in_flight: Mutex<Vec<Arc<State>>>,
     /// Held while the backend takes a submission.
     queue: Mutex<()>,
@@ -137,44 +154,94 @@ impl Timeline {
             };
             drop(gate);
             // A failure is reported through the storage's poison.
-            let _ = state.outcome.wait();
+            let _ = self.land(&state);
         }
     }
 
-    /// Sends a recording to the device.
-    pub fn submit(&self, device: &Device, recording: Recording) -> Submission {
-        let _queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
-        let state = {
-            let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
-            let serial = self.last_serial.fetch_add(1, Ordering::Relaxed) + 1;
-            recording.mark(serial);
-            let state = Arc::new(State {
-                serial,
-                outcome: OnceLock::new(),
-            });
-            self.in_flight().push(state.clone());
-            state
-        };
-        // SAFETY: `Pass` validated every launch when it was recorded; the recording keeps storages and pipelines alive until
-        // it is recycled; calls are serialised by the queue lock.
-        let completion = unsafe { device.inner().backend.submit(recording.commands()) };
+    /// Waits for the end of a submission, and of those before it, and returns what became of it.
+    fn land(&self, state: &State) -> Result<Profile> {
+        if let Some(outcome) = state.outcome.get() {
+            return outcome.clone();
+        }
+        let mut due = self.in_flight().clone();
+        due.retain(|other| other.serial <= state.serial);
+        for other in due {
+            let mut running = lock(&other.running);
+            if let Some(landed) = running.take() {
+                let Running {
+                    flight,
+                    recording,
+                    device,
+                } = landed;
+                let completion = flight.finish(recording.commands());
+                self.settle(&other, completion, recording, &device);
+            }
+        }
+        state.outcome.wait().clone()
+    }
+
+    /// A submission is complete.
+    fn settle(&self, state: &State, completion: Completion, recording: Recording, device: &Device) {
         let outcome = outcome(completion, &recording);
         self.in_flight()
             .retain(|other| other.serial != state.serial);
         // Nobody else sets it.
         let _ = state.outcome.set(outcome);
         device.inner().recycle(recording);
+    }
+
+    /// Sends a recording to the device.
+    pub fn submit(&self, device: &Device, recording: Recording) -> Submission {
+        let _queue = lock(&self.queue);
+        let oldest = {
+            let in_flight = self.in_flight();
+            in_flight
+                .first()
+                .cloned()
+                .filter(|_| in_flight.len() >= MAX_IN_FLIGHT)
+        };
+        if let Some(oldest) = oldest {
+            // Reported to who waits for it.
+            let _ = self.land(&oldest);
+        }
+        let state = Arc::new(State {
+            serial: self.last_serial.fetch_add(1, Ordering::Relaxed) + 1,
+            outcome: OnceLock::new(),
+            running: Mutex::default(),
+        });
+        let mut running = lock(&state.running);
+        {
+            let _gate = self.gate.write().unwrap_or_else(PoisonError::into_inner);
+            recording.mark(state.serial);
+            self.in_flight().push(state.clone());
+        }
+        // SAFETY: `Pass` validated every launch when it was recorded; the recording keeps storages and pipelines alive until
+        // it is recycled, which is when the submission is complete; calls are serialised by the queue lock.
+        match unsafe { device.inner().backend.submit(recording.commands()) } {
+            Submitted::Complete(completion) => self.settle(&state, completion, recording, device),
+            Submitted::Running(flight) => {
+                *running = Some(Running {
+                    flight,
+                    recording,
+                    device: device.clone(),
+                });
+            }
+        }
+        drop(running);
         Submission {
             state,
+            device: device.clone(),
             waited: false,
         }
     }
 
     fn in_flight(&self) -> MutexGuard<'_, Vec<Arc<State>>> {
-        self.in_flight
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
+        lock(&self.in_flight)
     }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// What became of a submission. Marks what a failed one wrote as unknown.
@@ -186,6 +253,11 @@ fn outcome(completion: Completion, recording: &Recording) -> Result<Profile> {
             threadgroup: fault.threadgroup,
             fault: Box::new(diagnose(recording, fault)),
         };
+        recording.poison_written(&error);
+        return Err(error);
+    }
+    // What it used when it was recorded was known, so the failure is of a submission that was in flight then.
+    if let Some(error) = recording.poison() {
         recording.poison_written(&error);
         return Err(error);
     }

@@ -28,7 +28,7 @@ use self::code::Code;
 use self::crew::Crew;
 use self::guard::Guard;
 use crate::backend::{
-    Backend, Commands, Completion, Extent, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline,
+    Backend, Commands, Extent, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline, Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -202,13 +202,13 @@ unsafe impl Backend for CpuBackend {
         Ok(RawPipeline(kernel.expose_provenance() as u64))
     }
 
-    unsafe fn submit(&self, commands: Commands<'_>) -> Completion {
+    unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {
         let seed = *self
             .order_seed
             .lock()
             .unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise; `run` returns when every worker is done.
-        unsafe { self.crew.run(&commands, seed, self.guard.as_ref()) }
+        Submitted::Complete(unsafe { self.crew.run(&commands, seed, self.guard.as_ref()) })
     }
 
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {

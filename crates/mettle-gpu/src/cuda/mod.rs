@@ -15,7 +15,7 @@ use self::code::Code;
 use self::driver::{Failure, Gpu, check, get};
 use crate::backend::{
     Backend, Commands, Completion, LoadError, RawBuffer, RawFault, RawKernel, RawLibrary,
-    RawPipeline,
+    RawPipeline, Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -235,9 +235,9 @@ unsafe impl Backend for CudaBackend {
         Ok(RawPipeline(kernel.expose_provenance() as u64))
     }
 
-    unsafe fn submit(&self, commands: Commands<'_>) -> Completion {
+    unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {
         // SAFETY: the caller's promise.
-        match unsafe { self.run(&commands) } {
+        Submitted::Complete(match unsafe { self.run(&commands) } {
             Ok(nanoseconds) => Completion {
                 fault: None,
                 nanoseconds,
@@ -251,7 +251,7 @@ unsafe impl Backend for CudaBackend {
                 }),
                 nanoseconds: Vec::new(),
             },
-        }
+        })
     }
 
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {

@@ -22,6 +22,7 @@ pub(crate) trait Api: Sized + 'static {
     type CommandBuffer: CommandBuffer<Self>;
     type Encoder: Encoder<Self>;
     type ResidencySet: ResidencySet<Self>;
+    type Timestamps: Timestamps;
 
     /// Runs `body`; objects that Metal hands out autoreleased meanwhile are released at its end.
     fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R;
@@ -47,10 +48,21 @@ pub(crate) struct ApiError {
 /// `MTLCommandBufferEncoderInfo`
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct EncoderInfo {
-    /// Whether `errorState` is that it caused the error or was affected by it.
-    pub failed: bool,
+    /// `errorState`
+    pub state: EncoderState,
     /// `debugSignposts`
     pub signposts: Vec<String>,
+}
+
+/// `MTLCommandEncoderErrorState`
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum EncoderState {
+    /// It is done, or had not begun, or Metal does not know.
+    Other,
+    /// The error of another one hit it.
+    Affected,
+    /// It caused the error.
+    Faulted,
 }
 
 /// Where the bytes of a buffer are: `MTLStorageMode`.
@@ -60,6 +72,8 @@ pub(crate) enum Storage {
     Shared,
     /// Two copies, brought together on request.
     Managed,
+    /// One copy, which the GPU alone uses.
+    Private,
 }
 
 /// A type of `MTLDataType`, as its number.
@@ -95,8 +109,12 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     -> Option<A::Buffer>;
     /// `newLibraryWithData`
     fn new_library_with_data(&self, data: &[u8]) -> Result<A::Library, ApiError>;
-    /// `newLibraryWithSource`, in the language version of [`mettle_msl::metal::LANGUAGE`], infinities and NaN holding.
-    fn new_library_with_source(&self, source: &str) -> Result<A::Library, ApiError>;
+    /// `newLibraryWithSource`, in the language version of [`mettle_msl::metal::LANGUAGE`]; without fast math, infinities and NaN hold.
+    fn new_library_with_source(
+        &self,
+        source: &str,
+        fast_math: bool,
+    ) -> Result<A::Library, ApiError>;
     /// `newComputePipelineStateWithDescriptor`
     fn new_compute_pipeline_state(
         &self,
@@ -105,6 +123,13 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     ) -> Result<A::Pipeline, ApiError>;
     /// `newResidencySetWithDescriptor`, where the system has it.
     fn new_residency_set(&self, label: &str) -> Option<A::ResidencySet>;
+    /// Whether encoders can record when the GPU begins and ends them: `supportsCounterSampling` at the stage boundary, and timestamps among
+    /// `counterSets`.
+    fn supports_timestamps(&self) -> bool;
+    /// `newCounterSampleBufferWithDescriptor` for this many timestamps.
+    fn new_timestamps(&self, count: usize, label: &str) -> Result<A::Timestamps, ApiError>;
+    /// `sampleTimestamps`: the GPU's clock, in ticks of its own.
+    fn gpu_timestamp(&self) -> u64;
 }
 
 /// `MTLCommandQueue`
@@ -116,7 +141,7 @@ pub(crate) trait Queue<A: Api>: Send + Sync {
 
 /// `MTLBuffer`
 pub(crate) trait Buffer: Send + Sync {
-    /// `contents`
+    /// `contents`; the buffer is not private.
     fn contents(&self) -> NonNull<u8>;
     /// `didModifyRange`: the host has written a part of a managed buffer.
     fn did_modify_range(&self, offset: usize, length: usize);
@@ -124,6 +149,7 @@ pub(crate) trait Buffer: Send + Sync {
 
 /// `MTLLibrary`
 pub(crate) trait Library<A: Api>: Send + Sync {
+    fn set_label(&self, label: &str);
     fn function_names(&self) -> Vec<String>;
     /// `newFunctionWithName`
     fn new_function(&self, name: &str) -> Option<A::Function>;
@@ -149,11 +175,20 @@ pub(crate) trait Pipeline: Send + Sync {
 }
 
 /// `MTLCommandBuffer`
-pub(crate) trait CommandBuffer<A: Api> {
-    /// `computeCommandEncoderWithDispatchType:MTLDispatchTypeConcurrent`
-    fn compute_command_encoder(&self, label: &str) -> Option<A::Encoder>;
+pub(crate) trait CommandBuffer<A: Api>: Send {
+    /// `computeCommandEncoderWithDescriptor`, concurrent. With timestamps, its begin is recorded at the index and its end at the next one.
+    fn compute_command_encoder(
+        &self,
+        label: &str,
+        timestamps: Option<(&A::Timestamps, usize)>,
+    ) -> Option<A::Encoder>;
     /// A blit encoder that encodes `synchronizeResource` and ends.
     fn synchronize(&self, buffer: &A::Buffer);
+    /// A blit encoder that encodes `copyFromBuffer` and ends.
+    ///
+    /// # Safety
+    /// Both ranges lie in their buffers, which live until the command buffer is complete.
+    unsafe fn copy(&self, from: (&A::Buffer, usize), to: (&A::Buffer, usize), length: usize);
     fn commit(&self);
     fn wait_until_completed(&self);
     /// `error`; `None` once it is complete without one.
@@ -187,3 +222,12 @@ pub(crate) trait ResidencySet<A: Api>: Send {
     fn commit(&self);
     fn request_residency(&self);
 }
+
+/// `MTLCounterSampleBuffer` of timestamps
+pub(crate) trait Timestamps: Send {
+    /// `resolveCounterRange` of the first `count`; what could not be recorded is [`NO_TIMESTAMP`].
+    fn resolve(&self, count: usize) -> Option<Vec<u64>>;
+}
+
+/// `MTLCounterErrorValue`
+pub(crate) const NO_TIMESTAMP: u64 = u64::MAX;

@@ -53,10 +53,11 @@ impl<A: Api> Libraries<A> {
         device: &A::Device,
         code: &[u8],
         constants: &[(u32, u64)],
+        fast_math: bool,
     ) -> Result<Code<A>, LoadError> {
         let compiled = self.compiled(code);
         let opened = compiled
-            .get_or_init(|| open(device, code))
+            .get_or_init(|| open(device, code, fast_math))
             .as_ref()
             .map_err(|reason| LoadError::Code(reason.clone()))?;
         let values = constants.iter().map(|&(index, bits)| {
@@ -85,15 +86,16 @@ impl<A: Api> Libraries<A> {
     }
 }
 
-fn open<A: Api>(device: &A::Device, code: &[u8]) -> Result<Opened<A>, String> {
+fn open<A: Api>(device: &A::Device, code: &[u8], fast_math: bool) -> Result<Opened<A>, String> {
     let library = if code.starts_with(METALLIB) {
         device.new_library_with_data(code)
     } else {
         let source = std::str::from_utf8(code)
             .map_err(|error| format!("it is neither a metallib nor Metal source: {error}"))?;
-        device.new_library_with_source(source)
+        device.new_library_with_source(source, fast_math)
     };
     let library = library.map_err(|error| error.description)?;
+    library.set_label("mettle library");
     let mut constants: Vec<FunctionConstant> = library
         .function_names()
         .iter()

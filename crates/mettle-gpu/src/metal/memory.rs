@@ -9,11 +9,19 @@ use std::ptr::NonNull;
 /// The largest alignment that is told of.
 const LARGEST_ALIGNMENT: u32 = 4096;
 
+/// What the starts and lengths of copies between buffers are multiples of.
+const COPY_GRANULE: usize = 4;
+
+/// Bytes that are copied at once between private memory and the host.
+const STAGE: usize = 16 << 20;
+
 /// A buffer; its address is the handle of the layer above.
 pub(super) struct Memory<A: Api> {
     pub buffer: A::Buffer,
     /// Bytes of the buffer before the first that was asked for.
     pub base: usize,
+    /// Whether the host cannot reach it.
+    pub private: bool,
 }
 
 impl<A: Api> Memory<A> {
@@ -25,7 +33,7 @@ impl<A: Api> Memory<A> {
         unsafe { &*memory }
     }
 
-    /// The first byte, for the host.
+    /// The first byte, for the host; the buffer is not private.
     pub fn start(&self) -> NonNull<u8> {
         // SAFETY: the base lies in the buffer.
         unsafe { self.buffer.contents().add(self.base) }
@@ -44,17 +52,25 @@ impl<A: Api> MetalBackend<A> {
     /// New memory; Metal clears it.
     pub(super) fn new_memory(&self, bytes: usize) -> Option<RawBuffer> {
         let buffer = A::autoreleasepool(|| self.device.new_buffer(bytes.max(1), self.storage()))?;
-        Some(self.keep(Memory { buffer, base: 0 }, bytes, true))
+        let memory = Memory {
+            buffer,
+            base: 0,
+            private: false,
+        };
+        Some(self.keep(memory, bytes, true))
     }
 
     /// Memory over the whole pages that the bytes lie in. A GPU with memory of its own would read them over the bus at every use, so there
-    /// they are better copied.
+    /// they are copied.
     ///
     /// # Safety
     /// The bytes belong to a mapping of whole pages that stays valid and unchanged until the memory is dropped.
     pub(super) unsafe fn wrap_memory(&self, bytes: &[u8]) -> Option<RawBuffer> {
-        if !self.unified || bytes.is_empty() {
+        if bytes.is_empty() {
             return None;
+        }
+        if !self.unified {
+            return self.private_copy(bytes);
         }
         let page = page_size()?;
         let base = bytes.as_ptr().addr() % page;
@@ -66,19 +82,120 @@ impl<A: Api> MetalBackend<A> {
         // SAFETY: the pages are mapped, by the caller's promise, which also keeps them.
         let buffer =
             A::autoreleasepool(|| unsafe { self.device.new_buffer_no_copy(start.cast(), length) })?;
-        Some(self.keep(Memory { buffer, base }, bytes.len(), false))
+        let memory = Memory {
+            buffer,
+            base,
+            private: false,
+        };
+        Some(self.keep(memory, bytes.len(), false))
+    }
+
+    /// Private memory with a copy of the bytes.
+    fn private_copy(&self, bytes: &[u8]) -> Option<RawBuffer> {
+        let length = bytes.len().next_multiple_of(COPY_GRANULE);
+        if length > self.limits.max_buffer_length {
+            return None;
+        }
+        let buffer = A::autoreleasepool(|| self.device.new_buffer(length, Storage::Private))?;
+        for start in (0..bytes.len()).step_by(STAGE) {
+            let part = &bytes[start..bytes.len().min(start + STAGE)];
+            let copied = self.stage(part.len(), |commands, stage, length| {
+                // SAFETY: the stage is new, shared and as long as this; the ranges lie in both buffers, which live until the copy is complete.
+                unsafe {
+                    let into = stage.contents().as_ptr();
+                    std::ptr::copy_nonoverlapping(part.as_ptr(), into, part.len());
+                    commands.copy((stage, 0), (&buffer, start), length);
+                }
+            });
+            if let Err(error) = copied {
+                tracing::warn!(%error, "a mapped file is not copied to private memory");
+                return None;
+            }
+        }
+        let memory = Memory {
+            buffer,
+            base: 0,
+            private: true,
+        };
+        Some(self.keep(memory, bytes.len(), false))
+    }
+
+    /// Copies from private memory.
+    pub(super) fn fetch(&self, memory: &Memory<A>, offset: usize, into: &mut [u8]) -> Result<()> {
+        let mut done = 0;
+        while done < into.len() {
+            let skip = (offset + done) % COPY_GRANULE;
+            let from = offset + done - skip;
+            let count = (into.len() - done).min(STAGE - COPY_GRANULE);
+            let stage = self.stage(skip + count, |commands, stage, length| {
+                // SAFETY: the range lies in the memory, whose length is a multiple of the granule, as its start is; both live until the copy
+                // is complete.
+                unsafe { commands.copy((&memory.buffer, from), (stage, 0), length) };
+            })?;
+            // SAFETY: the stage is shared, as long as this, and the copy is complete.
+            unsafe {
+                let bytes = stage.contents().as_ptr().add(skip);
+                let into = into[done..].as_mut_ptr();
+                std::ptr::copy_nonoverlapping(bytes, into, count);
+            }
+            done += count;
+        }
+        Ok(())
+    }
+
+    /// Runs a copy between private memory and a new shared buffer of at least `bytes` bytes; `copy` gets its length, which can be copied.
+    fn stage(
+        &self,
+        bytes: usize,
+        copy: impl FnOnce(&A::CommandBuffer, &A::Buffer, usize),
+    ) -> Result<A::Buffer> {
+        let length = bytes.next_multiple_of(COPY_GRANULE);
+        A::autoreleasepool(|| {
+            let stage = self
+                .device
+                .new_buffer(length, Storage::Shared)
+                .ok_or_else(|| self.copy_error("there is no memory for it".to_owned()))?;
+            self.run_copies(|commands| copy(commands, &stage, length))?;
+            Ok(stage)
+        })
+    }
+
+    /// Runs what `encode` encodes to its end.
+    fn run_copies(&self, encode: impl FnOnce(&A::CommandBuffer)) -> Result<()> {
+        let commands = self
+            .queue
+            .command_buffer("mettle copy")
+            .ok_or_else(|| self.copy_error("Metal gives no command buffer".to_owned()))?;
+        encode(&commands);
+        commands.commit();
+        commands.wait_until_completed();
+        match commands.error() {
+            None => Ok(()),
+            Some(error) => Err(self.copy_error(error.description)),
+        }
+    }
+
+    fn copy_error(&self, reason: String) -> Error {
+        Error::Device {
+            device: self.name.clone(),
+            action: "copy between the GPU's memory and the host's",
+            reason,
+        }
     }
 
     fn keep(&self, memory: Memory<A>, bytes: usize, zeroed: bool) -> RawBuffer {
         if let Some(residency) = &self.residency {
             residency.add(&memory.buffer);
         }
-        let address = memory.start().addr();
+        let granule = LARGEST_ALIGNMENT.trailing_zeros();
+        // Private memory is the GPU's from its first byte, which Metal puts at a page.
+        let zeros = if memory.private {
+            granule
+        } else {
+            memory.start().addr().trailing_zeros().min(granule)
+        };
         RawBuffer {
-            alignment: 1
-                << address
-                    .trailing_zeros()
-                    .min(LARGEST_ALIGNMENT.trailing_zeros()),
+            alignment: 1 << zeros,
             handle: Box::into_raw(Box::new(memory)).expose_provenance() as u64,
             bytes,
             zeroed,
@@ -109,24 +226,7 @@ impl<A: Api> MetalBackend<A> {
         if self.unified {
             return Ok(());
         }
-        let failed = |reason: String| Error::Device {
-            device: self.name.clone(),
-            action: "copy the GPU's memory to the host",
-            reason,
-        };
-        A::autoreleasepool(|| {
-            let commands = self
-                .queue
-                .command_buffer("mettle read")
-                .ok_or_else(|| failed("Metal gives no command buffer".to_owned()))?;
-            commands.synchronize(&memory.buffer);
-            commands.commit();
-            commands.wait_until_completed();
-            match commands.error() {
-                None => Ok(()),
-                Some(error) => Err(failed(error.description)),
-            }
-        })
+        A::autoreleasepool(|| self.run_copies(|commands| commands.synchronize(&memory.buffer)))
     }
 }
 

@@ -5,14 +5,17 @@
 //! against `mock`.
 //!
 //! - **Memory** is shared between host and GPU where both use the same, else managed: copies on both sides that are brought together by
-//!   `didModifyRange` before a launch reads and `synchronizeResource` before the host does. Mapped files are used in place by whole pages.
+//!   `didModifyRange` before a launch reads and `synchronizeResource` before the host does. Mapped files are used in place by whole pages; a
+//!   GPU with memory of its own gets them in private buffers, of which the host keeps no copy.
 //! - **A submission** is one command buffer with one concurrent encoder, with a memory barrier only before launches that ask for it. It does not
-//!   retain what it uses: the layer above keeps that alive. To measure launches on their own, each gets a command buffer of its own, a
-//!   few of them in flight.
+//!   retain what it uses: the layer above keeps that alive, and bounds the number of submissions in flight.
+//! - **To measure launches on their own**, each gets an encoder that records when the GPU began and ended it; on GPUs that cannot do so, a
+//!   command buffer of its own, a few of them in flight.
 //! - **Where the system has residency sets**, all memory of the device is in one, so that the system need not make it resident for each submission.
 //! - **Every call that makes Metal's objects** runs in an autorelease pool: a thread of Rust's has none of its own.
 
 mod api;
+mod clock;
 mod code;
 mod memory;
 #[cfg(feature = "mock-metal")]
@@ -23,12 +26,13 @@ mod residency;
 mod submit;
 
 use self::api::{Api, Device as _};
+use self::clock::Clock;
 use self::code::{Code, Libraries, State};
 use self::memory::Memory;
 use self::residency::Residency;
 use crate::backend::{
-    Backend, Commands, Completion, LoadError, PipelineLimits, RawBuffer, RawKernel, RawLibrary,
-    RawPipeline,
+    Backend, Commands, LoadError, PipelineLimits, RawBuffer, RawKernel, RawLibrary, RawPipeline,
+    Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -51,6 +55,9 @@ pub(crate) struct MetalBackend<A: Api> {
     name: String,
     limits: Limits,
     unified: bool,
+    fast_math: bool,
+    /// Where encoders can record times.
+    clock: Option<Clock>,
     libraries: Libraries<A>,
     residency: Option<Residency<A>>,
     queue: A::Queue,
@@ -97,6 +104,10 @@ impl<A: Api> MetalBackend<A> {
             Ok(MetalBackend {
                 limits,
                 unified: device.has_unified_memory(),
+                fast_math: options.fast_math,
+                clock: device
+                    .supports_timestamps()
+                    .then(|| Clock::start(device.gpu_timestamp())),
                 libraries: Libraries::default(),
                 residency,
                 queue,
@@ -134,8 +145,8 @@ fn choose<A: Api>(pick: &MetalDevice) -> Result<A::Device> {
     })
 }
 
-// SAFETY: memory is Metal's, cleared and page-aligned, and has the length asked for; `submit` returns only when every command buffer is
-// complete.
+// SAFETY: memory is Metal's, cleared and page-aligned, and has the length asked for; a submission is complete when its command buffers are, and
+// command buffers of one queue that use the same memory follow each other.
 unsafe impl<A: Api> Backend for MetalBackend<A> {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Metal
@@ -158,6 +169,9 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
     }
 
     fn targets(&self) -> &[&'static str] {
+        if self.fast_math {
+            return &[SOURCE];
+        }
         &[LIBRARY, SOURCE]
     }
 
@@ -188,6 +202,9 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         // SAFETY: the caller's promise: the buffer is alive, the range lies in it, and nobody writes it.
         unsafe {
             let memory = Memory::<A>::of(buffer.handle);
+            if memory.private {
+                return self.fetch(memory, offset, into);
+            }
             self.synchronize(memory)?;
             let from = memory.start().add(offset);
             std::ptr::copy_nonoverlapping(from.as_ptr(), into.as_mut_ptr(), into.len());
@@ -217,8 +234,11 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
     }
 
     unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
-        A::autoreleasepool(|| self.libraries.load(&self.device, code, constants))
-            .map(|code| RawLibrary(Box::into_raw(Box::new(code)).expose_provenance() as u64))
+        A::autoreleasepool(|| {
+            self.libraries
+                .load(&self.device, code, constants, self.fast_math)
+        })
+        .map(|code| RawLibrary(Box::into_raw(Box::new(code)).expose_provenance() as u64))
     }
 
     unsafe fn unload(&self, library: RawLibrary) {
@@ -244,7 +264,7 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         Some(unsafe { State::<A>::of(pipeline) }.limits())
     }
 
-    unsafe fn submit(&self, commands: Commands<'_>) -> Completion {
+    unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {
         if let Some(residency) = &self.residency {
             residency.commit();
         }

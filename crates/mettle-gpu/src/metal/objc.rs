@@ -1,8 +1,9 @@
 //! Metal itself: each method sends its message and converts types, no more.
 
 use super::api::{
-    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, EncoderInfo, Function,
-    FunctionConstant, Library, Pipeline, Queue, ResidencySet, Storage,
+    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, EncoderInfo, EncoderState,
+    Function, FunctionConstant, Library, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage,
+    Timestamps,
 };
 use dispatch2::DispatchData;
 use objc2::rc::{Retained, autoreleasepool};
@@ -12,12 +13,14 @@ use objc2_foundation::{NSArray, NSError, NSRange, NSString};
 use objc2_metal::{
     MTLAllocation, MTLBarrierScope, MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer,
     MTLCommandBufferDescriptor, MTLCommandBufferEncoderInfoErrorKey, MTLCommandBufferErrorOption,
-    MTLCommandEncoder, MTLCommandEncoderErrorState, MTLCommandQueue, MTLCompileOptions,
-    MTLComputeCommandEncoder, MTLComputePipelineDescriptor, MTLComputePipelineState,
-    MTLCopyAllDevices, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
+    MTLCommandEncoder, MTLCommandEncoderErrorState, MTLCommandQueue, MTLCommonCounterSetTimestamp,
+    MTLCompileOptions, MTLComputeCommandEncoder, MTLComputePassDescriptor,
+    MTLComputePipelineDescriptor, MTLComputePipelineState, MTLCopyAllDevices,
+    MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor, MTLCounterSamplingPoint,
+    MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
     MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary,
     MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource,
-    MTLResourceOptions, MTLSize,
+    MTLResourceOptions, MTLSize, MTLStorageMode,
 };
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -35,8 +38,8 @@ type Object<P> = Retained<ProtocolObject<P>>;
 /// An object that its protocol does not promise to be usable from any thread, though Metal's documentation does.
 pub(crate) struct Anywhere<P: ?Sized>(Object<P>);
 
-// SAFETY: it is made for `MTLBuffer` and `MTLResidencySet` only. Metal's resources may be used from any thread; the backend uses a residency
-// set under a lock.
+// SAFETY: it is made for `MTLBuffer`, `MTLResidencySet`, `MTLCommandBuffer` and `MTLCounterSampleBuffer` only. Metal's resources may be used
+// from any thread; the backend uses a residency set under a lock, and a command buffer and its samples in one thread at a time.
 unsafe impl<P: ?Sized> Send for Anywhere<P> {}
 // SAFETY: as above.
 unsafe impl<P: ?Sized> Sync for Anywhere<P> {}
@@ -48,9 +51,10 @@ impl Api for Apple {
     type Library = Object<dyn MTLLibrary>;
     type Function = Object<dyn MTLFunction>;
     type Pipeline = Object<dyn MTLComputePipelineState>;
-    type CommandBuffer = Object<dyn MTLCommandBuffer>;
+    type CommandBuffer = Anywhere<dyn MTLCommandBuffer>;
     type Encoder = Object<dyn MTLComputeCommandEncoder>;
     type ResidencySet = Anywhere<dyn MTLResidencySet>;
+    type Timestamps = Anywhere<dyn MTLCounterSampleBuffer>;
 
     fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R {
         autoreleasepool(|_| body())
@@ -112,6 +116,7 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         let options = match storage {
             Storage::Shared => MTLResourceOptions::StorageModeShared,
             Storage::Managed => MTLResourceOptions::StorageModeManaged,
+            Storage::Private => MTLResourceOptions::StorageModePrivate,
         };
         let buffer = self.newBufferWithLength_options(length, options)?;
         buffer.setLabel(Some(&NSString::from_str("mettle buffer")));
@@ -137,14 +142,22 @@ impl Device<Apple> for Object<dyn MTLDevice> {
             .map_err(|error| api_error(&error))
     }
 
-    fn new_library_with_source(&self, source: &str) -> Result<Object<dyn MTLLibrary>, ApiError> {
+    fn new_library_with_source(
+        &self,
+        source: &str,
+        fast_math: bool,
+    ) -> Result<Object<dyn MTLLibrary>, ApiError> {
         let options = MTLCompileOptions::new();
         options.setLanguageVersion(MTLLanguageVersion::Version3_1);
         if available!(macos = 15.0) {
-            options.setMathMode(MTLMathMode::Safe);
+            options.setMathMode(if fast_math {
+                MTLMathMode::Fast
+            } else {
+                MTLMathMode::Safe
+            });
         } else {
             #[expect(deprecated, reason = "what systems before macOS 15 have")]
-            options.setFastMathEnabled(false);
+            options.setFastMathEnabled(fast_math);
         }
         self.newLibraryWithSource_options_error(&NSString::from_str(source), Some(&options))
             .map_err(|error| api_error(&error))
@@ -180,16 +193,56 @@ impl Device<Apple> for Object<dyn MTLDevice> {
             }
         }
     }
+
+    fn supports_timestamps(&self) -> bool {
+        self.supportsCounterSampling(MTLCounterSamplingPoint::AtStageBoundary)
+            && timestamps(self).is_some()
+    }
+
+    fn new_timestamps(
+        &self,
+        count: usize,
+        label: &str,
+    ) -> Result<Anywhere<dyn MTLCounterSampleBuffer>, ApiError> {
+        let descriptor = MTLCounterSampleBufferDescriptor::new();
+        descriptor.setCounterSet(timestamps(self).as_deref());
+        descriptor.setStorageMode(MTLStorageMode::Shared);
+        descriptor.setLabel(&NSString::from_str(label));
+        // SAFETY: Metal refuses a count that it cannot serve.
+        unsafe { descriptor.setSampleCount(count) };
+        self.newCounterSampleBufferWithDescriptor_error(&descriptor)
+            .map(Anywhere)
+            .map_err(|error| api_error(&error))
+    }
+
+    fn gpu_timestamp(&self) -> u64 {
+        let (mut cpu, mut gpu) = (0, 0);
+        // SAFETY: both are written before the call returns.
+        unsafe {
+            self.sampleTimestamps_gpuTimestamp(NonNull::from(&mut cpu), NonNull::from(&mut gpu));
+        }
+        gpu
+    }
+}
+
+/// The device's set of counters that is the time.
+fn timestamps(device: &ProtocolObject<dyn MTLDevice>) -> Option<Object<dyn MTLCounterSet>> {
+    // SAFETY: a constant of Metal's.
+    let name = unsafe { MTLCommonCounterSetTimestamp };
+    device
+        .counterSets()?
+        .iter()
+        .find(|set| &*set.name() == name)
 }
 
 impl Queue<Apple> for Object<dyn MTLCommandQueue> {
-    fn command_buffer(&self, label: &str) -> Option<Object<dyn MTLCommandBuffer>> {
+    fn command_buffer(&self, label: &str) -> Option<Anywhere<dyn MTLCommandBuffer>> {
         let descriptor = MTLCommandBufferDescriptor::new();
         descriptor.setRetainedReferences(false);
         descriptor.setErrorOptions(MTLCommandBufferErrorOption::EncoderExecutionStatus);
         let buffer = self.commandBufferWithDescriptor(&descriptor)?;
         buffer.setLabel(Some(&NSString::from_str(label)));
-        Some(buffer)
+        Some(Anywhere(buffer))
     }
 
     fn add_residency_set(&self, set: &Anywhere<dyn MTLResidencySet>) {
@@ -208,6 +261,10 @@ impl Buffer for Anywhere<dyn MTLBuffer> {
 }
 
 impl Library<Apple> for Object<dyn MTLLibrary> {
+    fn set_label(&self, label: &str) {
+        self.setLabel(Some(&NSString::from_str(label)));
+    }
+
     fn function_names(&self) -> Vec<String> {
         self.functionNames()
             .iter()
@@ -265,31 +322,68 @@ impl Pipeline for Object<dyn MTLComputePipelineState> {
     }
 }
 
-impl CommandBuffer<Apple> for Object<dyn MTLCommandBuffer> {
-    fn compute_command_encoder(&self, label: &str) -> Option<Object<dyn MTLComputeCommandEncoder>> {
-        let encoder = self.computeCommandEncoderWithDispatchType(MTLDispatchType::Concurrent)?;
+impl CommandBuffer<Apple> for Anywhere<dyn MTLCommandBuffer> {
+    fn compute_command_encoder(
+        &self,
+        label: &str,
+        timestamps: Option<(&Anywhere<dyn MTLCounterSampleBuffer>, usize)>,
+    ) -> Option<Object<dyn MTLComputeCommandEncoder>> {
+        let pass = MTLComputePassDescriptor::new();
+        pass.setDispatchType(MTLDispatchType::Concurrent);
+        if let Some((buffer, index)) = timestamps {
+            // SAFETY: a descriptor has at least one attachment; the indices are of the buffer, by the caller's choice of its size.
+            unsafe {
+                let attachment = pass.sampleBufferAttachments().objectAtIndexedSubscript(0);
+                attachment.setSampleBuffer(Some(&buffer.0));
+                attachment.setStartOfEncoderSampleIndex(index);
+                attachment.setEndOfEncoderSampleIndex(index + 1);
+            }
+        }
+        let encoder = self.0.computeCommandEncoderWithDescriptor(&pass)?;
         encoder.setLabel(Some(&NSString::from_str(label)));
         Some(encoder)
     }
 
     fn synchronize(&self, buffer: &Anywhere<dyn MTLBuffer>) {
-        let Some(encoder) = self.blitCommandEncoder() else {
+        let Some(encoder) = self.0.blitCommandEncoder() else {
             return;
         };
         encoder.synchronizeResource(ProtocolObject::from_ref(&*buffer.0));
         encoder.endEncoding();
     }
 
+    unsafe fn copy(
+        &self,
+        (from, from_offset): (&Anywhere<dyn MTLBuffer>, usize),
+        (to, to_offset): (&Anywhere<dyn MTLBuffer>, usize),
+        length: usize,
+    ) {
+        let Some(encoder) = self.0.blitCommandEncoder() else {
+            return;
+        };
+        // SAFETY: the caller's promise.
+        unsafe {
+            encoder.copyFromBuffer_sourceOffset_toBuffer_destinationOffset_size(
+                &from.0,
+                from_offset,
+                &to.0,
+                to_offset,
+                length,
+            );
+        }
+        encoder.endEncoding();
+    }
+
     fn commit(&self) {
-        (**self).commit();
+        self.0.commit();
     }
 
     fn wait_until_completed(&self) {
-        self.waitUntilCompleted();
+        self.0.waitUntilCompleted();
     }
 
     fn error(&self) -> Option<ApiError> {
-        (**self).error().map(|error| {
+        self.0.error().map(|error| {
             let encoders = encoders(&error);
             ApiError {
                 encoders,
@@ -299,11 +393,11 @@ impl CommandBuffer<Apple> for Object<dyn MTLCommandBuffer> {
     }
 
     fn gpu_start_time(&self) -> f64 {
-        self.GPUStartTime()
+        self.0.GPUStartTime()
     }
 
     fn gpu_end_time(&self) -> f64 {
-        self.GPUEndTime()
+        self.0.GPUEndTime()
     }
 }
 
@@ -371,6 +465,18 @@ impl ResidencySet<Apple> for Anywhere<dyn MTLResidencySet> {
     }
 }
 
+impl Timestamps for Anywhere<dyn MTLCounterSampleBuffer> {
+    fn resolve(&self, count: usize) -> Option<Vec<u64>> {
+        // SAFETY: the caller asks for samples that the buffer has.
+        let data = unsafe { self.0.resolveCounterRange(NSRange::new(0, count)) }?;
+        let bytes = data.to_vec();
+        let (samples, _) = bytes.as_chunks();
+        let mut ticks: Vec<u64> = samples.iter().copied().map(u64::from_ne_bytes).collect();
+        ticks.resize(count, NO_TIMESTAMP);
+        Some(ticks)
+    }
+}
+
 fn allocation(buffer: &Anywhere<dyn MTLBuffer>) -> &ProtocolObject<dyn MTLAllocation> {
     ProtocolObject::from_ref(&*buffer.0)
 }
@@ -411,10 +517,11 @@ fn encoder_info(info: &AnyObject) -> EncoderInfo {
     let signposts: Option<Retained<NSArray<NSString>>> = unsafe { msg_send![info, debugSignposts] };
     let text = |string: Retained<NSString>| string.to_string();
     EncoderInfo {
-        failed: matches!(
-            state,
-            MTLCommandEncoderErrorState::Affected | MTLCommandEncoderErrorState::Faulted
-        ),
+        state: match state {
+            MTLCommandEncoderErrorState::Affected => EncoderState::Affected,
+            MTLCommandEncoderErrorState::Faulted => EncoderState::Faulted,
+            _ => EncoderState::Other,
+        },
         signposts: signposts.map_or_else(Vec::new, |list| list.iter().map(text).collect()),
     }
 }

@@ -2,17 +2,21 @@
 
 use super::MetalBackend;
 use super::api::{
-    Api, ApiError, Buffer as _, CommandBuffer as _, Device as _, Encoder as _, Queue as _, Storage,
+    Api, ApiError, Buffer as _, CommandBuffer as _, Device as _, Encoder as _, EncoderState,
+    NO_TIMESTAMP, Queue as _, Storage, Timestamps as _,
 };
 use super::code::State;
 use super::memory::Memory;
-use crate::backend::{Commands, Completion, RawArgument, RawFault, RawLaunch};
+use crate::backend::{Commands, Completion, RawArgument, RawFault, RawLaunch, Submitted};
 use crate::fault::Fault;
 use std::collections::VecDeque;
 use std::ops::Range;
 
-/// Command buffers that run or wait to at once, when each launch has its own.
+/// Command buffers of one submission that run or wait to at once, when it has several.
 const IN_FLIGHT: usize = 3;
+
+/// Launches whose times one command buffer records: a buffer of samples has 32 KiB.
+const MOST_TIMED: usize = 2048;
 
 /// Bytes that `setBytes` takes.
 const LONGEST_VALUE: usize = 4096;
@@ -24,23 +28,34 @@ const THREADGROUP_GRANULE: usize = 16;
 struct Flight<A: Api> {
     commands: A::CommandBuffer,
     launches: Range<usize>,
+    times: Option<Times<A>>,
     /// Values too long for the encoder, which the command buffer does not retain.
     _values: Vec<A::Buffer>,
 }
 
+/// When each launch begins and ends, in ticks.
+struct Times<A: Api> {
+    samples: A::Timestamps,
+    nanoseconds_per_tick: f64,
+}
+
 impl<A: Api> MetalBackend<A> {
-    /// Runs a submission to its end.
+    /// Runs a submission, or begins to.
     ///
     /// # Safety
     /// As for [`Backend::submit`](crate::backend::Backend::submit).
-    pub(super) unsafe fn run(&self, commands: &Commands<'_>) -> Completion {
+    pub(super) unsafe fn run(&self, commands: &Commands<'_>) -> Submitted {
         let mut completion = Completion::default();
         let count = commands.launches.len();
-        let step = if commands.profile { 1 } else { count.max(1) };
+        let step = match (commands.profile, self.clock) {
+            (false, _) => count.max(1),
+            (true, Some(_)) => MOST_TIMED,
+            (true, None) => 1,
+        };
         let mut flying = VecDeque::new();
         for start in (0..count).step_by(step) {
             if flying.len() == IN_FLIGHT {
-                self.land(&mut flying, commands, &mut completion);
+                land_oldest(&mut flying, commands, &mut completion);
             }
             if completion.fault.is_some() {
                 break;
@@ -48,14 +63,19 @@ impl<A: Api> MetalBackend<A> {
             // SAFETY: the caller's promise.
             match unsafe { self.start(commands, start..count.min(start + step)) } {
                 Ok(flight) => flying.push_back(flight),
-                Err(reason) => completion.fault = Some(fault(start, reason.to_owned())),
+                Err(reason) => completion.fault = Some(fault(start, reason)),
             }
+        }
+        if step >= count
+            && let Some(flight) = flying.pop_front()
+        {
+            return Submitted::Running(Box::new(flight));
         }
         // Also after a failure: what is in flight uses the caller's memory.
         while !flying.is_empty() {
-            self.land(&mut flying, commands, &mut completion);
+            land_oldest(&mut flying, commands, &mut completion);
         }
-        completion
+        Submitted::Complete(completion)
     }
 
     /// Encodes launches and hands them to the GPU.
@@ -66,19 +86,63 @@ impl<A: Api> MetalBackend<A> {
         &self,
         commands: &Commands<'_>,
         launches: Range<usize>,
-    ) -> Result<Flight<A>, &'static str> {
+    ) -> Result<Flight<A>, String> {
+        let times = match self.clock.filter(|_| commands.profile) {
+            None => None,
+            Some(clock) => Some(Times {
+                samples: self
+                    .device
+                    .new_timestamps(2 * launches.len(), "mettle times")
+                    .map_err(|error| format!("Metal cannot record times: {}", error.description))?,
+                nanoseconds_per_tick: clock.nanoseconds_per_tick(self.device.gpu_timestamp()),
+            }),
+        };
         let buffer = self
             .queue
             .command_buffer("mettle pass")
             .ok_or("Metal gives no command buffer")?;
-        let encoder = buffer
-            .compute_command_encoder("mettle pass")
-            .ok_or("Metal gives no compute encoder")?;
         let mut values = Vec::new();
+        match &times {
+            // SAFETY: the caller's promise.
+            None => unsafe { self.encode(&buffer, commands, launches.clone(), None, &mut values) }?,
+            Some(times) => {
+                for (at, launch) in launches.clone().enumerate() {
+                    let sample = Some((&times.samples, 2 * at));
+                    // SAFETY: the caller's promise.
+                    unsafe {
+                        self.encode(&buffer, commands, launch..launch + 1, sample, &mut values)
+                    }?;
+                }
+            }
+        }
+        buffer.commit();
+        Ok(Flight {
+            commands: buffer,
+            launches,
+            times,
+            _values: values,
+        })
+    }
+
+    /// Encodes launches with one encoder.
+    ///
+    /// # Safety
+    /// As for [`Backend::submit`](crate::backend::Backend::submit).
+    unsafe fn encode(
+        &self,
+        buffer: &A::CommandBuffer,
+        commands: &Commands<'_>,
+        launches: Range<usize>,
+        sample: Option<(&A::Timestamps, usize)>,
+        values: &mut Vec<A::Buffer>,
+    ) -> Result<(), &'static str> {
+        let encoder = buffer
+            .compute_command_encoder("mettle pass", sample)
+            .ok_or("Metal gives no compute encoder")?;
         let mut current = None;
         let mut outcome = Ok(());
-        for launch in &commands.launches[launches.clone()] {
-            // The first launch of a command buffer waits for those before it anyway.
+        for launch in &commands.launches[launches] {
+            // The first launch of an encoder waits for those before it anyway.
             if launch.barrier_before && current.is_some() {
                 encoder.memory_barrier();
             }
@@ -90,7 +154,7 @@ impl<A: Api> MetalBackend<A> {
             }
             encoder.insert_debug_signpost(&state.name);
             // SAFETY: the caller's promise.
-            outcome = unsafe { self.bind(&encoder, commands, launch, &mut values) };
+            outcome = unsafe { self.bind(&encoder, commands, launch, values) };
             if outcome.is_err() {
                 break;
             }
@@ -98,13 +162,7 @@ impl<A: Api> MetalBackend<A> {
         }
         // An encoder must be ended before it is released, whatever happened.
         encoder.end_encoding();
-        outcome?;
-        buffer.commit();
-        Ok(Flight {
-            commands: buffer,
-            launches,
-            _values: values,
-        })
+        outcome
     }
 
     /// Sets the arguments of a launch.
@@ -168,42 +226,77 @@ impl<A: Api> MetalBackend<A> {
         }
         Ok(())
     }
+}
 
-    /// Waits for the oldest flight.
-    fn land(
-        &self,
-        flying: &mut VecDeque<Flight<A>>,
-        commands: &Commands<'_>,
-        completion: &mut Completion,
-    ) {
-        let Some(flight) = flying.pop_front() else {
-            return;
-        };
-        flight.commands.wait_until_completed();
-        if let Some(error) = flight.commands.error() {
+impl<A: Api> crate::backend::Flight for Flight<A> {
+    fn finish(self: Box<Self>, commands: Commands<'_>) -> Completion {
+        let mut completion = Completion::default();
+        A::autoreleasepool(|| self.land(&commands, &mut completion));
+        completion
+    }
+}
+
+fn land_oldest<A: Api>(
+    flying: &mut VecDeque<Flight<A>>,
+    commands: &Commands<'_>,
+    completion: &mut Completion,
+) {
+    if let Some(flight) = flying.pop_front() {
+        flight.land(commands, completion);
+    }
+}
+
+impl<A: Api> Flight<A> {
+    /// Waits for the end.
+    fn land(self, commands: &Commands<'_>, completion: &mut Completion) {
+        self.commands.wait_until_completed();
+        if let Some(error) = self.commands.error() {
             // What ran after a failure read what the failure left.
             if completion.fault.is_none() {
-                let names = flight.launches.clone().map(|launch| {
+                let names = self.launches.clone().map(|launch| {
                     // SAFETY: pipelines live until the submission is complete.
                     let state = unsafe { State::<A>::of(commands.launches[launch].pipeline) };
                     state.name.as_str()
                 });
                 let names: Vec<&str> = names.collect();
                 let (launch, reason) = blame(&error, &names);
-                completion.fault = Some(fault(flight.launches.start + launch, reason));
+                completion.fault = Some(fault(self.launches.start + launch, reason));
             }
             return;
         }
-        let seconds = flight.commands.gpu_end_time() - flight.commands.gpu_start_time();
-        tracing::trace!(
+        let seconds = self.commands.gpu_end_time() - self.commands.gpu_start_time();
+        tracing::debug!(
             seconds,
-            launches = flight.launches.len(),
+            launches = self.launches.len(),
             "the GPU ran a pass"
         );
-        if commands.profile {
+        match &self.times {
+            Some(times) => completion
+                .nanoseconds
+                .extend(times.nanoseconds(self.launches.len())),
             // As casts of floats do, one that is not a number becomes zero.
-            completion.nanoseconds.push((seconds * 1e9) as u64);
+            None if commands.profile => completion.nanoseconds.push((seconds * 1e9) as u64),
+            None => {}
         }
+    }
+}
+
+impl<A: Api> Times<A> {
+    /// Nanoseconds of each launch; zero where the GPU could not tell.
+    fn nanoseconds(&self, launches: usize) -> Vec<u64> {
+        let ticks = self.samples.resolve(2 * launches).unwrap_or_default();
+        let (pairs, _) = ticks.as_chunks();
+        let mut nanoseconds: Vec<u64> = pairs
+            .iter()
+            .map(|&[begin, end]| {
+                if begin == NO_TIMESTAMP || end == NO_TIMESTAMP {
+                    return 0;
+                }
+                (end.saturating_sub(begin) as f64 * self.nanoseconds_per_tick) as u64
+            })
+            .collect();
+        nanoseconds.resize(launches, 0);
+        nanoseconds
     }
 }
 
@@ -227,8 +320,9 @@ fn fault(launch: usize, reason: String) -> RawFault {
     }
 }
 
-/// The launch of a failed command buffer that its encoder's signposts lead to, and the failure in words. Metal records the signposts that the
-/// GPU has passed; where it records none, or all of them though there are several, the failure is any launch's.
+/// The launch of a failed command buffer that its encoders lead to, and the failure in words. Where each launch has an encoder, it is the one
+/// that failed. Of one encoder, Metal records the signposts that the GPU has passed; where it records none, or all of them though there are
+/// several, the failure is any launch's.
 fn blame(error: &ApiError, names: &[&str]) -> (usize, String) {
     let what = match error.code {
         1 => "an internal error of the driver",
@@ -242,22 +336,25 @@ fn blame(error: &ApiError, names: &[&str]) -> (usize, String) {
         _ => "the command buffer failed",
     };
     let description = &error.description;
-    let passed = error
-        .encoders
-        .iter()
-        .filter(|encoder| encoder.failed)
-        .map(|encoder| encoder.signposts.len())
-        .max()
-        .unwrap_or(0);
     if names.len() == 1 {
         return (0, format!("{what} ({description})"));
     }
-    if (1..names.len()).contains(&passed) {
+    let in_state = |state| error.encoders.iter().position(|e| e.state == state);
+    let failed = in_state(EncoderState::Faulted).or(in_state(EncoderState::Affected));
+    let launch = failed.and_then(|encoder| {
+        if error.encoders.len() == names.len() {
+            return Some(encoder);
+        }
+        let passed = error.encoders[encoder].signposts.len();
+        (1..names.len()).contains(&passed).then(|| passed - 1)
+    });
+    if let Some(launch) = launch {
         let reason = format!(
-            "{what} ({description}), in launch {passed} of {}",
+            "{what} ({description}), in launch {} of {}",
+            launch + 1,
             names.len()
         );
-        return (passed - 1, reason);
+        return (launch, reason);
     }
     let mut distinct = names.to_vec();
     distinct.sort_unstable();
@@ -277,27 +374,47 @@ mod tests {
     use super::*;
     use crate::metal::api::EncoderInfo;
 
-    fn error(failed: bool, signposts: usize) -> ApiError {
+    fn error(encoders: &[(EncoderState, usize)]) -> ApiError {
+        let encoders = encoders.iter().map(|&(state, signposts)| EncoderInfo {
+            state,
+            signposts: vec![String::new(); signposts],
+        });
         ApiError {
             description: "Caused GPU Address Fault Error".to_owned(),
             code: 3,
-            encoders: vec![EncoderInfo {
-                failed,
-                signposts: vec![String::new(); signposts],
-            }],
+            encoders: encoders.collect(),
         }
     }
 
     #[test]
     fn signposts_lead_to_the_launch() {
-        let (launch, reason) = blame(&error(true, 2), &["a", "b", "c"]);
+        let (launch, reason) = blame(&error(&[(EncoderState::Faulted, 2)]), &["a", "b", "c"]);
         assert_eq!(launch, 1);
         assert!(reason.contains("outside of its buffers") && reason.contains("launch 2 of 3"));
     }
 
     #[test]
+    fn an_encoder_of_its_own_leads_to_the_launch() {
+        use EncoderState::{Affected, Faulted, Other};
+        for (states, expected) in [
+            ([Other, Affected, Faulted], 2),
+            ([Other, Affected, Affected], 1),
+            ([Faulted, Affected, Affected], 0),
+        ] {
+            let (launch, reason) = blame(&error(&states.map(|s| (s, 1))), &["a", "b", "a"]);
+            assert_eq!(launch, expected);
+            assert!(
+                reason.ends_with(&format!("in launch {} of 3", launch + 1)),
+                "{reason}"
+            );
+        }
+    }
+
+    #[test]
     fn without_signposts_every_kernel_is_named() {
-        for error in [error(true, 3), error(false, 1), error(true, 0)] {
+        use EncoderState::{Faulted, Other};
+        for encoders in [[(Faulted, 3)], [(Other, 1)], [(Faulted, 0)]] {
+            let error = error(&encoders);
             let (launch, reason) = blame(&error, &["b", "a", "b"]);
             assert_eq!(launch, 0);
             assert!(reason.ends_with("one of 3 launches of: a, b"), "{reason}");

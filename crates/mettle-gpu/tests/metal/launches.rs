@@ -112,8 +112,14 @@ kernel void bad(device uint* x [[buffer(0)]], uint i [[thread_position_in_thread
     if (i < 16) threadgroup_barrier(mem_flags::mem_device);
     x[i] += 1;
 }";
-    for device in devices() {
-        let library = library(&device, source);
+    let [unified, discrete] = devices();
+    for (device, profile) in [
+        (&unified, false),
+        (&unified, true),
+        (&discrete, false),
+        (&discrete, true),
+    ] {
+        let library = library(device, source);
         let kernel = |name: &str| library.pipeline(name, &ConstantSet::EMPTY).unwrap();
         let x = device.zeros::<u32>(64).unwrap();
         let mut pass = device.pass();
@@ -123,12 +129,88 @@ kernel void bad(device uint* x [[buffer(0)]], uint i [[thread_position_in_thread
             })
             .unwrap();
         }
+        pass.profile(profile);
         let error = pass.submit().unwrap().wait().unwrap_err();
         let Error::Fault { kernel, .. } = &error else {
             panic!("{error}");
         };
         assert_eq!(kernel, "bad");
-        assert!(error.to_string().contains("launch 2 of 3"), "{error}");
+        // Launches with a command buffer each fail alone.
+        let alone = profile && device.name().contains("discrete");
+        let place = error.to_string().contains("launch 2 of 3");
+        assert_eq!(place, !alone, "{error}");
         assert!(x.read().is_err(), "what a failed pass wrote is unknown");
+    }
+}
+
+#[test]
+fn submissions_overlap_and_follow_each_other() {
+    for device in devices() {
+        let add = pipeline(&device, CHAIN, "add");
+        let x = device.zeros::<u32>(64).unwrap();
+        let submit = |by: u32| {
+            let mut pass = device.pass();
+            pass.dispatch_pipeline(&add, Grid::elements(64).threads(64), |arguments| {
+                arguments.write(0, "x", &x);
+                arguments.value(1, "by", &by);
+            })
+            .unwrap();
+            pass.submit().unwrap()
+        };
+        // More than may be in flight; the stand-in stops a backend that has too many.
+        let mut flying: Vec<_> = (0..10).map(submit).collect();
+        let last = flying.pop().unwrap();
+        last.wait().unwrap();
+        assert_eq!(x.read().unwrap(), [45; 64]);
+        drop(flying);
+        // The read waits for what is in flight; the memory lives as long as that.
+        let late = submit(100);
+        assert_eq!(x.read().unwrap(), [145; 64]);
+        late.wait().unwrap();
+        let last = submit(1);
+        drop((x, add, device));
+        last.wait().unwrap();
+    }
+}
+
+#[test]
+fn a_failure_reaches_what_used_its_results() {
+    let source = "
+kernel void good(device uint* x [[buffer(0)]], uint i [[thread_position_in_grid]]) { x[i] += 1; }
+kernel void copy(device const uint* x [[buffer(0)]], device uint* y [[buffer(1)]], uint i [[thread_position_in_grid]]) { y[i] = x[i]; }
+kernel void bad(device uint* x [[buffer(0)]], uint i [[thread_position_in_threadgroup]]) {
+    if (i < 16) threadgroup_barrier(mem_flags::mem_device);
+    x[i] += 1;
+}";
+    for device in devices() {
+        let library = library(&device, source);
+        let kernel = |name: &str| library.pipeline(name, &ConstantSet::EMPTY).unwrap();
+        let [x, y, z] = [(); 3].map(|()| device.zeros::<u32>(64).unwrap());
+        let submit = |name: &str, first: &mettle_gpu::Buffer<u32>, second| {
+            let mut pass = device.pass();
+            pass.dispatch_pipeline(&kernel(name), Grid::rows(1).threads(64), |arguments| {
+                match second {
+                    None => arguments.write(0, "x", first),
+                    Some(second) => {
+                        arguments.read(0, "x", first);
+                        arguments.write(1, "y", second);
+                    }
+                };
+            })
+            .unwrap();
+            pass.submit().unwrap()
+        };
+        let bad = submit("bad", &x, None);
+        let copy = submit("copy", &x, Some(&y));
+        let good = submit("good", &z, None);
+        let error = copy.wait().unwrap_err();
+        assert!(
+            matches!(&error, Error::Fault { kernel, .. } if kernel == "bad"),
+            "{error}"
+        );
+        assert!(y.read().is_err() && x.read().is_err());
+        assert!(bad.wait().is_err());
+        good.wait().unwrap();
+        assert_eq!(z.read().unwrap(), [1; 64]);
     }
 }

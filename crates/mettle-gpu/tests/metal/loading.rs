@@ -51,9 +51,13 @@ constant int INT [[function_constant(5)]];
 constant uint UINT [[function_constant(6)]];
 constant float FLOAT [[function_constant(7)]];
 constant half HALF [[function_constant(8)]];
+constant bfloat BFLOAT [[function_constant(9)]];
+constant long LONG [[function_constant(10)]];
+constant ulong ULONG [[function_constant(11)]];
 kernel void all(device float* out [[buffer(0)]]) {
     out[0] = BOOL; out[1] = CHAR; out[2] = UCHAR; out[3] = SHORT; out[4] = USHORT;
     out[5] = INT; out[6] = UINT; out[7] = FLOAT; out[8] = HALF;
+    out[9] = BFLOAT; out[10] = LONG / 1000; out[11] = ULONG >> 32;
 }";
 
 #[test]
@@ -67,11 +71,14 @@ fn constants_of_every_type_arrive() {
         .with(5, -70000i32)
         .with(6, 80000u32)
         .with(7, 0.5f32)
-        .with(8, half::f16::from_f32(-1.5));
+        .with(8, half::f16::from_f32(-1.5))
+        .with(9, half::bf16::from_f32(2.5))
+        .with(10, -9_000_000_000i64)
+        .with(11, 0xf00_0000_0000u64);
     for device in devices() {
         let library = library(&device, CONSTANTS);
         let pipeline = library.pipeline("all", &constants).unwrap();
-        let out = device.zeros::<f32>(9).unwrap();
+        let out = device.zeros::<f32>(12).unwrap();
         let mut pass = device.pass();
         pass.dispatch_pipeline(&pipeline, Grid::elements(1).threads(1), |arguments| {
             arguments.write(0, "out", &out);
@@ -79,7 +86,18 @@ fn constants_of_every_type_arrive() {
         .unwrap();
         pass.submit().unwrap().wait().unwrap();
         let expected = [
-            1.0, -2.0, 200.0, -300.0, 60000.0, -70000.0, 80000.0, 0.5, -1.5,
+            1.0,
+            -2.0,
+            200.0,
+            -300.0,
+            60_000.0,
+            -70_000.0,
+            80_000.0,
+            0.5,
+            -1.5,
+            2.5,
+            -9_000_000.0,
+            3840.0,
         ];
         assert_eq!(out.read().unwrap(), expected);
         let unknown = constants.with(30, 1u32);
@@ -89,6 +107,69 @@ fn constants_of_every_type_arrive() {
             "{error}"
         );
     }
+}
+
+const FAST: &str = "
+kernel void fast(device int* out [[buffer(0)]]) {
+#ifdef __FAST_MATH__
+    out[0] = 1;
+#else
+    out[0] = 2;
+#endif
+}";
+
+/// What the kernel writes.
+fn run_fast(device: &Device, library: &mettle_gpu::Library) -> i32 {
+    let pipeline = library.pipeline("fast", &ConstantSet::EMPTY).unwrap();
+    let out = device.zeros::<i32>(1).unwrap();
+    let mut pass = device.pass();
+    pass.dispatch_pipeline(&pipeline, Grid::elements(1).threads(1), |arguments| {
+        arguments.write(0, "out", &out);
+    })
+    .unwrap();
+    pass.submit().unwrap().wait().unwrap();
+    out.read().unwrap()[0]
+}
+
+#[test]
+fn fast_math_is_for_source_that_asks_for_it() {
+    let fast = DeviceOptions {
+        fast_math: true,
+        ..DeviceOptions::default()
+    };
+    let metal = || Preference::Metal(Default::default());
+    for (options, expected) in [(DeviceOptions::default(), 2), (fast.clone(), 1)] {
+        let device = Device::open_with(metal(), &options).unwrap();
+        assert_eq!(run_fast(&device, &library(&device, FAST)), expected);
+    }
+    let device = Device::open_with(metal(), &fast).unwrap();
+    assert_eq!(device.targets(), ["metal-source"]);
+    let error = Device::open_with(Preference::Cpu, &fast).unwrap_err();
+    assert!(matches!(error, Error::Unsupported { .. }), "{error}");
+}
+
+#[test]
+fn metallibs_go_before_source() {
+    let unit = mettle_msl::Unit::from_source("k", FAST, &Default::default()).unwrap();
+    let of = |target: &str, code: String| {
+        let mut artefact = mettle_msl::metal::source_artefact(&unit, code);
+        artefact.target = target.to_owned();
+        (target.to_owned(), None, artefact.to_bytes())
+    };
+    // What the stand-in takes for a metallib.
+    let metallib = format!("MTLB{}", FAST.replace("out[0] = 2", "out[0] = 3"));
+    let device = open("metal");
+    let library = device.library_from(
+        "k",
+        vec![
+            of("metal-source", FAST.to_owned()),
+            of("metal-library", metallib),
+        ],
+    );
+    assert_eq!(run_fast(&device, &library), 3);
+    let broken = device.library_from("k", vec![of("metal-library", "MTLB\u{1}".to_owned())]);
+    let error = broken.pipeline("fast", &ConstantSet::EMPTY).unwrap_err();
+    assert!(matches!(error, Error::Artefact { .. }), "{error}");
 }
 
 #[test]

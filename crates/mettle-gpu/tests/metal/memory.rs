@@ -2,7 +2,7 @@
 
 use crate::{devices, pipeline};
 use memmap2::Mmap;
-use mettle_gpu::Grid;
+use mettle_gpu::{Error, Grid};
 use std::io::Write;
 use std::sync::Arc;
 
@@ -39,8 +39,12 @@ fn mapped_files_are_read_at_any_offset() {
     for device in devices() {
         let sum = pipeline(&device, SUM, "sum");
         for range in [0..100_000, 1..4096, 4096..8192, 12_345..99_999] {
-            let mapped = device.map(map.clone(), range.clone()).unwrap();
+            let mut mapped = device.map(map.clone(), range.clone()).unwrap();
             assert_eq!(mapped.read().unwrap(), bytes[range.clone()]);
+            let part = mapped.slice(5..1003).unwrap().read().unwrap();
+            assert_eq!(part, bytes[range.clone()][5..1003]);
+            let written = mapped.write(&bytes[range.clone()]);
+            assert!(matches!(written, Err(Error::ReadOnly)), "{written:?}");
             let out = device.zeros::<u32>(1).unwrap();
             let mut pass = device.pass();
             pass.dispatch_pipeline(&sum, Grid::elements(1).threads(1), |arguments| {

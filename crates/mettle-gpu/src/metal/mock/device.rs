@@ -2,6 +2,7 @@
 
 use super::library::{FunctionObject, LibraryObject, PipelineObject};
 use super::memory::BufferObject;
+use super::timestamps::TimestampsObject;
 use super::{Mock, QueueObject, ResidencyObject, World, autoreleased};
 use crate::backend::Backend as _;
 use crate::metal::api::{ApiError, Device, Storage};
@@ -12,6 +13,9 @@ use std::sync::atomic::Ordering;
 
 /// Bytes of a buffer at most.
 const MAX_BUFFER_LENGTH: usize = 1 << 40;
+
+/// First bytes of a metallib.
+const METALLIB: &[u8] = b"MTLB";
 
 /// `MTLDevice`
 pub(crate) struct DeviceObject {
@@ -84,7 +88,7 @@ impl Device<Mock> for DeviceObject {
             "a buffer of {length} bytes"
         );
         assert!(
-            storage == Storage::Shared || !self.unified,
+            storage != Storage::Managed || !self.unified,
             "managed storage where memory is unified"
         );
         BufferObject::new(&self.world, length, storage)
@@ -98,17 +102,29 @@ impl Device<Mock> for DeviceObject {
         Some(BufferObject::over(&self.world, start.cast(), length))
     }
 
-    fn new_library_with_data(&self, _data: &[u8]) -> Result<LibraryObject, ApiError> {
-        Err(ApiError {
-            description: "Invalid library file: the stand-in takes source only".to_owned(),
-            code: 1,
-            encoders: Vec::new(),
-        })
+    /// A metallib of the stand-in's is its first bytes and source.
+    fn new_library_with_data(&self, data: &[u8]) -> Result<LibraryObject, ApiError> {
+        autoreleased();
+        let source = data
+            .strip_prefix(METALLIB)
+            .and_then(|source| std::str::from_utf8(source).ok());
+        match source {
+            Some(source) => LibraryObject::new(source, false),
+            None => Err(ApiError {
+                description: "Invalid library file".to_owned(),
+                code: 1,
+                encoders: Vec::new(),
+            }),
+        }
     }
 
-    fn new_library_with_source(&self, source: &str) -> Result<LibraryObject, ApiError> {
+    fn new_library_with_source(
+        &self,
+        source: &str,
+        fast_math: bool,
+    ) -> Result<LibraryObject, ApiError> {
         autoreleased();
-        LibraryObject::new(source)
+        LibraryObject::new(source, fast_math)
     }
 
     fn new_compute_pipeline_state(
@@ -127,5 +143,26 @@ impl Device<Mock> for DeviceObject {
         Some(ResidencyObject {
             world: self.world.clone(),
         })
+    }
+
+    /// As real ones, the GPU that shares memory with the host does.
+    fn supports_timestamps(&self) -> bool {
+        autoreleased();
+        self.unified
+    }
+
+    fn new_timestamps(&self, count: usize, label: &str) -> Result<TimestampsObject, ApiError> {
+        autoreleased();
+        assert!(self.unified, "timestamps on a GPU that records none");
+        assert!(!label.is_empty(), "a buffer of timestamps has a label");
+        TimestampsObject::new(&self.world, count).ok_or_else(|| ApiError {
+            description: format!("{count} timestamps are too many"),
+            code: 1,
+            encoders: Vec::new(),
+        })
+    }
+
+    fn gpu_timestamp(&self) -> u64 {
+        self.world.gpu_ticks()
     }
 }

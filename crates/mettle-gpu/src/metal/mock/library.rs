@@ -1,10 +1,11 @@
 //! Libraries, functions and pipelines, compiled for the CPU.
 
-use super::{Mock, World, autoreleased};
+use super::{Mock, World, autoreleased, lock};
 use crate::backend::{Backend as _, LoadError, RawKernel, RawLibrary, RawPipeline};
 use crate::metal::api::{ApiError, DataType, Function, FunctionConstant, Library, Pipeline};
 use mettle_msl::{Artefact, ArtefactKernel, Options, Scalar, Target, Unit};
-use std::sync::Arc;
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
 /// Threads of a threadgroup of a kernel whose name says that it takes few, as one with many registers does.
 const FEW_THREADS: usize = 128;
@@ -26,9 +27,16 @@ fn error(description: impl ToString) -> ApiError {
 }
 
 impl LibraryObject {
-    pub(super) fn new(source: &str) -> Result<Self, ApiError> {
+    pub(super) fn new(source: &str, fast_math: bool) -> Result<Self, ApiError> {
         // No folder: as for Metal, there are no files to include.
-        let unit = Unit::from_source("program_source", source, &Options::default());
+        let mut options = Options::default();
+        if fast_math {
+            // As compilers of C say it. Kernels compute as without.
+            options
+                .defines
+                .push(("__FAST_MATH__".to_owned(), "1".to_owned()));
+        }
+        let unit = Unit::from_source("program_source", source, &options);
         Ok(LibraryObject {
             unit: Arc::new(unit.map_err(error)?),
         })
@@ -45,6 +53,10 @@ impl LibraryObject {
 }
 
 impl Library<Mock> for LibraryObject {
+    fn set_label(&self, label: &str) {
+        assert!(!label.is_empty(), "a library has a label");
+    }
+
     fn function_names(&self) -> Vec<String> {
         autoreleased();
         let kernels = self.unit.kernels.iter();
@@ -135,7 +147,7 @@ impl PipelineObject {
                 "{name} has function constants without values"
             )));
         }
-        let (artefact, kernel) = compile(&function.unit, name)?;
+        let (artefact, kernel) = compiled(&function.unit, name)?;
         let values = function.values.as_deref().unwrap_or_default();
         // SAFETY: the code was just compiled for this CPU.
         let library =
@@ -163,6 +175,14 @@ impl PipelineObject {
         self.object
     }
 
+    #[track_caller]
+    pub(super) fn check_device(&self, world: &Arc<World>) {
+        assert!(
+            Arc::ptr_eq(&self.world, world),
+            "a pipeline of another device"
+        );
+    }
+
     pub(super) fn raw(&self) -> RawPipeline {
         self.raw
     }
@@ -172,12 +192,25 @@ impl PipelineObject {
     }
 }
 
-fn compile(unit: &Unit, name: &str) -> Result<(Artefact, ArtefactKernel), ApiError> {
+type Compiled = Result<(Arc<Artefact>, ArtefactKernel), ApiError>;
+
+/// What is compiled, by unit and kernel: one artefact serves all values of function constants and all devices.
+type Known = HashMap<(String, String), Arc<OnceLock<Compiled>>>;
+
+static KNOWN: LazyLock<Mutex<Known>> = LazyLock::new(Mutex::default);
+
+fn compiled(unit: &Unit, name: &str) -> Compiled {
+    let key = (unit.digest().to_string(), name.to_owned());
+    let cell = lock(&KNOWN).entry(key).or_default().clone();
+    cell.get_or_init(|| compile(unit, name)).clone()
+}
+
+fn compile(unit: &Unit, name: &str) -> Compiled {
     let target = Target::host_cpu().ok_or_else(|| error("this CPU runs no kernels"))?;
     let artefact = mettle_msl::compile(unit, target, None, &[name]).map_err(error)?;
     let kernel = artefact.kernels.first().cloned();
     Ok((
-        artefact,
+        Arc::new(artefact),
         kernel.ok_or_else(|| error("nothing was compiled"))?,
     ))
 }
@@ -202,8 +235,8 @@ impl Pipeline for PipelineObject {
 
 impl Drop for PipelineObject {
     fn drop(&mut self) {
-        // SAFETY: it was loaded for this object, which is checked below not to be used.
-        unsafe { self.world.cpu.unload(self.library) };
         self.world.release(self.object, "a pipeline");
+        // SAFETY: it was loaded for this object, which nobody uses, as was just checked.
+        unsafe { self.world.cpu.unload(self.library) };
     }
 }

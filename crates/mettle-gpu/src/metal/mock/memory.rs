@@ -15,7 +15,7 @@ pub(crate) struct BufferObject {
     world: Arc<World>,
     object: u64,
     length: usize,
-    /// Address of what the host sees.
+    /// Address of what the host sees: zero, if the buffer is private.
     host: u64,
     /// Address of what the GPU sees: the same, unless the buffer is managed.
     gpu: u64,
@@ -23,27 +23,32 @@ pub(crate) struct BufferObject {
     owned: Vec<RawBuffer>,
 }
 
-/// The bytes of a managed buffer, to be copied to the host when the GPU has written them.
-#[derive(Clone, Copy)]
-pub(super) struct Copies {
-    host: u64,
-    gpu: u64,
-    length: usize,
+/// A copy between buffers.
+pub(super) struct Transfer {
+    pub from: u64,
+    pub to: u64,
+    pub length: usize,
 }
+
+/// The copy of a managed buffer to the host.
+pub(super) struct HostCopy(Transfer);
 
 impl BufferObject {
     pub(super) fn new(world: &Arc<World>, length: usize, storage: Storage) -> Option<Self> {
-        let host = world.cpu.allocate(length).ok()?;
-        let mut owned = vec![host];
+        let mut owned = vec![world.cpu.allocate(length).ok()?];
         if storage == Storage::Managed {
             owned.push(world.cpu.allocate(length).ok()?);
         }
+        let host = match storage {
+            Storage::Shared | Storage::Managed => owned.first()?.handle,
+            Storage::Private => 0,
+        };
         world.allocated.fetch_add(length as u64, Ordering::Relaxed);
         Some(BufferObject {
             world: world.clone(),
             object: world.new_object(),
             length,
-            host: host.handle,
+            host,
             gpu: owned.last()?.handle,
             owned,
         })
@@ -77,16 +82,25 @@ impl BufferObject {
         self.gpu
     }
 
-    pub(super) fn copies(&self) -> Copies {
-        assert!(
-            self.host != self.gpu,
-            "only managed buffers are synchronised"
-        );
-        Copies {
-            host: self.host,
-            gpu: self.gpu,
+    fn is_managed(&self) -> bool {
+        self.host != 0 && self.host != self.gpu
+    }
+
+    pub(super) fn host_copy(&self) -> HostCopy {
+        assert!(self.is_managed(), "only managed buffers are synchronised");
+        HostCopy(Transfer {
+            from: self.gpu,
+            to: self.host,
             length: self.length,
-        }
+        })
+    }
+
+    #[track_caller]
+    pub(super) fn check_device(&self, world: &Arc<World>) {
+        assert!(
+            Arc::ptr_eq(&self.world, world),
+            "a buffer of another device"
+        );
     }
 }
 
@@ -94,25 +108,31 @@ fn pointer(address: u64) -> *mut u8 {
     std::ptr::with_exposed_provenance_mut(address as usize)
 }
 
-impl Copies {
+impl Transfer {
     /// # Safety
-    /// The buffer is alive, and nobody uses it.
-    pub unsafe fn to_host(self) {
-        // SAFETY: both copies are as long as the buffer, and apart.
-        unsafe { pointer(self.host).copy_from_nonoverlapping(pointer(self.gpu), self.length) };
+    /// Both ranges are of buffers that are alive and that nobody else uses.
+    pub unsafe fn run(&self) {
+        // SAFETY: the caller's promise; of one buffer, they may overlap.
+        unsafe { pointer(self.to).copy_from(pointer(self.from), self.length) };
+    }
+}
+
+impl HostCopy {
+    /// # Safety
+    /// The buffer is alive, and nobody else uses it.
+    pub unsafe fn run(&self) {
+        // SAFETY: the caller's promise.
+        unsafe { self.0.run() };
     }
 }
 
 impl Buffer for BufferObject {
     fn contents(&self) -> NonNull<u8> {
-        NonNull::new(pointer(self.host)).expect("a buffer has an address")
+        NonNull::new(pointer(self.host)).expect("the host reaches no private buffer")
     }
 
     fn did_modify_range(&self, offset: usize, length: usize) {
-        assert!(
-            self.host != self.gpu,
-            "only managed buffers are told of writes"
-        );
+        assert!(self.is_managed(), "only managed buffers are told of writes");
         assert!(
             offset + length <= self.length,
             "a write outside of a buffer"
@@ -129,14 +149,14 @@ impl Buffer for BufferObject {
 
 impl Drop for BufferObject {
     fn drop(&mut self) {
+        self.world.release(self.object, "a buffer");
         for &raw in &self.owned {
-            // SAFETY: it is from `allocate`, and checked below not to be used; a test that fails there ends.
+            // SAFETY: it is from `allocate`, and nobody uses it, as was just checked.
             unsafe { self.world.cpu.free(raw) };
         }
         if !self.owned.is_empty() {
             let length = self.length as u64;
             self.world.allocated.fetch_sub(length, Ordering::Relaxed);
         }
-        self.world.release(self.object, "a buffer");
     }
 }

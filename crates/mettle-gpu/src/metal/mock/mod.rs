@@ -1,24 +1,29 @@
 //! A stand-in for Metal on any machine: the backend runs against it unchanged, and kernels run on the CPU device's executor.
 //!
-//! It panics where Metal's API validation would stop the program: encoding after the end or without a pipeline, missing arguments, offsets
-//! outside of buffers, too many threads or too much threadgroup memory, committing twice, releasing what a command buffer still uses, and
-//! messages that leave autoreleased objects without a pool. Work runs as late as Metal may run it: when the host waits for it.
+//! It panics where Metal's API validation would stop the program: encoding after the end, with two encoders at once or without a pipeline, missing
+//! or short arguments, offsets outside of buffers or not aligned, too many threads or too much threadgroup memory, committing twice or too
+//! early, objects of another device, releasing what a command buffer still uses. And it panics where Metal would say nothing: at messages that leave autoreleased
+//! objects without a pool, and at objects without a label. `tests` sees to it that each of these fires. Work runs as late as Metal may run it:
+//! when the host waits for it.
 //!
-//! It has two GPUs: one that shares memory with the host, and one of low power with memory of its own, whose copy of a buffer is only brought
-//! together with the host's where the backend asks for it.
+//! It has two GPUs: one that shares memory with the host and records when encoders begin and end, and one of low power with memory of its own,
+//! whose copy of a buffer is only brought together with the host's where the backend asks for it, and which records no times.
 
 mod commands;
 mod device;
+mod encoder;
 mod library;
 mod memory;
 #[cfg(test)]
 mod tests;
+mod timestamps;
 
 use super::api::{Api, Queue, ResidencySet};
 use crate::cpu::CpuBackend;
 use crate::options::DeviceOptions;
-use commands::{CommandBufferObject, EncoderObject, Job};
+use commands::{CommandBufferObject, Job};
 use device::DeviceObject;
+use encoder::EncoderObject;
 use library::{FunctionObject, LibraryObject, PipelineObject};
 use memory::BufferObject;
 use std::cell::Cell;
@@ -26,6 +31,7 @@ use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
+use timestamps::TimestampsObject;
 
 /// The stand-in.
 pub(crate) enum Mock {}
@@ -40,12 +46,18 @@ impl Api for Mock {
     type CommandBuffer = CommandBufferObject;
     type Encoder = EncoderObject;
     type ResidencySet = ResidencyObject;
+    type Timestamps = TimestampsObject;
 
     fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R {
+        struct Pool;
+        impl Drop for Pool {
+            fn drop(&mut self) {
+                POOLS.set(POOLS.get() - 1);
+            }
+        }
         POOLS.set(POOLS.get() + 1);
-        let result = body();
-        POOLS.set(POOLS.get() - 1);
-        result
+        let _pool = Pool;
+        body()
     }
 
     fn create_system_default_device() -> Option<DeviceObject> {
@@ -80,6 +92,12 @@ fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Nanoseconds of a tick of the GPUs' clock.
+const TICK: u64 = 10;
+
+/// Command buffers that the backend has in flight at most. Metal allows 64 and then lets the program wait for ever.
+const IN_FLIGHT: usize = 8;
+
 /// What the objects of a device share.
 struct World {
     cpu: CpuBackend,
@@ -109,6 +127,26 @@ impl World {
 
     fn new_object(&self) -> u64 {
         self.last_object.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Hands a command buffer to the GPU.
+    fn enqueue(&self, job: Arc<Job>) {
+        let mut queue = lock(&self.queue);
+        assert!(
+            queue.len() < IN_FLIGHT,
+            "more than {IN_FLIGHT} command buffers are in flight"
+        );
+        queue.push_back(job);
+    }
+
+    /// The GPU's clock.
+    fn gpu_ticks(&self) -> u64 {
+        Self::ticks(self.began.elapsed().as_nanos() as u64)
+    }
+
+    /// Ticks of the GPU's clock in a time.
+    fn ticks(nanoseconds: u64) -> u64 {
+        nanoseconds / TICK
     }
 
     fn begin_use(&self, object: u64) {
