@@ -132,7 +132,7 @@ impl Device {
             Preference::Metal(pick) => (metal(pick, options)?, String::new()),
             Preference::Auto => best(options)?,
         };
-        let device = Device::with_backend(backend);
+        let device = Device::with_backend(backend, options);
         tracing::info!(
             device = device.name(),
             kind = %device.kind(),
@@ -144,13 +144,19 @@ impl Device {
         Ok(device)
     }
 
-    fn with_backend(backend: Arc<dyn Backend>) -> Device {
+    /// Tries to open a device of every kind, in the order in which `Auto` does, which takes the first that opens.
+    pub fn survey(options: &DeviceOptions) -> Vec<(DeviceKind, Result<Device>)> {
+        let open = |kind| Ok(Device::with_backend(first(kind, options)?, options));
+        KINDS.into_iter().map(|kind| (kind, open(kind))).collect()
+    }
+
+    fn with_backend(backend: Arc<dyn Backend>, options: &DeviceOptions) -> Device {
         let total = backend.memory().total;
         Device {
             inner: Arc::new(DeviceInner {
                 backend,
                 timeline: Timeline::default(),
-                registry: Registry::default(),
+                registry: Registry::new(options),
                 pool: Pool::new(total / 8),
                 recordings: Mutex::new(Vec::new()),
             }),
@@ -261,6 +267,7 @@ impl Device {
 
     /// Begins to record launches.
     pub fn pass(&self) -> Pass {
+        self.reload_if_due();
         let recording = self
             .inner
             .recordings
@@ -338,15 +345,23 @@ fn metal_for_auto(options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
     metal(&MetalDevice::Default, options)
 }
 
+/// The kinds of devices, the best first.
+const KINDS: [DeviceKind; 3] = [DeviceKind::Metal, DeviceKind::Cuda, DeviceKind::Cpu];
+
+/// The first device of a kind.
+fn first(kind: DeviceKind, options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    match kind {
+        DeviceKind::Metal => metal_for_auto(options),
+        DeviceKind::Cuda => cuda(0, options),
+        DeviceKind::Cpu => cpu(options),
+    }
+}
+
 /// The best device there is, and why those better than it were not taken.
 fn best(options: &DeviceOptions) -> Result<(Arc<dyn Backend>, String)> {
-    type Open<'a> = &'a dyn Fn() -> Result<Arc<dyn Backend>>;
-    let kinds: [Open<'_>; 3] = [&|| metal_for_auto(options), &|| cuda(0, options), &|| {
-        cpu(options)
-    }];
     let mut reasons = Vec::new();
-    for open in kinds {
-        match open() {
+    for kind in KINDS {
+        match first(kind, options) {
             Ok(backend) => return Ok((backend, reasons.join("; "))),
             Err(Error::NoDevice { reasons: reason }) => reasons.push(reason),
             Err(error) => reasons.push(error.to_string()),

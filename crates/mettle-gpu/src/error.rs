@@ -2,6 +2,8 @@
 
 use std::ops::Range;
 
+use mettle_msl::Diagnostic;
+
 use crate::fault::Fault;
 
 /// The result of a call into this crate.
@@ -153,8 +155,18 @@ pub enum Error {
         wanted: String,
         /// The function constants asked for, as text, or empty.
         constants: String,
-        /// The targets that the unit was compiled for.
+        /// The targets that the unit was compiled for, and why none can be made.
         present: String,
+    },
+    /// A source that does not compile, or that nothing can compile here.
+    #[error("{unit} cannot be compiled: {reason}")]
+    Compile {
+        /// The unit (a `.metal` file).
+        unit: String,
+        /// The compiler's messages; empty where it could not run.
+        diagnostics: Vec<Diagnostic>,
+        /// All of it as text.
+        reason: String,
     },
     /// An artefact that is damaged or of a foreign kind.
     #[error("artefact of {unit} cannot be loaded: {reason}")]
@@ -202,6 +214,23 @@ pub enum Error {
         /// What happened; part of the message, so no source of its own.
         fault: Box<Fault>,
     },
+}
+
+impl Error {
+    /// What our compiler says of a unit.
+    pub(crate) fn compile(unit: &str, error: &mettle_msl::Error) -> Self {
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            reason.push_str(&format!(": {error}"));
+            cause = error.source();
+        }
+        Error::Compile {
+            unit: unit.to_owned(),
+            diagnostics: error.diagnostics().to_vec(),
+            reason,
+        }
+    }
 }
 
 /// A threadgroup in words.

@@ -50,11 +50,16 @@ pub use error::{Error, LaunchError, Result};
 pub use fault::{AccessKind, ArgumentSpace, BoundArgument, Fault, Near, Origin, Site};
 pub use format::Format;
 pub use grid::{Grid, Size};
-pub use library::{EmbeddedArtefact, EmbeddedUnit, Library};
-pub use mettle_msl::{ArtefactArgument, ArtefactArgumentKind};
-pub use options::{DeviceOptions, MetalDevice, Preference};
+pub use library::{
+    EmbeddedArtefact, EmbeddedUnit, EmbeddedVariant, Library, PipelineRequest, Reloaded,
+    WarmProgress, WarmReport,
+};
+pub use mettle_msl::{
+    ArtefactArgument, ArtefactArgumentKind, Options as SourceOptions, TargetClass,
+};
+pub use options::{CacheFolder, DeviceOptions, MetalDevice, Preference};
 pub use pass::{Binding, Pass};
-pub use pipeline::{Pipeline, PipelineStats};
+pub use pipeline::{CodeOrigin, Pipeline, PipelineStats};
 pub use pool::PoolStats;
 pub use shape::Shape;
 pub use submission::{KernelTime, Profile, Submission};

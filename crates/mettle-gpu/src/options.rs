@@ -1,6 +1,7 @@
 //! Which device to open, and how.
 
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -82,4 +83,24 @@ pub struct DeviceOptions {
     pub fast_math: bool,
     /// The threads that run kernels on the CPU device, the submitting one included; none: as many as the processor has.
     pub workers: Option<NonZeroUsize>,
+    /// Where units that are compiled at run time are kept.
+    pub cache: CacheFolder,
+    /// A folder whose `.metal` files take the place of embedded units of the same name, with their headers in its `include`: for working on
+    /// kernels without building the program. A file that does not compile leaves the embedded unit in place, with an error in the log.
+    pub sources: Option<PathBuf>,
+    /// Looks now and then, when a pass is begun, whether files of units have changed, and reads them again: see
+    /// [`Device::reload`](crate::Device::reload).
+    pub hot_reload: bool,
+}
+
+/// Where units that are compiled at run time are kept.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub enum CacheFolder {
+    /// In this user's cache, below `METTLE_CACHE`, `XDG_CACHE_HOME/mettle` or `HOME/.cache/mettle`; in memory where there is none of them.
+    #[default]
+    User,
+    /// In a folder.
+    At(PathBuf),
+    /// In the memory of this process.
+    None,
 }

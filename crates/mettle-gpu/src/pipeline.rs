@@ -33,6 +33,11 @@ impl Pipeline {
         self.inner.kernel.synchronises
     }
 
+    /// Where its code came from.
+    pub fn origin(&self) -> CodeOrigin {
+        self.inner.origin
+    }
+
     /// Bytes of threadgroup memory declared in the kernel.
     pub fn static_threadgroup_memory(&self) -> usize {
         self.inner.kernel.static_threadgroup_memory
@@ -45,12 +50,38 @@ impl std::fmt::Debug for Pipeline {
     }
 }
 
+/// Where the code of a pipeline came from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[non_exhaustive]
+pub enum CodeOrigin {
+    /// It is embedded in the program, or an artefact that the caller gave.
+    Embedded,
+    /// The disk cache had it.
+    Cached,
+    /// It was compiled now.
+    Compiled,
+    /// The device's driver compiled its source.
+    Source,
+}
+
+impl std::fmt::Display for CodeOrigin {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            CodeOrigin::Embedded => "embedded",
+            CodeOrigin::Cached => "cached",
+            CodeOrigin::Compiled => "compiled",
+            CodeOrigin::Source => "source",
+        })
+    }
+}
+
 /// What handles of a pipeline share.
 pub(crate) struct PipelineInner {
     pub raw: RawPipeline,
     pub kernel: ArtefactKernel,
     /// Threads that a threadgroup may have.
     pub max_threads: u32,
+    pub origin: CodeOrigin,
     /// What places in the source are looked up in.
     pub artefact: Arc<Artefact>,
     /// Keeps the code loaded.
@@ -64,6 +95,20 @@ pub struct PipelineStats {
     pub specialised_libraries: u64,
     /// Private copies of generic artefacts loaded, their constants set at load time.
     pub generic_libraries: u64,
+    /// Artefacts loaded that are embedded in the program.
+    pub embedded: u64,
+    /// Artefacts loaded from the disk cache.
+    pub cached: u64,
+    /// Artefacts compiled and loaded.
+    pub compiled: u64,
+    /// Sources that the device's driver compiled.
+    pub source: u64,
     /// Pipelines made.
     pub pipelines: u64,
+    /// Pipelines asked for that cannot be made.
+    pub failed: u64,
+    /// Pipelines made of another artefact than the first that should have served.
+    pub fallbacks: u64,
+    /// Sources registered at run time.
+    pub sources: u64,
 }

@@ -1,6 +1,7 @@
 //! Writes the Rust text that embeds the artefacts.
 
 use crate::Result;
+use crate::jobs;
 use mettle_msl::Unit;
 use std::fmt::Write;
 use std::path::Path;
@@ -38,6 +39,23 @@ pub fn write(out: &Path, units: &[Unit], artefacts: &[Embedded]) -> Result<()> {
                 text,
                 "EmbeddedArtefact {{ target: {:?}, constants: {constants}, bytes: include_bytes!({file:?}) }},",
                 artefact.target
+            )?;
+        }
+        text.push_str("], variants: &[");
+        for (class, variant) in jobs::pipelines(unit) {
+            let bits = variant
+                .constants
+                .iter()
+                .map(|(i, value)| (*i, value.bits()));
+            let bits: Vec<(u32, u64)> = bits.collect();
+            let class = match class {
+                Some(class) => format!("Some(TargetClass::{class:?})"),
+                None => "None".to_owned(),
+            };
+            write!(
+                text,
+                "EmbeddedVariant {{ class: {class}, constants: &{bits:?}, kernels: &{:?} }},",
+                variant.kernels
             )?;
         }
         text.push_str("] };\n");

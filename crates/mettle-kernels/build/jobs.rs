@@ -1,7 +1,9 @@
 //! What has to be compiled.
 
 use crate::Result;
-use mettle_msl::{ConstantValue, CpuLevel, FunctionConstant, PtxLevel, Target, Unit, Variant};
+use mettle_msl::{
+    ConstantValue, CpuLevel, FunctionConstant, PtxLevel, Target, TargetClass, Unit, Variant,
+};
 
 /// One run of the compiler.
 pub struct Job<'a> {
@@ -106,6 +108,31 @@ fn specialised(unit: &Unit, target: Target) -> Result<Vec<Specialised<'_>>> {
         }
     }
     Ok(found)
+}
+
+/// The pipelines that ops ask for: those of the variants, and every kernel where there are no function constants.
+pub fn pipelines(unit: &Unit) -> Vec<(Option<TargetClass>, Specialised<'_>)> {
+    let of = |variant: Option<&Variant>| {
+        let names = unit.kernels.iter().map(|kernel| kernel.name.as_str());
+        names
+            .filter(|name| variant.is_none_or(|variant| variant.matches(name)))
+            .collect()
+    };
+    if unit.constants.is_empty() {
+        let all = Specialised {
+            constants: &[],
+            kernels: of(None),
+        };
+        return vec![(None, all)];
+    }
+    let variants = unit.variants.iter().map(|variant| {
+        let specialised = Specialised {
+            constants: &variant.constants,
+            kernels: of(Some(variant)),
+        };
+        (variant.class, specialised)
+    });
+    variants.collect()
 }
 
 /// A variant that covers no kernel is a mistake; so is one that leaves a constant open, because bindings give them all.

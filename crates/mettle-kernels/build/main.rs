@@ -1,6 +1,6 @@
 //! Compiles every kernel of `metal/` and embeds the code in the library: for each unit a generic artefact (function
-//! constants set when it is loaded) and one for each set of constants that a `#pragma mettle variant` names. For Apple's systems
-//! it embeds what `metal` makes instead.
+//! constants set when it is loaded) and one for each set of constants that a `#pragma mettle variant` names; for Apple's systems
+//! metallibs instead. The source is embedded, too.
 
 mod cache;
 mod embed;
@@ -69,10 +69,8 @@ fn build() -> Result<()> {
         })
         .collect())?;
     cache.trim()?;
-    // The stand-in for Metal takes source.
-    if vendor == "apple" || std::env::var_os("CARGO_FEATURE_MOCK_METAL").is_some() {
-        artefacts.extend(metal::artefacts(&units, &sources, &options)?);
-    }
+    let apple = vendor == "apple";
+    artefacts.extend(metal::artefacts(&units, &sources, &options, apple, &cache)?);
     embed::write(&out, &units, &artefacts)
 }
 

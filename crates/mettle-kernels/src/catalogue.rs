@@ -1,6 +1,8 @@
 //! What there is: every kernel with its file, arguments and element types, without a compiler or a device.
 
-use mettle_gpu::EmbeddedUnit;
+use std::collections::HashSet;
+
+use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest};
 
 /// A kernel of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,4 +71,13 @@ pub fn units() -> impl Iterator<Item = &'static EmbeddedUnit> {
 /// Every kernel, by family.
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     crate::bindings::CATALOGUE.iter().copied().flatten()
+}
+
+/// The pipelines that ops ask for on a device, of the kernels that are wanted: for [`Device::warm`].
+pub fn pipelines(device: &Device, wanted: impl Fn(&Kernel) -> bool) -> Vec<PipelineRequest> {
+    let names: HashSet<&str> = kernels().filter(|k| wanted(k)).map(|k| k.name).collect();
+    units()
+        .flat_map(|unit| unit.pipelines(device))
+        .filter(|request| names.contains(request.kernel))
+        .collect()
 }

@@ -106,4 +106,16 @@ mod tests {
         assert!(of(&["b"]).iter().any(Diagnostic::is_error));
         assert!(of(&[]).iter().any(Diagnostic::is_error));
     }
+
+    #[test]
+    fn what_is_wrong_in_one_kernel_is_no_matter_of_others() {
+        let text = "kernel void helper(device int* x [[buffer(0)]]) { x[0] = 1; }\n\
+            kernel void bad(device int* x [[buffer(0)]]) {\n  threadgroup int t[4];\n  x[0] = t[y];\n}\n\
+            kernel void good(device int* x [[buffer(0)]]) { helper(x); }\n";
+        let unit = Unit::from_source("u", text, &Options::default()).unwrap();
+        let target = Target::host_cpu().unwrap();
+        compile::compile(&unit, target, None, &["good"]).unwrap();
+        let error = compile::compile(&unit, target, None, &["good", "bad"]).unwrap_err();
+        assert_eq!(error.diagnostics()[0].location.line, 4);
+    }
 }

@@ -4,7 +4,7 @@
 
 mod library;
 
-pub use library::{DEPLOYMENT, LANGUAGE, compile_library};
+pub use library::{DEPLOYMENT, LANGUAGE, compile_library, compiler};
 
 use crate::artefact::{Artefact, ArtefactKernel};
 use crate::compile;
@@ -18,12 +18,7 @@ pub const LIBRARY: &str = "metal-library";
 
 /// The artefact of a unit that holds its source; `text` is the unit's file, flattened.
 pub fn source_artefact(unit: &Unit, text: String) -> Artefact {
-    artefact(unit, SOURCE, text.into_bytes())
-}
-
-/// An artefact of all kernels of a unit. Barriers and threadgroup memory are Metal's own affair: what the artefact says of them is the most and
-/// the least there can be.
-fn artefact(unit: &Unit, target: &str, code: Vec<u8>) -> Artefact {
+    // Barriers and threadgroup memory are Metal's own affair: what is said of them is the most and the least there can be.
     let kernels = unit.kernels.iter().map(|kernel| ArtefactKernel {
         name: kernel.name.clone(),
         synchronises: true,
@@ -36,11 +31,11 @@ fn artefact(unit: &Unit, target: &str, code: Vec<u8>) -> Artefact {
     });
     Artefact {
         unit: unit.name.clone(),
-        target: target.to_owned(),
+        target: SOURCE.to_owned(),
         constants: None,
         kernels: kernels.collect(),
         lines: Vec::new(),
-        code,
+        code: text.into_bytes(),
     }
 }
 

@@ -18,6 +18,7 @@ static UNIT: LazyLock<&EmbeddedUnit> = LazyLock::new(|| {
     Box::leak(Box::new(EmbeddedUnit {
         name: "elementwise",
         artefacts: Vec::leak(vec![artefact]),
+        variants: &[],
     }))
 });
 

@@ -4,9 +4,11 @@ mod block;
 mod llama;
 mod qwen3;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 
-use mettle_gpu::{Device, Pass, Tensor};
+use mettle_gpu::{Device, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport};
+use mettle_kernels::catalogue;
 use mettle_kernels::ops::{self, Pairing, Rope, RopeConfig, Yarn};
 
 use crate::{
@@ -86,6 +88,8 @@ struct Inner {
     config: Config,
     options: LoadOptions,
     memory: MemoryEstimate,
+    /// Formats of the weights.
+    formats: HashSet<Format>,
     rope: Rope,
     embedding: Tensor,
     blocks: Vec<Block>,
@@ -139,6 +143,7 @@ impl Model {
                 },
                 config,
                 memory,
+                formats: file.tensors().map(|tensor| tensor.format).collect(),
                 rope,
                 embedding,
                 blocks,
@@ -171,6 +176,39 @@ impl Model {
     /// Memory of the model with one session.
     pub fn memory(&self) -> MemoryEstimate {
         self.inner.memory
+    }
+
+    /// The pipelines that sessions launch, and a few of the same kernels that they do not.
+    pub fn pipelines(&self) -> Vec<PipelineRequest> {
+        const FAMILIES: [&str; 10] = [
+            "add",
+            "argmax",
+            "attention",
+            "embedding",
+            "kv_append",
+            "mul_mv",
+            "rms_norm",
+            "rope",
+            "sample",
+            "swiglu",
+        ];
+        let inner = &*self.inner;
+        let name = |format: Format| format.name().to_lowercase();
+        let cached = name(inner.options.kv_format.format());
+        let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
+        known.extend(["f32", "u32", "i32", cached.as_str()].map(str::to_owned));
+        catalogue::pipelines(&inner.device, |kernel| {
+            let of_cache = matches!(kernel.family, "attention" | "kv_append");
+            let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
+            FAMILIES.contains(&kernel.family)
+                && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
+                && dtypes.all(|dtype| known.contains(&dtype))
+        })
+    }
+
+    /// Makes the pipelines of [`Model::pipelines`] on all processors, so that the first token does not wait for them one by one.
+    pub fn warm(&self, progress: &(dyn Fn(WarmProgress<'_>) + Sync)) -> WarmReport {
+        self.inner.device.warm(&self.pipelines(), progress)
     }
 
     /// A text in the making: its own cache and scratch memory over the shared weights.

@@ -188,3 +188,55 @@ fn score_is_that_of_the_training_script() {
     );
     assert!((score.bits_per_byte() - BITS_PER_BYTE).abs() < 2e-5);
 }
+
+/// A warmed model generates without making another pipeline.
+#[test]
+fn warming_makes_every_pipeline_of_a_model() {
+    for kind in ["q8_0", "q4_0"] {
+        let Some(path) = asset(&format!("mettle-kjv-{kind}.gguf")) else {
+            return;
+        };
+        let file = File::open(path).unwrap();
+        let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();
+        for kv_format in [KvFormat::F32, KvFormat::F16] {
+            let device = Device::open(Preference::Cpu).unwrap();
+            let options = LoadOptions {
+                kv_format,
+                ..LoadOptions::default()
+            };
+            let model = Model::load(&device, &file, &options).unwrap();
+            let report = model.warm(&|_| {});
+            assert!(report.failed.is_empty(), "{:?}", report.failed);
+            let made = device.pipeline_stats().pipelines;
+            assert_eq!(made as usize, report.usable());
+            let prompt = tokenizer
+                .encode("And God said, Let there be", true)
+                .unwrap();
+            let random = mettle_kernels::ops::Sampling {
+                temperature: 0.8,
+                top_k: 40,
+                top_p: 0.95,
+                min_p: 0.05,
+                seed: 1,
+            };
+            for sampling in [Sampling::Greedy, Sampling::Random(random)] {
+                let options = GenerateOptions {
+                    max_tokens: 4,
+                    sampling,
+                    ignore_end: true,
+                };
+                let mut session = model.session().unwrap();
+                generate(
+                    &mut session,
+                    &tokenizer,
+                    &prompt,
+                    &options,
+                    &false.into(),
+                    |_| {},
+                )
+                .unwrap();
+            }
+            assert_eq!(device.pipeline_stats().pipelines, made);
+        }
+    }
+}

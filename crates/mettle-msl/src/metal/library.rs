@@ -1,13 +1,15 @@
 //! Runs Xcode's Metal compiler.
 
-use super::{Artefact, LIBRARY, artefact};
-use crate::diagnostic::{self, Location};
+use super::LIBRARY;
+use crate::artefact::Artefact;
+use crate::diagnostic::{self, Diagnostic, Location};
 use crate::error::{Error, Result};
 use crate::tool::process;
-use crate::{Severity, Unit};
+use crate::{Cache, Options, Origin, Severity};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// The oldest macOS that metallibs are made for: the first with this language version.
 pub const DEPLOYMENT: &str = "14.0";
@@ -15,60 +17,121 @@ pub const DEPLOYMENT: &str = "14.0";
 /// The language version of metallibs and of source: the first with `bfloat`.
 pub const LANGUAGE: &str = "metal3.1";
 
-/// Compiles a unit's flattened source with `xcrun -sdk macosx metal`; `Ok(Err(reason))` where that compiler is not installed.
+/// Compiles what [`super::source_artefact`] made with `xcrun -sdk macosx metal`.
 ///
 /// # Errors
 /// [`Error::Compile`] with positions in the user's files, [`Error::Timeout`], and [`Error::Tool`] and [`Error::Io`] for what keeps the compiler from
 /// running.
-pub fn compile_library(unit: &Unit, text: &str) -> Result<std::result::Result<Artefact, String>> {
-    if let Err(reason) = compiler() {
-        return Ok(Err(reason));
-    }
+pub fn compile_library(source: &Artefact) -> Result<Artefact> {
+    let tool = "Apple's Metal compiler";
     let io = |action: &str| {
-        let action = format!("{action} of unit {}", unit.name);
+        let action = format!("{action} of unit {}", source.unit);
         move |source| Error::Io { action, source }
     };
+    let text = String::from_utf8_lossy(&source.code);
     let folder = tempfile::tempdir().map_err(io("make a folder for the metallib"))?;
     let path = folder.path().join("unit.metallib");
     let mut command = xcrun();
     command
+        .args(ARGUMENTS)
         .arg(format!("-std={LANGUAGE}"))
         .arg(format!("-mmacosx-version-min={DEPLOYMENT}"))
-        // Infinities and NaN hold; kernels name the functions that may be less exact.
-        .args(["-fno-fast-math", "-O2", "-x", "metal"])
-        .args(["-fno-color-diagnostics", "-fno-caret-diagnostics", "-w"])
         .arg("-o")
         .args([&path, Path::new("-")]);
-    let output = process::run(
-        command,
-        text,
-        unit.timeout,
-        "Apple's Metal compiler",
-        &unit.name,
-    )?;
+    let limit = Options::default().timeout;
+    let output = process::run(command, &text, limit, tool, &source.unit)?;
     if output.status.success() {
         let code = fs::read(&path).map_err(io("read the metallib"))?;
-        return Ok(Ok(artefact(unit, LIBRARY, code)));
+        return Ok(Artefact {
+            target: LIBRARY.to_owned(),
+            code,
+            ..source.clone()
+        });
     }
     let diagnostics: Vec<_> = diagnostic::parse(&output.stderr)
-        .map(|message| {
-            let location = Location {
+        .map(|message| Diagnostic {
+            location: Location {
                 file: Path::new(message.file).to_owned(),
                 line: message.line,
                 column: message.column,
-            };
-            unit.source
-                .diagnostic(location, message.severity, message.message)
+            },
+            severity: message.severity,
+            rule: None,
+            message: message.message.to_owned(),
+            source_line: line_of(&text, message.file, message.line).to_owned(),
         })
         .collect();
     if diagnostics.iter().any(|d| d.severity == Severity::Error) {
         return Err(Error::Compile { diagnostics });
     }
     Err(Error::Tool {
-        tool: "Apple's Metal compiler",
-        unit: unit.name.clone(),
+        tool,
+        unit: source.unit.clone(),
         message: output.stderr,
     })
+}
+
+/// What every run is given. Infinities and NaN hold; kernels name the functions that may be less exact.
+const ARGUMENTS: [&str; 7] = [
+    "-fno-fast-math",
+    "-O2",
+    "-x",
+    "metal",
+    "-fno-color-diagnostics",
+    "-fno-caret-diagnostics",
+    "-w",
+];
+
+impl Cache {
+    /// As [`compile_library`], unless the cache has the result.
+    ///
+    /// # Errors
+    /// Those of [`compile_library`], and [`Error::Tool`] where there is no such compiler.
+    pub fn compile_library(&self, source: &Artefact) -> Result<(Artefact, Origin)> {
+        let version = compiler().as_ref().map_err(|reason| Error::Tool {
+            tool: "Apple's Metal compiler",
+            unit: source.unit.clone(),
+            message: reason.clone(),
+        })?;
+        let key = fingerprint(source, version);
+        self.artefact(&key, || compile_library(source))
+    }
+}
+
+/// Digest of everything that decides what [`compile_library`] returns.
+fn fingerprint(source: &Artefact, version: &str) -> blake3::Hash {
+    let mut hasher = blake3::Hasher::new();
+    let mut part = |bytes: &[u8]| {
+        hasher.update(&(bytes.len() as u64).to_le_bytes());
+        hasher.update(bytes);
+    };
+    for text in [LIBRARY, LANGUAGE, DEPLOYMENT, version] {
+        part(text.as_bytes());
+    }
+    for argument in ARGUMENTS {
+        part(argument.as_bytes());
+    }
+    part(&source.to_bytes());
+    hasher.finalize()
+}
+
+/// A line of a file that is part of a flattened text; empty where it is not.
+fn line_of<'a>(text: &'a str, file: &str, line: u32) -> &'a str {
+    let mut at = ("", 0);
+    for content in text.lines() {
+        if let Some(rest) = content.trim_start().strip_prefix("#line ")
+            && let Some((number, name)) = rest.split_once(' ')
+            && let Ok(number) = number.parse()
+        {
+            at = (name.trim().trim_matches('"'), number);
+        } else {
+            if at == (file, line) {
+                return content;
+            }
+            at.1 += 1;
+        }
+    }
+    ""
 }
 
 fn xcrun() -> Command {
@@ -77,15 +140,57 @@ fn xcrun() -> Command {
     command
 }
 
-/// Whether there is a compiler, or why not.
-fn compiler() -> std::result::Result<(), String> {
-    let output = xcrun().arg("--version").output();
-    match output {
-        Ok(output) if output.status.success() => Ok(()),
-        Ok(output) => Err(format!(
-            "`xcrun -sdk macosx metal` does not run: {}",
-            String::from_utf8_lossy(&output.stderr).trim()
-        )),
-        Err(error) => Err(format!("`xcrun` does not run: {error}")),
+/// The first line of what Xcode's Metal compiler says of its version, or why there is no such compiler. Looked for once a process.
+pub fn compiler() -> &'static std::result::Result<String, String> {
+    static FOUND: OnceLock<std::result::Result<String, String>> = OnceLock::new();
+    FOUND.get_or_init(|| {
+        if !cfg!(target_os = "macos") {
+            return Err("Apple's Metal compiler runs on macOS only".to_owned());
+        }
+        match xcrun().arg("--version").output() {
+            Ok(output) if output.status.success() => {
+                let text = String::from_utf8_lossy(&output.stdout);
+                Ok(text.lines().next().unwrap_or_default().to_owned())
+            }
+            Ok(output) => Err(format!(
+                "`xcrun -sdk macosx metal` does not run: {}",
+                String::from_utf8_lossy(&output.stderr).trim()
+            )),
+            Err(error) => Err(format!("`xcrun` does not run: {error}")),
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_of_flattened_files_are_found() {
+        let text = "a0\n#line 1 \"a.h\"\na1\na2\n#line 7 \"u.metal\"\nu7\n";
+        assert_eq!(line_of(text, "a.h", 2), "a2");
+        assert_eq!(line_of(text, "u.metal", 7), "u7");
+        assert_eq!(line_of(text, "u.metal", 8), "");
+    }
+
+    #[test]
+    fn the_compiler_and_the_text_decide() {
+        let text = "kernel void k(device int* x [[buffer(0)]]) {}\n";
+        let unit = crate::Unit::from_source("u", text, &Options::default()).unwrap();
+        let source = super::super::source_artefact(&unit, text.to_owned());
+        let other = super::super::source_artefact(&unit, format!("{text}\n"));
+        assert_eq!(fingerprint(&source, "1"), fingerprint(&source, "1"));
+        assert_ne!(fingerprint(&source, "1"), fingerprint(&source, "2"));
+        assert_ne!(fingerprint(&source, "1"), fingerprint(&other, "1"));
+    }
+
+    #[test]
+    fn without_the_compiler_its_lack_is_said() {
+        let Err(reason) = compiler() else { return };
+        let text = "kernel void k(device int* x [[buffer(0)]]) {}\n";
+        let unit = crate::Unit::from_source("u", text, &Options::default()).unwrap();
+        let source = super::super::source_artefact(&unit, text.to_owned());
+        let error = Cache::in_memory().compile_library(&source).unwrap_err();
+        assert!(error.to_string().contains(reason), "{error}");
     }
 }

@@ -58,6 +58,29 @@ impl ConstantValue {
         }
     }
 
+    /// The value of type `scalar` that has these bits, zero-extended; `None` if none has.
+    pub fn from_bits(bits: u64, scalar: Scalar) -> Option<Self> {
+        let narrow = |bits: u64| u32::try_from(bits).ok();
+        Some(match scalar {
+            Scalar::Bool => Self::Bool(match bits {
+                0 => false,
+                1 => true,
+                _ => return None,
+            }),
+            Scalar::I8 => Self::Char(u8::try_from(bits).ok()? as i8),
+            Scalar::U8 => Self::Uchar(bits.try_into().ok()?),
+            Scalar::I16 => Self::Short(u16::try_from(bits).ok()? as i16),
+            Scalar::U16 => Self::Ushort(bits.try_into().ok()?),
+            Scalar::I32 => Self::Int(narrow(bits)? as i32),
+            Scalar::U32 => Self::Uint(narrow(bits)?),
+            Scalar::I64 => Self::Long(bits as i64),
+            Scalar::U64 => Self::Ulong(bits),
+            Scalar::F32 => Self::Float(f32::from_bits(narrow(bits)?)),
+            Scalar::BF16 => Self::Float(f32::from_bits(u32::from(u16::try_from(bits).ok()?) << 16)),
+            Scalar::F16 => Self::Float(half_to_f32(bits.try_into().ok()?)),
+        })
+    }
+
     /// Whether a constant of type `scalar` takes this value.
     pub fn fits(self, scalar: Scalar) -> bool {
         match self {
@@ -104,6 +127,18 @@ impl ConstantValue {
             // From its bits, as the smallest signed values have no literal.
             integer => format!("{}(0x{:x}ull)", scalar.msl_name(), integer.bits()),
         }
+    }
+}
+
+/// The value of a half-precision number.
+fn half_to_f32(bits: u16) -> f32 {
+    let sign = if bits & 0x8000 == 0 { 1.0 } else { -1.0 };
+    let (exponent, fraction) = (i32::from(bits >> 10 & 0x1f), f32::from(bits & 0x3ff));
+    sign * match exponent {
+        0 => fraction * 2f32.powi(-24),
+        31 if fraction == 0.0 => f32::INFINITY,
+        31 => f32::NAN,
+        _ => (1024.0 + fraction) * 2f32.powi(exponent - 25),
     }
 }
 
@@ -164,6 +199,34 @@ mod tests {
             ("*x*", "axa", true),
         ] {
             assert_eq!(matches(pattern, name), expected, "{pattern} {name}");
+        }
+    }
+
+    #[test]
+    fn bits_read_back() {
+        for (value, scalar) in [
+            (ConstantValue::Bool(true), Scalar::Bool),
+            (ConstantValue::Char(-3), Scalar::I8),
+            (ConstantValue::Ushort(65535), Scalar::U16),
+            (ConstantValue::Int(-1), Scalar::I32),
+            (ConstantValue::Ulong(u64::MAX), Scalar::U64),
+            (ConstantValue::Float(-0.375), Scalar::F32),
+        ] {
+            assert_eq!(ConstantValue::from_bits(value.bits(), scalar), Some(value));
+        }
+        assert_eq!(ConstantValue::from_bits(2, Scalar::Bool), None);
+        assert_eq!(ConstantValue::from_bits(1 << 32, Scalar::F32), None);
+        for value in [0.0, -1.5, 65504.0, 2f32.powi(-24), f32::INFINITY, 0.333] {
+            let (half, brain) = (half::f16::from_f32(value), half::bf16::from_f32(value));
+            for (bits, scalar, expected) in [
+                (half.to_bits(), Scalar::F16, half.to_f32()),
+                (brain.to_bits(), Scalar::BF16, brain.to_f32()),
+            ] {
+                assert_eq!(
+                    ConstantValue::from_bits(bits.into(), scalar),
+                    Some(ConstantValue::Float(expected))
+                );
+            }
         }
     }
 

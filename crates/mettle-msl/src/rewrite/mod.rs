@@ -5,7 +5,7 @@
 //! | `device`, `thread`, `threadgroup` | dropped |
 //! | `constant` | `const` |
 //! | `threadgroup T x[N];` in a body | `static METTLE_THREADGROUP T x[N];`, see `include/mettle/types.h` |
-//! | `[[attribute]]`, `kernel` | dropped; kernels become `static` functions that generated entries call |
+//! | `[[attribute]]`, `kernel` | dropped; kernels become `static` functions that generated entries call, without a body where not asked for |
 //! | `constant T X [[function_constant(n)]];` | a variable that the loader sets, or `constexpr` when the value is given |
 //! | functions that differ in address spaces only | one function |
 //! | `1.5`, `1.5h`, `1.5bf` | `1.5f`, `1.5f16`, `bfloat(1.5f)` |
@@ -70,7 +70,7 @@ pub(crate) fn rewrite(unit: &Unit, request: &Request<'_>) -> Result<Edited> {
         .map_err(|diagnostics| Error::Compile { diagnostics })?;
     constants::rewrite(&tokens, unit, request.constants, &mut rewriter.edits);
     branches::rewrite(&tokens, &mut rewriter.edits);
-    rewriter.items(&items);
+    rewriter.items(&items, request.kernels);
     rewriter.tokens();
     swizzle::spell_out(&tokens, &items, &mut rewriter.edits);
     let mut edited = rewriter.edits.apply(&source.text);
@@ -98,15 +98,24 @@ impl Rewriter<'_> {
     }
 
     /// Kernel functions and instantiations.
-    fn items(&mut self, items: &Items) {
+    fn items(&mut self, items: &Items, asked: &[&Kernel]) {
         for item in &items.list {
             match item.kind {
-                ItemKind::Function { parameters, .. } if item.templates.is_empty() => {
+                ItemKind::Function {
+                    name,
+                    parameters,
+                    body,
+                } if item.templates.is_empty() => {
                     // Without `static` an unused kernel would still be compiled to code.
                     if let Some(place) = self.kernel_mark(item.head..parameters) {
                         let t = self.tokens;
                         self.edits
                             .replace(t.start(place)..t.end(t.partner(place)), "static");
+                        if let Some(body) = body
+                            && !self.is_needed(name, asked)
+                        {
+                            self.declare_only(body);
+                        }
                     }
                 }
                 // The entries instantiate what is asked for.
@@ -116,6 +125,23 @@ impl Rewriter<'_> {
                 _ => {}
             }
         }
+    }
+
+    /// Whether a kernel function is asked for, or may be called by another.
+    fn is_needed(&self, name: usize, asked: &[&Kernel]) -> bool {
+        let t = self.tokens;
+        let function = t.str(name);
+        let named = || (0..t.len()).filter(|i| t.is(*i, function)).count();
+        asked.iter().any(|kernel| kernel.function == function) || named() > 1
+    }
+
+    /// Takes a function's body out, so that what is wrong in it does not matter.
+    fn declare_only(&mut self, body: usize) {
+        let t = self.tokens;
+        let range = t.start(body)..t.end(t.partner(body));
+        let newlines = t.text[range.clone()].matches('\n').count();
+        self.edits
+            .replace(range, format!(";{}", "\n".repeat(newlines)));
     }
 
     /// The `kernel` keyword in `range`, or the start of the attribute that holds it or a host name.
