@@ -64,7 +64,7 @@ fn check(
 
 #[test]
 fn candle() {
-    // Two instantiations for `float` and 256 columns declare more than 32 KB. They compile; no GPU of Apple's makes a pipeline of them.
+    // Two instantiations for `float` and 256 columns declare more than 32 KB. That is a limit of the GPU, not of the language.
     let known = ("scaled_dot_product_attention", "threadgroup-memory", 2);
     check(mettle_corpora::candle(), 17, 1734, &[known]);
 }
