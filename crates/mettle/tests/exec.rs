@@ -34,15 +34,6 @@ kernel void position(device uint* x [[buffer(0)]], uint3 at [[thread_position_in
   x[(at.z * size.y + at.y) * size.x + at.x] = at.x + 10 * at.y + 100 * at.z;
 }
 
-struct Table {
-  device const float* x;
-  device float* y;
-  uint count;
-};
-kernel void through_pointers(constant Table& table [[buffer(0)]], uint i [[thread_position_in_grid]]) {
-  if (i < table.count) table.y[i] = table.x[i] + 1;
-}
-
 kernel void beyond(device float* far [[buffer(0)]], uint i [[thread_position_in_grid]]) { far[i * 100] = 1; }
 
 kernel void forever(device int* x [[buffer(0)]]) {
@@ -58,6 +49,15 @@ kernel void optional(device int* x [[buffer(0)]], device int* y [[buffer(1), fun
 kernel void diverges(device int* x [[buffer(0)]], uint i [[thread_index_in_threadgroup]]) {
   if (i < 3) threadgroup_barrier(mem_flags::mem_device);
   x[i] = 1;
+}
+
+struct Table {
+  device const float* x;
+  device float* y;
+  uint count;
+};
+kernel void through_pointers(constant Table& table [[buffer(0)]], uint i [[thread_position_in_grid]]) {
+  if (i < table.count) table.y[i] = table.x[i] + 1;
 }
 ";
 
@@ -216,10 +216,11 @@ fn pointers_lead_to_buffers() {
         &with("0=@5,@6,u32:5"),
         &["out of bounds", "[[buffer(5)]], which has 16 bytes"],
     );
+    let args = ["--grid", "8", "--bytes", "0=@7,@7,u32:4"];
     bench.refused(
         "through_pointers",
-        &with("0=@5,@7,u32:4"),
-        &["@7 leads to no buffer"],
+        &args,
+        &["@7 leads to no buffer", "--buffer 7="],
     );
 }
 
