@@ -20,10 +20,10 @@ apple-check: setup-test
 	tools/apple-check.sh
 
 # Runs the Metal backend and every kernel case against the stand-in for Metal, which runs kernels on the CPU.
+mock-metal: MOCK = -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal --lib --test metal --test metal_cases --locked
 mock-metal: setup-test
-	cargo clippy -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal --lib --test metal --test metal_cases --locked -- -D warnings
-	cargo test -p mettle-gpu --features mock-metal --lib --test metal --locked
-	cargo test -p mettle-kernels --features mock-metal --test metal_cases --locked
+	cargo clippy $(MOCK) -- -D warnings
+	cargo test $(MOCK)
 
 # Reads mutated model files for ten minutes (part of `make test` for a few seconds). FUZZ_SECONDS=N for another time.
 FUZZ_SECONDS = 600

@@ -14,7 +14,7 @@ fn run(device: &str) {
     let cases = cases::select("*", "*", 1);
     let count = cases.len();
     for case in cases {
-        match case.run(&device, 0) {
+        match case.run(&device, 1) {
             Ok(outcome) if outcome.passed => {}
             Ok(outcome) => failures.push(format!("{case:?}\n  {outcome:?}")),
             Err(error) => failures.push(format!("{case:?}\n  {error}")),

@@ -214,7 +214,7 @@ impl Case {
 
     /// Runs the case: once in the device's natural order, compared with the reference, then once for each of
     /// `orders` seeded permutations of threads, SIMD groups and threadgroups, which must give the same bits (where
-    /// the device can permute: see [`Outcome::orders`]).
+    /// the device can permute: see [`Outcome::orders`]; else once more, with launches that may overlap).
     ///
     /// # Errors
     /// Those of the op and the device. A wrong result is no error: see [`Outcome::passed`].

@@ -45,7 +45,7 @@ pub struct Args {
     context: Option<usize>,
     #[command(flatten)]
     sampling: SamplingArgs,
-    /// Where to run: auto or cpu.
+    /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
     /// Print one JSON document at the end instead of streaming the text.

@@ -24,7 +24,7 @@ pub struct Args {
     /// Tokens of a window; each window starts without a memory of the one before. The model's context when absent.
     #[arg(long, value_name = "N")]
     context: Option<usize>,
-    /// Where to run: auto or cpu.
+    /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
     /// Machine-readable output: one JSON document.

@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use mettle_gpu::Device;
+use mettle_gpu::{Device, DeviceOptions};
 use mettle_kernels::cases::{self, Case, Outcome};
 use serde::Serialize;
 
@@ -16,9 +16,12 @@ use crate::terminal;
 /// Options of `mettle verify`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Where to run: auto or cpu.
+    /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Compile Metal source with fast math, to see which kernels it breaks; needs `--device metal`.
+    #[arg(long)]
+    fast_math: bool,
     /// Only kernels whose name matches this glob, such as `mul_mv_*`.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     kernel: String,
@@ -28,7 +31,8 @@ pub struct Args {
     /// The seed of the cases' data.
     #[arg(long, default_value_t = 1)]
     seed: u64,
-    /// Repeat each case under this many permuted orders of threads, SIMD groups and threadgroups.
+    /// Repeat each case under this many permuted orders of threads, SIMD groups and threadgroups; on GPUs, which choose the order themselves, once
+    /// with launches that may overlap.
     #[arg(long, value_name = "N", default_value_t = 2)]
     orders: u32,
     /// Machine-readable output: one JSON document.
@@ -65,7 +69,11 @@ struct Report {
 
 /// Runs the command; the exit code is 1 when a case failed.
 pub fn run(args: Args) -> Result<ExitCode> {
-    let device = Device::open(args.device.parse()?)?;
+    let options = DeviceOptions {
+        fast_math: args.fast_math,
+        ..DeviceOptions::default()
+    };
+    let device = Device::open_with(args.device.parse()?, &options)?;
     let cases = cases::select(&args.kernel, &args.case, args.seed);
     anyhow::ensure!(
         !cases.is_empty(),
@@ -165,6 +173,9 @@ fn why(case: &Case, outcome: &Outcome) -> String {
             "other results under the thread orders {:?}",
             outcome.unstable_orders
         ));
+    }
+    if outcome.unstable_overlap {
+        reasons.push("other results when launches may overlap".to_owned());
     }
     reasons.join("; ")
 }
