@@ -20,7 +20,8 @@ apple-check: setup-test
 	tools/apple-check.sh
 
 # Runs the Metal backend and every kernel case against the stand-in for Metal, which runs kernels on the CPU.
-mock-metal: MOCK = -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal --lib --test metal --test metal_cases --locked
+mock-metal: MOCK = -p mettle-gpu -p mettle-kernels --features mettle-gpu/mock-metal,mettle-kernels/mock-metal \
+	--lib --test metal --test metal_cases --locked
 mock-metal: setup-test
 	cargo clippy $(MOCK) -- -D warnings
 	cargo test $(MOCK)

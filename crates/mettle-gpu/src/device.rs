@@ -226,7 +226,8 @@ impl Device {
         Ok(buffer)
     }
 
-    /// Bytes of a mapped file, without a copy where the device can read host memory; then the buffer is read-only.
+    /// Bytes of a mapped file: without a copy where the device can read host memory, or with one that only the device sees (a Mac's GPU with memory
+    /// of its own); then the buffer is read-only. Else as [`Device::upload`].
     ///
     /// The file must not be changed while it is mapped.
     ///

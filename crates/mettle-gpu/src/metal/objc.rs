@@ -1,26 +1,27 @@
 //! Metal itself: each method sends its message and converts types, no more.
 
+mod error;
+
+use self::error::{api_error, encoders};
 use super::api::{
-    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, EncoderInfo, EncoderState,
-    Function, FunctionConstant, Library, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage,
-    Timestamps,
+    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, Function, FunctionConstant,
+    Library, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage, Timestamps,
 };
 use dispatch2::DispatchData;
+use objc2::available;
 use objc2::rc::{Retained, autoreleasepool};
-use objc2::runtime::{AnyObject, ProtocolObject};
-use objc2::{available, msg_send};
-use objc2_foundation::{NSArray, NSError, NSRange, NSString};
+use objc2::runtime::ProtocolObject;
+use objc2_foundation::{NSRange, NSString};
 use objc2_metal::{
     MTLAllocation, MTLBarrierScope, MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer,
-    MTLCommandBufferDescriptor, MTLCommandBufferEncoderInfoErrorKey, MTLCommandBufferErrorOption,
-    MTLCommandEncoder, MTLCommandEncoderErrorState, MTLCommandQueue, MTLCommonCounterSetTimestamp,
-    MTLCompileOptions, MTLComputeCommandEncoder, MTLComputePassDescriptor,
-    MTLComputePipelineDescriptor, MTLComputePipelineState, MTLCopyAllDevices,
-    MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor, MTLCounterSamplingPoint,
-    MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
-    MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary,
-    MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource,
-    MTLResourceOptions, MTLSize, MTLStorageMode,
+    MTLCommandBufferDescriptor, MTLCommandBufferErrorOption, MTLCommandEncoder, MTLCommandQueue,
+    MTLCommonCounterSetTimestamp, MTLCompileOptions, MTLComputeCommandEncoder,
+    MTLComputePassDescriptor, MTLComputePipelineDescriptor, MTLComputePipelineState,
+    MTLCopyAllDevices, MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor,
+    MTLCounterSamplingPoint, MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice,
+    MTLDispatchType, MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion,
+    MTLLibrary, MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor,
+    MTLResource, MTLResourceOptions, MTLSize, MTLStorageMode,
 };
 use std::ffi::c_void;
 use std::ptr::NonNull;
@@ -486,42 +487,5 @@ fn size([width, height, depth]: [u32; 3]) -> MTLSize {
         width: width as usize,
         height: height as usize,
         depth: depth as usize,
-    }
-}
-
-fn api_error(error: &NSError) -> ApiError {
-    ApiError {
-        description: error.localizedDescription().to_string(),
-        code: error.code(),
-        encoders: Vec::new(),
-    }
-}
-
-/// What a failed command buffer's error says of its encoders.
-fn encoders(error: &NSError) -> Vec<EncoderInfo> {
-    // SAFETY: a constant of Metal's.
-    let key = unsafe { MTLCommandBufferEncoderInfoErrorKey };
-    let Some(list) = error.userInfo().objectForKey(key) else {
-        return Vec::new();
-    };
-    let Some(list) = list.downcast_ref::<NSArray>() else {
-        return Vec::new();
-    };
-    list.iter().map(|info| encoder_info(&info)).collect()
-}
-
-fn encoder_info(info: &AnyObject) -> EncoderInfo {
-    // SAFETY: Metal documents the elements of this list as objects of `MTLCommandBufferEncoderInfo`, which have this method of this type.
-    let state: MTLCommandEncoderErrorState = unsafe { msg_send![info, errorState] };
-    // SAFETY: as above.
-    let signposts: Option<Retained<NSArray<NSString>>> = unsafe { msg_send![info, debugSignposts] };
-    let text = |string: Retained<NSString>| string.to_string();
-    EncoderInfo {
-        state: match state {
-            MTLCommandEncoderErrorState::Affected => EncoderState::Affected,
-            MTLCommandEncoderErrorState::Faulted => EncoderState::Faulted,
-            _ => EncoderState::Other,
-        },
-        signposts: signposts.map_or_else(Vec::new, |list| list.iter().map(text).collect()),
     }
 }

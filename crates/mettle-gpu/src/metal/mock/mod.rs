@@ -1,10 +1,10 @@
 //! A stand-in for Metal on any machine: the backend runs against it unchanged, and kernels run on the CPU device's executor.
 //!
-//! It panics where Metal's API validation would stop the program: encoding after the end, with two encoders at once or without a pipeline, missing
-//! or short arguments, offsets outside of buffers or not aligned, too many threads or too much threadgroup memory, committing twice or too
-//! early, objects of another device, releasing what a command buffer still uses. And it panics where Metal would say nothing: at messages that leave autoreleased
-//! objects without a pool, and at objects without a label. `tests` sees to it that each of these fires. Work runs as late as Metal may run it:
-//! when the host waits for it.
+//! It panics where Metal's API validation would stop the program: encoding after the end, with two encoders at once or without a pipeline,
+//! missing or short arguments, offsets outside of buffers or not aligned, too many threads or too much threadgroup memory, committing twice
+//! or too early, objects of another device, releasing what a command buffer still uses. And it panics where Metal would say nothing: at
+//! messages that leave autoreleased objects without a pool, and at objects without a label. `tests` sees to it that each of these fires. Work
+//! runs as late as Metal may run it: when the host waits for it.
 //!
 //! It has two GPUs: one that shares memory with the host and records when encoders begin and end, and one of low power with memory of its own,
 //! whose copy of a buffer is only brought together with the host's where the backend asks for it, and which records no times.
