@@ -312,6 +312,11 @@ impl Device {
 }
 
 fn cpu(options: &DeviceOptions) -> Result<Arc<dyn Backend>> {
+    if !cfg!(target_os = "linux") {
+        return Err(Error::NoDevice {
+            reasons: "cpu: compiled kernels are shared objects for Linux".to_owned(),
+        });
+    }
     Ok(Arc::new(CpuBackend::new(options)?))
 }
 

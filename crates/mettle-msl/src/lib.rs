@@ -53,4 +53,5 @@ pub use reflect::{
     FunctionConstant, Kernel, Layout, Scalar, Struct, Type, Variant,
 };
 pub use target::{CpuLevel, PtxLevel, Target, TargetClass};
+pub use tool::clang::Clang;
 pub use unit::{Instrumentation, Options, Unit};

@@ -4,6 +4,7 @@ pub mod bench;
 pub mod cache;
 pub mod check;
 pub mod diagnostics;
+pub mod doctor;
 pub mod exec;
 pub mod generate;
 pub mod kernels;

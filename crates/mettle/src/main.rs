@@ -31,7 +31,9 @@ enum Command {
     Verify(commands::verify::Args),
     /// Measure kernels against what the device can do at most.
     Bench(commands::bench::Args),
-    /// Show or clear what is kept of compiled sources.
+    /// Show the devices and which would be chosen, the compilers, the embedded kernels and the cache, and try each device.
+    Doctor(commands::doctor::Args),
+    /// Show, fill or clear what is kept of compiled sources.
     Cache(commands::cache::Args),
     /// Check Metal sources: whether they compile, what is wrong with them, and what their kernels take.
     Check(commands::check::Args),
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
         Command::Score(args) => commands::score::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Bench(args) => commands::bench::run(args),
+        Command::Doctor(args) => commands::doctor::run(args),
         Command::Cache(args) => commands::cache::run(args),
         Command::Check(args) => commands::check::run(args),
         Command::Exec(args) => commands::exec::run(*args),
@@ -66,9 +69,14 @@ fn main() -> ExitCode {
 
 /// Tells why the command failed: mistakes in a Metal source at their places, all else in a line.
 fn report(error: &anyhow::Error) {
-    let diagnostics = error
+    let of_unit = error
         .downcast_ref::<mettle_msl::Error>()
-        .map_or(&[][..], mettle_msl::Error::diagnostics);
+        .map(mettle_msl::Error::diagnostics);
+    let of_kernel = match error.downcast_ref::<mettle_gpu::Error>() {
+        Some(mettle_gpu::Error::Compile { diagnostics, .. }) => Some(&diagnostics[..]),
+        _ => None,
+    };
+    let diagnostics = of_unit.or(of_kernel).unwrap_or_default();
     match commands::diagnostics::draw(diagnostics, &std::io::stderr()) {
         Ok(drawn) if !drawn.is_empty() => eprint!("error: the source does not compile\n\n{drawn}"),
         _ => eprintln!("error: {error:#}"),

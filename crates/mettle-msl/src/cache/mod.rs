@@ -221,6 +221,24 @@ impl Cache {
         })
     }
 
+    /// Whether entries can be written.
+    ///
+    /// # Errors
+    /// [`Error::Io`] with the reason why not.
+    pub fn check_writable(&self) -> Result<()> {
+        let Some(folder) = &self.folder else {
+            return Ok(());
+        };
+        let written = tempfile::Builder::new()
+            .prefix(PARTIAL)
+            .tempfile_in(folder)
+            .and_then(|mut file| file.write_all(&[0; DIGEST]));
+        written.map_err(|source| Error::Io {
+            action: format!("write in {}", folder.display()),
+            source,
+        })
+    }
+
     /// Removes every entry; what it held is returned.
     ///
     /// # Errors

@@ -10,9 +10,10 @@ use std::time::Duration;
 /// Oldest clang that compiles our headers.
 const OLDEST: u32 = 16;
 
-/// A usable clang.
+/// A usable clang, which compiles kernels for CPUs and NVIDIA GPUs.
 #[derive(Clone, Debug)]
-pub(crate) struct Clang {
+pub struct Clang {
+    /// The program, or its name where it is found on the path.
     pub path: PathBuf,
     /// First line of `--version`; part of what decides whether cached results hold.
     pub version: String,
@@ -22,6 +23,9 @@ pub(crate) struct Clang {
 
 impl Clang {
     /// `METTLE_CLANG` if it is set, else the newest of clang-21 to clang-16, else `clang`. Looked for once a process.
+    ///
+    /// # Errors
+    /// [`Error::NoCompiler`], [`Error::CompilerVersion`], or what keeps `METTLE_CLANG` from running.
     pub fn find() -> Result<&'static Self> {
         static FOUND: OnceLock<Clang> = OnceLock::new();
         if let Some(found) = FOUND.get() {
@@ -76,14 +80,14 @@ impl Clang {
     }
 
     /// A command without arguments.
-    pub fn command(&self) -> Command {
+    pub(crate) fn command(&self) -> Command {
         Command::new(&self.path)
     }
 }
 
 impl Clang {
     /// The version of LLVM; zero if it is not known.
-    pub fn major(&self) -> u32 {
+    pub(crate) fn major(&self) -> u32 {
         major(&self.version).unwrap_or(0)
     }
 }

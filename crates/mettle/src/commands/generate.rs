@@ -166,6 +166,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         announce(&name, &device, &memory);
     }
     let model = Model::load(&device, &file, &load)?;
+    warm(&model);
     let mut session = model.session()?;
     if args.profile {
         session.start_profile();
@@ -202,6 +203,20 @@ pub fn run(args: Args) -> Result<ExitCode> {
         eprintln!("{}", profile_table(profile));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes the pipelines before the first token needs them. What fails is told when it is asked for.
+fn warm(model: &Model) {
+    let progress = terminal::progress(model.pipelines().len() as u64, "preparing kernels");
+    let report = model.warm(&|_| progress.inc(1));
+    progress.finish_and_clear();
+    tracing::info!(
+        pipelines = report.usable(),
+        made = ?report.made,
+        failed = report.failed.len(),
+        elapsed = ?report.elapsed,
+        "prepared kernels"
+    );
 }
 
 /// The prompt given, or what a pipe holds; with the bundled model and a person at the terminal, its default.

@@ -2,16 +2,20 @@
 
 use std::collections::BTreeMap;
 use std::io::Write;
+use std::path::PathBuf;
 use std::process::ExitCode;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use comfy_table::{Table, presets};
-use mettle_gpu::{Device, DeviceOptions};
+use mettle_gpu::{Device, DeviceOptions, Reloaded};
 use mettle_kernels::cases::{self, Case, Outcome};
 use serde::Serialize;
 
 use crate::terminal;
+
+/// How often files are looked at with `--watch`.
+const LOOK: Duration = Duration::from_millis(200);
 
 /// Options of `mettle verify`.
 #[derive(clap::Args)]
@@ -35,6 +39,13 @@ pub struct Args {
     /// with launches that may overlap.
     #[arg(long, value_name = "N", default_value_t = 2)]
     orders: u32,
+    /// A folder whose `.metal` files take the place of the embedded ones, with their headers in its `include`: to work on kernels without
+    /// building.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
+    /// Verify again whenever one of these files has changed, until stopped.
+    #[arg(long, requires = "sources", conflicts_with = "json")]
+    watch: bool,
     /// Machine-readable output: one JSON document.
     #[arg(long)]
     json: bool,
@@ -64,12 +75,55 @@ struct Report {
     passed: usize,
     failed: usize,
     seconds: f64,
+    code: Code,
     cases: Vec<Row>,
+}
+
+/// Where the code of the kernels came from: loaded artefacts.
+#[derive(Serialize, Default)]
+pub struct Code {
+    embedded: u64,
+    cached: u64,
+    compiled: u64,
+    source: u64,
+    /// Pipelines for which the first choice did not serve.
+    fallbacks: u64,
+}
+
+impl From<&Device> for Code {
+    fn from(device: &Device) -> Self {
+        let stats = device.pipeline_stats();
+        Code {
+            embedded: stats.embedded,
+            cached: stats.cached,
+            compiled: stats.compiled,
+            source: stats.source,
+            fallbacks: stats.fallbacks,
+        }
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "{} embedded, {} from the cache, {} compiled, {} from source, {} fallbacks",
+            self.embedded, self.cached, self.compiled, self.source, self.fallbacks
+        )
+    }
 }
 
 /// Runs the command; the exit code is 1 when a case failed.
 pub fn run(args: Args) -> Result<ExitCode> {
+    if let Some(folder) = &args.sources {
+        anyhow::ensure!(
+            folder.is_dir(),
+            "--sources {}: there is no such folder",
+            folder.display()
+        );
+    }
     let options = DeviceOptions {
+        sources: args.sources.clone(),
         fast_math: args.fast_math,
         ..DeviceOptions::default()
     };
@@ -81,11 +135,40 @@ pub fn run(args: Args) -> Result<ExitCode> {
         args.kernel,
         args.case
     );
+    let passed = verify(&args, &device, &cases)?;
+    if args.watch {
+        return watch(&args, &device, &cases);
+    }
+    Ok(match passed {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
+    })
+}
+
+/// Verifies again after every change.
+fn watch(args: &Args, device: &Device, cases: &[Case]) -> Result<ExitCode> {
+    loop {
+        std::thread::sleep(LOOK);
+        let mut changed = false;
+        for Reloaded { unit, error } in device.reload() {
+            match error {
+                Some(error) => eprintln!("{unit} stays as it was: {error}"),
+                None => changed = true,
+            }
+        }
+        if changed {
+            verify(args, device, cases)?;
+        }
+    }
+}
+
+/// Runs the cases and reports; whether all passed.
+fn verify(args: &Args, device: &Device, cases: &[Case]) -> Result<bool> {
     let started = Instant::now();
     let progress = terminal::progress(cases.len() as u64, "verifying");
     let mut rows = Vec::with_capacity(cases.len());
-    for case in &cases {
-        rows.push(row(case, &device, args.orders));
+    for case in cases {
+        rows.push(row(case, device, args.orders));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -97,6 +180,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         passed: rows.len() - failed,
         failed,
         seconds: started.elapsed().as_secs_f64(),
+        code: device.into(),
         cases: rows,
     };
     let mut out = std::io::stdout().lock();
@@ -105,11 +189,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     } else {
         print(&report, &mut out)?;
     }
-    Ok(if failed == 0 {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(failed == 0)
 }
 
 fn row(case: &Case, device: &Device, orders: u32) -> Row {
@@ -215,8 +295,8 @@ fn print(report: &Report, out: &mut impl Write) -> Result<()> {
     }
     writeln!(
         out,
-        "{} passed, {} failed on {} in {:.1} s, seed {}",
-        report.passed, report.failed, report.device, report.seconds, report.seed
+        "code: {}\n{} passed, {} failed on {} in {:.1} s, seed {}",
+        report.code, report.passed, report.failed, report.device, report.seconds, report.seed
     )?;
     Ok(())
 }

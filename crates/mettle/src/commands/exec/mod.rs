@@ -179,10 +179,8 @@ fn pipeline(
         .find_map(|name| Target::from_name(name));
     let target = target.with_context(|| format!("nothing compiles for {}", device.name()))?;
     let kernels = [kernel.name.as_str()];
-    let artefact = match Cache::of_user() {
-        Some(cache) => cache.compile(unit, target, Some(constants), &kernels)?.0,
-        None => mettle_msl::compile(unit, target, Some(constants), &kernels)?,
-    };
+    let cache = Cache::of_user().unwrap_or_else(Cache::in_memory);
+    let (artefact, _) = cache.compile(unit, target, Some(constants), &kernels)?;
     // The constants are compiled in, so that the pipeline is asked for none.
     let artefacts = vec![(
         target.name().to_owned(),
