@@ -95,7 +95,7 @@ impl<T> Buffer<T> {
     }
 
     /// The alignment of the first element: a power of two, at most that of the storage.
-    pub(crate) fn alignment(&self) -> usize {
+    pub fn alignment(&self) -> usize {
         let lowest = self.offset & self.offset.wrapping_neg();
         match lowest {
             0 => self.storage.raw.alignment,

@@ -33,15 +33,19 @@ kernel void roofline_fma_f32(
 {
     const wide factor = splat(params.factor);
     const wide addend = splat(params.addend);
+    // Unrolled, so that the sums stay in registers.
     wide sums[8];
+#pragma unroll
     for (ushort k = 0; k < 8; k++) {
         sums[k] = splat(float(k));
     }
     for (uint step = 0; step < params.steps; step++) {
+#pragma unroll
         for (ushort k = 0; k < 8; k++) {
             sums[k] = fma(sums[k], factor, addend);
         }
     }
+#pragma unroll
     for (ushort k = 0; k < 8; k++) {
         store(out + (i * 8 + k) * WIDE, sums[k]);
     }

@@ -60,14 +60,55 @@ fn parts(grid: &GridSize) -> Vec<Part> {
     parts
 }
 
-/// Puts a launch on the stream.
+/// A launch as the driver takes it: one part of a grid.
+pub(super) struct Ready<'a> {
+    pub function: sys::CUfunction,
+    pub blocks: [u32; 3],
+    /// Threads of each block.
+    pub threads: [u32; 3],
+    /// Bytes of dynamic threadgroup memory.
+    pub shared: u32,
+    /// Where each parameter lies, and how many bytes are ours.
+    pub parameters: &'a mut [*mut c_void],
+    pub lengths: &'a [usize],
+}
+
+impl Ready<'_> {
+    /// Puts it on the stream.
+    ///
+    /// # Safety
+    /// The context is current, and what the parameters point to stays so until the stream is done.
+    pub unsafe fn run(&mut self, gpu: &Gpu) -> Result<(), String> {
+        let [x, y, z] = self.blocks;
+        let [width, height, depth] = self.threads;
+        // SAFETY: the caller's promise; the parameters are those of the kernel, in its order, and are copied by the call.
+        check(unsafe {
+            sys::cuLaunchKernel(
+                self.function,
+                x,
+                y,
+                z,
+                width,
+                height,
+                depth,
+                self.shared,
+                gpu.stream,
+                self.parameters.as_mut_ptr(),
+                ptr::null_mut(),
+            )
+        })
+        .map_err(|failure| format!("cannot launch it: {failure}"))
+    }
+}
+
+/// Gives each part of a launch to `take`.
 ///
 /// # Safety
-/// The commands are valid, the context is current, and everything stays so until the stream is done.
-pub(super) unsafe fn launch(
-    gpu: &Gpu,
+/// The commands are valid, and the context is current.
+pub(super) unsafe fn each_part(
     commands: &Commands<'_>,
     launch: &RawLaunch,
+    mut take: impl FnMut(&mut Ready<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
     // SAFETY: the caller's promise: pipelines are kernels of loaded code.
     let kernel: &Kernel = unsafe { &*ptr::with_exposed_provenance(launch.pipeline.0 as usize) };
@@ -75,7 +116,7 @@ pub(super) unsafe fn launch(
         &commands.arguments[launch.arguments.start as usize..launch.arguments.end as usize];
     // Addresses of buffers by index, bytes of values by index, offsets of threadgroup memory by index.
     let mut buffers = [0_u64; MAX_ARGUMENTS + 1];
-    let mut values = [ptr::null::<u8>(); MAX_ARGUMENTS + 1];
+    let mut values: [&[u8]; MAX_ARGUMENTS + 1] = [&[]; MAX_ARGUMENTS + 1];
     let mut offsets = [0_u32; MAX_ARGUMENTS + 1];
     let mut shared = 0;
     for argument in arguments {
@@ -86,9 +127,11 @@ pub(super) unsafe fn launch(
                 offset,
                 ..
             } => buffers[index as usize] = buffer + offset as u64,
-            RawArgument::Value { index, offset, .. } => {
-                values[index as usize] = commands.values[offset..].as_ptr()
-            }
+            RawArgument::Value {
+                index,
+                offset,
+                bytes,
+            } => values[index as usize] = &commands.values[offset..offset + bytes],
             RawArgument::Reached { .. } => {}
             RawArgument::ThreadgroupMemory { index, bytes } => {
                 offsets[index as usize] = shared;
@@ -105,37 +148,33 @@ pub(super) unsafe fn launch(
             origin: part.origin,
         };
         let mut parameters: Vec<*mut c_void> = Vec::with_capacity(1 + kernel.parameters.len());
+        let mut lengths = Vec::with_capacity(parameters.capacity());
         parameters.push((&raw mut dispatch).cast());
+        lengths.push(size_of::<Dispatch>());
         for &(kind, index) in &kernel.parameters {
             let index = index as usize;
-            parameters.push(match kind {
-                Kind::Buffer { .. } => (&raw mut buffers[index]).cast(),
+            let (parameter, length) = match kind {
+                Kind::Buffer { .. } => ((&raw mut buffers[index]).cast(), size_of::<u64>()),
                 // The driver reads as many bytes as the kernel declares.
-                Kind::Value => values[index].cast_mut().cast(),
-                Kind::ThreadgroupMemory => (&raw mut offsets[index]).cast(),
-            });
+                Kind::Value => (
+                    values[index].as_ptr().cast_mut().cast(),
+                    values[index].len(),
+                ),
+                Kind::ThreadgroupMemory => ((&raw mut offsets[index]).cast(), size_of::<u32>()),
+            };
+            parameters.push(parameter);
+            lengths.push(length);
         }
-        let [x, y, z] = part.groups;
         let [width, height, depth] = part.threads;
-        // SAFETY: the caller's promise; the parameters are those of the kernel, in its order, and are copied by the call.
-        unsafe {
-            let function = kernel.function(width * height * depth)?;
-            let parameters = parameters.as_mut_ptr();
-            check(sys::cuLaunchKernel(
-                function,
-                x,
-                y,
-                z,
-                width,
-                height,
-                depth,
-                shared,
-                gpu.stream,
-                parameters,
-                ptr::null_mut(),
-            ))
-            .map_err(|failure| format!("cannot launch it: {failure}"))?;
-        }
+        take(&mut Ready {
+            // SAFETY: the caller's promise.
+            function: unsafe { kernel.function(width * height * depth) }?,
+            blocks: part.groups,
+            threads: part.threads,
+            shared,
+            parameters: &mut parameters,
+            lengths: &lengths,
+        })?;
     }
     Ok(())
 }

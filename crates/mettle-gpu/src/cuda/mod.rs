@@ -1,9 +1,10 @@
 //! NVIDIA GPUs through the driver alone, which is found at run time: no CUDA toolkit is needed to build or to run.
 //!
-//! A SIMD group is a warp, a threadgroup a block. Launches go to one stream in order, which also keeps their hazards.
+//! A SIMD group is a warp, a threadgroup a block. Launches go to one stream, in order or as a graph, which keeps their hazards.
 
 mod code;
 mod driver;
+mod graph;
 mod launch;
 
 use std::ptr;
@@ -13,6 +14,7 @@ use cudarc::driver::sys;
 
 use self::code::Code;
 use self::driver::{Failure, Gpu, check, get};
+use self::graph::Graphs;
 use crate::backend::{
     Backend, Commands, Completion, LoadError, RawBuffer, RawFault, RawKernel, RawLibrary,
     RawPipeline, Submitted,
@@ -27,6 +29,7 @@ pub(crate) struct CudaBackend {
     gpu: Arc<Gpu>,
     targets: &'static [&'static str],
     limits: Limits,
+    graphs: Graphs,
     /// Waits for each launch, so that a failure is that of the launch.
     one_by_one: bool,
 }
@@ -49,6 +52,7 @@ impl CudaBackend {
                 max_threads_in_direction: [1024, 1024, 64],
                 ..Limits::default()
             },
+            graphs: Graphs::default(),
             one_by_one: options.guard,
         })
     }
@@ -61,6 +65,33 @@ impl CudaBackend {
         }
     }
 
+    /// Puts launches on the stream one after the other, and events around each when its time is asked for.
+    ///
+    /// # Safety
+    /// As for `Backend::submit`.
+    unsafe fn launch_each(
+        &self,
+        commands: &Commands<'_>,
+        events: &mut Vec<Event>,
+    ) -> Result<(), (usize, String)> {
+        let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
+        if commands.profile {
+            events.push(Event::record(&self.gpu).map_err(at(0))?);
+        }
+        for (index, launch) in commands.launches.iter().enumerate() {
+            // SAFETY: the caller's promise.
+            unsafe { launch::each_part(commands, launch, |part| part.run(&self.gpu)) }
+                .map_err(|reason| (index, reason))?;
+            if commands.profile {
+                events.push(Event::record(&self.gpu).map_err(at(index))?);
+            }
+            if self.one_by_one || commands.profile {
+                self.gpu.finish().map_err(at(index))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Runs launches; the time of each when asked for. On failure the index of the launch and the reason.
     ///
     /// # Safety
@@ -70,19 +101,16 @@ impl CudaBackend {
         let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
         self.gpu.enter().map_err(at(0))?;
         let mut events = Vec::new();
-        if commands.profile {
-            events.push(Event::record(&self.gpu).map_err(at(0))?);
-        }
-        for (index, launch) in commands.launches.iter().enumerate() {
+        let graph = if self.one_by_one || commands.profile {
+            None
+        } else {
             // SAFETY: the caller's promise.
-            unsafe { launch::launch(&self.gpu, commands, launch) }
-                .map_err(|reason| (index, reason))?;
-            if commands.profile {
-                events.push(Event::record(&self.gpu).map_err(at(index))?);
-            }
-            if self.one_by_one || commands.profile {
-                self.gpu.finish().map_err(at(index))?;
-            }
+            unsafe { self.graphs.run(&self.gpu, commands) }
+        };
+        match graph {
+            Some(ran) => ran?,
+            // SAFETY: the caller's promise.
+            None => unsafe { self.launch_each(commands, &mut events) }?,
         }
         self.gpu.finish().map_err(|failure| {
             let which = match last {
@@ -219,6 +247,7 @@ unsafe impl Backend for CudaBackend {
     }
 
     unsafe fn unload(&self, library: RawLibrary) {
+        self.graphs.clear();
         let code: *mut Code = ptr::with_exposed_provenance_mut(library.0 as usize);
         // SAFETY: the caller's promise: it is from `load`, and nobody uses it.
         drop(unsafe { Box::from_raw(code) });

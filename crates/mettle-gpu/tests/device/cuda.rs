@@ -226,6 +226,46 @@ fn launches_are_timed() {
     assert!((1..1_000_000_000).contains(&time.nanoseconds), "{time:?}");
 }
 
+/// The launches of such passes are kept as a graph, whose parameters and sizes change from step to step.
+#[test]
+fn steps_with_the_same_launches() {
+    let Some(device) = gpu() else { return };
+    let kernel = pipeline(&device, "scale_and_count");
+    let mut expected = [vec![1u32; 1024], vec![2; 1024], vec![3; 1024]];
+    let buffers: Vec<_> = expected
+        .iter()
+        .map(|values| device.upload(values).unwrap())
+        .collect();
+    // Sizes with and without a smaller threadgroup at the edge, so two shapes take turns.
+    for (step, len) in [1000, 999, 1024, 777, 512, 600, 1000, 256, 1023, 1024]
+        .into_iter()
+        .enumerate()
+    {
+        let mut pass = device.pass();
+        // The second does not wait for the first, the third waits for both.
+        for (launch, (from, to)) in [(0, 1), (0, 2), (1, 0), (2, 1), (0, 2), (2, 0)]
+            .into_iter()
+            .enumerate()
+        {
+            let factor = (step * 7 + launch) as u32;
+            pass.dispatch_pipeline(&kernel, Grid::elements(len).threads(256), |arguments| {
+                arguments.read(0, "from", &buffers[from]);
+                arguments.write(1, "to", &buffers[to]);
+                arguments.value(2, "factor", &factor);
+            })
+            .unwrap();
+            let source = expected[from].clone();
+            for (i, (to, from)) in expected[to].iter_mut().zip(source).enumerate().take(len) {
+                *to = from.wrapping_mul(factor).wrapping_add(i as u32);
+            }
+        }
+        pass.submit().unwrap().wait().unwrap();
+        for (buffer, expected) in buffers.iter().zip(&expected) {
+            assert!(buffer.read().unwrap() == *expected, "step {step}");
+        }
+    }
+}
+
 /// An access far outside of every buffer ends the device, so it happens in a process of its own.
 #[test]
 fn a_fault_names_its_kernel() {

@@ -3,14 +3,15 @@
 use super::{Meter, Work};
 use crate::Result;
 use crate::ops::{roofline_copy, roofline_fma};
-use mettle_gpu::Tensor;
+use mettle_gpu::{DeviceKind, Tensor};
 use std::time::Instant;
 
 /// Measurements of each figure; the best counts, since a limit is looked for.
 const REPEATS: usize = 7;
 
-/// Values that the multiply-add measurement works on, and its steps.
+/// Values that the multiply-add measurement works on, and its steps. A GPU needs more threads than a CPU to show what it can do.
 const VALUES: usize = 1 << 20;
+const VALUES_OF_GPU: usize = 1 << 25;
 const STEPS: u32 = 256;
 
 /// Launches in one pass, to tell the cost of a launch.
@@ -41,7 +42,11 @@ impl Roofline {
             copy = copy.max(bytes as f64 / seconds);
         }
         let device = meter.device();
-        let mut out = Tensor::zeros::<f32>(device, [VALUES])?;
+        let values = match device.kind() {
+            DeviceKind::Cpu => VALUES,
+            _ => VALUES_OF_GPU,
+        };
+        let mut out = Tensor::zeros::<f32>(device, [values])?;
         let mut rate = 0.0f64;
         for _ in 0..REPEATS {
             let mut pass = device.pass();

@@ -17,12 +17,15 @@ pub struct Params {
     pub rows: u32,
     /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
+    /// `uint aligned`: whether x, and dense weights, may be read sixteen bytes at a time: each row starts at a multiple
+    pub aligned: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 12);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, k) == 4);
+    assert!(std::mem::offset_of!(Params, aligned) == 8);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -45,9 +48,9 @@ impl Constants {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct F32F32<'a> {
     /// `device const float* w`.
     pub w: &'a Buffer<f32>,
@@ -80,9 +83,9 @@ impl Binding for F32F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct F16F32<'a> {
     /// `device const half* w`.
     pub w: &'a Buffer<half::f16>,
@@ -115,9 +118,9 @@ impl Binding for F16F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Bf16F32<'a> {
     /// `device const bfloat* w`.
     pub w: &'a Buffer<half::bf16>,
@@ -150,9 +153,9 @@ impl Binding for Bf16F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q4_0F32<'a> {
     /// `device const block_q4_0* w`.
     pub w: &'a Buffer<BlockQ4_0>,
@@ -185,9 +188,9 @@ impl Binding for Q4_0F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q4_1F32<'a> {
     /// `device const block_q4_1* w`.
     pub w: &'a Buffer<BlockQ4_1>,
@@ -220,9 +223,9 @@ impl Binding for Q4_1F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q5_0F32<'a> {
     /// `device const block_q5_0* w`.
     pub w: &'a Buffer<BlockQ5_0>,
@@ -255,9 +258,9 @@ impl Binding for Q5_0F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q5_1F32<'a> {
     /// `device const block_q5_1* w`.
     pub w: &'a Buffer<BlockQ5_1>,
@@ -290,9 +293,9 @@ impl Binding for Q5_1F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q8_0F32<'a> {
     /// `device const block_q8_0* w`.
     pub w: &'a Buffer<BlockQ8_0>,
@@ -325,9 +328,9 @@ impl Binding for Q8_0F32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q4KF32<'a> {
     /// `device const block_q4_K* w`.
     pub w: &'a Buffer<BlockQ4K>,
@@ -360,9 +363,9 @@ impl Binding for Q4KF32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q5KF32<'a> {
     /// `device const block_q5_K* w`.
     pub w: &'a Buffer<BlockQ5K>,
@@ -395,9 +398,9 @@ impl Binding for Q5KF32<'_> {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each step and row: the grid is \[m / COLUMNS, rows\] threads, or
-/// \[m / COLUMNS, ceil(rows / s)\] threadgroups of s SIMD groups. Steps come first, so that the columns are done while the
-/// weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
+/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
+/// that the columns are done while the weights of a threadgroup's rows are at hand.
 pub struct Q6KF32<'a> {
     /// `device const block_q6_K* w`.
     pub w: &'a Buffer<BlockQ6K>,

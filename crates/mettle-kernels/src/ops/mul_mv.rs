@@ -14,8 +14,14 @@ const OP: Op = Op("mul_mat");
 /// Columns that a launch takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
 const MAX_COLUMNS: usize = 4;
 
-/// SIMD groups of a threadgroup, each with a row.
+/// Rows that a threadgroup computes together: `ROWS` of `mul_mv.metal`.
+const ROWS: usize = 4;
+
+/// SIMD groups of a threadgroup, which share the values of a row.
 const SIMD_GROUPS: usize = 4;
+
+/// Bytes of the vectors that a GPU loads.
+const VECTOR: usize = 16;
 
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
 /// [`FORMATS`], `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
@@ -38,11 +44,17 @@ fn mapped(
     let (n, k, m) = (w.rows(), w.columns(), x.rows());
     OP.dense("w", w)?;
     OP.size("x", m)?;
+    let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
+    // Blocks of quantised weights are not aligned to vectors.
+    let dense = w.format().block_len() == 1;
+    let aligned = (k * size_of::<f32>()).is_multiple_of(VECTOR)
+        && x.alignment() >= VECTOR
+        && (!dense || w.row_bytes().is_multiple_of(VECTOR) && w.bytes().alignment() >= VECTOR);
     let params = Params {
         rows: OP.size("w", n)?,
         k: OP.size("w", k)?,
+        aligned: aligned.into(),
     };
-    let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
     let out: Buffer<f32> = OP.matrix("out", out, m, n)?;
 
     // As many whole steps of four columns as there are, then the rest.
@@ -88,7 +100,7 @@ fn launch(
             Grid::threads_total([steps, rows]).threads([1, threads])
         }
         Mapping::RowPerGroup => {
-            Grid::groups([steps, rows.div_ceil(SIMD_GROUPS)]).threads(32 * SIMD_GROUPS)
+            Grid::groups([steps, rows.div_ceil(ROWS)]).threads(32 * SIMD_GROUPS)
         }
     };
     let constants = Constants {

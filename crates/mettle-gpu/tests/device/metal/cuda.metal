@@ -78,3 +78,12 @@ kernel void store_at(
 {
     out[place] = 1;
 }
+
+kernel void scale_and_count(
+    device const uint* from   [[buffer(0)]],
+    device uint*       to     [[buffer(1)]],
+    constant uint&     factor [[buffer(2)]],
+    uint i [[thread_position_in_grid]])
+{
+    to[i] = from[i] * factor + i;
+}

@@ -206,6 +206,17 @@ METAL_FUNC wide decode(device const float* row, uint block, uint) { return load(
 METAL_FUNC wide decode(device const half* row, uint block, uint) { return load(row + WIDE * block); }
 METAL_FUNC wide decode(device const bfloat* row, uint block, uint) { return load(row + WIDE * block); }
 
+// The same from rows of dense weights that are aligned to sixteen bytes.
+template <typename Block>
+METAL_FUNC wide decode_aligned(device const Block* row, uint block, uint part)
+{
+    return decode(row, block, part);
+}
+
+METAL_FUNC wide decode_aligned(device const float* row, uint block, uint) { return load_aligned(row + WIDE * block); }
+METAL_FUNC wide decode_aligned(device const half* row, uint block, uint) { return load_aligned(row + WIDE * block); }
+METAL_FUNC wide decode_aligned(device const bfloat* row, uint block, uint) { return load_aligned(row + WIDE * block); }
+
 // The last `count` < 16 values of a row, from value `first` on, then zeros. Only rows of a dense type end within a
 // sixteen; rows of blocks never get here.
 METAL_FUNC wide decode_tail(device const float* row, uint first, uint count) { return load_some(row + first, count); }

@@ -22,7 +22,7 @@ typedef int wide_int __attribute__((ext_vector_type(16)));
 
 METAL_FUNC wide splat(float x) { return wide(x); }
 
-// Sixteen bytes, halves or floats from memory of any alignment.
+// Sixteen halves or floats from memory that is aligned for one, or sixteen bytes from memory aligned to two.
 METAL_FUNC wide load(device const float* p)
 {
     return mettle::load_unaligned<wide>(p);
@@ -42,16 +42,59 @@ METAL_FUNC wide load(device const bfloat* p)
     return __builtin_bit_cast(wide, bits);
 }
 
+typedef ushort pairs_of_bytes __attribute__((ext_vector_type(8)));
+
 METAL_FUNC wide_int load(device const uchar* p)
 {
     typedef uchar bytes __attribute__((ext_vector_type(16)));
-    return __builtin_convertvector(mettle::load_unaligned<bytes>(p), wide_int);
+    const auto pairs = mettle::load_unaligned<pairs_of_bytes>(reinterpret_cast<device const ushort*>(p));
+    return __builtin_convertvector(__builtin_bit_cast(bytes, pairs), wide_int);
 }
 
 METAL_FUNC wide_int load(device const char* p)
 {
     typedef signed char bytes __attribute__((ext_vector_type(16)));
-    return __builtin_convertvector(mettle::load_unaligned<bytes>(p), wide_int);
+    const auto pairs = mettle::load_unaligned<pairs_of_bytes>(reinterpret_cast<device const ushort*>(p));
+    return __builtin_convertvector(__builtin_bit_cast(bytes, pairs), wide_int);
+}
+
+// The same from memory that is aligned to sixteen bytes.
+typedef uint sixteen_bytes __attribute__((ext_vector_type(4)));
+typedef float four_floats __attribute__((ext_vector_type(4)));
+typedef float eight_floats __attribute__((ext_vector_type(8)));
+
+METAL_FUNC wide load_aligned(device const float* p)
+{
+    device const sixteen_bytes* quads = reinterpret_cast<device const sixteen_bytes*>(p);
+    wide x;
+    x.lo.lo = __builtin_bit_cast(four_floats, quads[0]);
+    x.lo.hi = __builtin_bit_cast(four_floats, quads[1]);
+    x.hi.lo = __builtin_bit_cast(four_floats, quads[2]);
+    x.hi.hi = __builtin_bit_cast(four_floats, quads[3]);
+    return x;
+}
+
+METAL_FUNC wide load_aligned(device const half* p)
+{
+    typedef half halves __attribute__((ext_vector_type(8)));
+    device const sixteen_bytes* quads = reinterpret_cast<device const sixteen_bytes*>(p);
+    wide x;
+    x.lo = __builtin_convertvector(__builtin_bit_cast(halves, quads[0]), eight_floats);
+    x.hi = __builtin_convertvector(__builtin_bit_cast(halves, quads[1]), eight_floats);
+    return x;
+}
+
+METAL_FUNC wide load_aligned(device const bfloat* p)
+{
+    device const sixteen_bytes* quads = reinterpret_cast<device const sixteen_bytes*>(p);
+    wide x;
+    for (ushort i = 0; i < 2; ++i) {
+        for (ushort j = 0; j < 4; ++j) {
+            x[8 * i + 2 * j] = __builtin_bit_cast(float, quads[i][j] << 16);
+            x[8 * i + 2 * j + 1] = __builtin_bit_cast(float, quads[i][j] & 0xffff0000);
+        }
+    }
+    return x;
 }
 
 METAL_FUNC void store(device float* p, wide x) { __builtin_memcpy(p, &x, sizeof(x)); }
@@ -87,6 +130,16 @@ METAL_FUNC float sum(wide x)
     const auto four = eight.lo + eight.hi;
     const auto two = four.lo + four.hi;
     return two.x + two.y;
+}
+
+// The sum of the products, in four chains.
+METAL_FUNC float dot(wide a, wide b)
+{
+    four_floats four = a.lo.lo * b.lo.lo;
+    four = __builtin_elementwise_fma(a.lo.hi, b.lo.hi, four);
+    four = __builtin_elementwise_fma(a.hi.lo, b.hi.lo, four);
+    four = __builtin_elementwise_fma(a.hi.hi, b.hi.hi, four);
+    return (four.x + four.y) + (four.z + four.w);
 }
 
 METAL_FUNC float largest(wide x)
@@ -196,12 +249,46 @@ METAL_FUNC wide load_floats(device const T* p)
     return result;
 }
 
+// Bytes come in pairs: half as many loads.
 template <typename T>
 METAL_FUNC wide_int load_bytes(device const T* p)
 {
+    device const ushort* pairs = reinterpret_cast<device const ushort*>(p);
     wide_int result;
     for (ushort i = 0; i < 4; ++i) {
-        result.quad[i] = metal::int4(int(p[4 * i]), int(p[4 * i + 1]), int(p[4 * i + 2]), int(p[4 * i + 3]));
+        const ushort low = pairs[2 * i];
+        const ushort high = pairs[2 * i + 1];
+        result.quad[i] = metal::int4(int(T(low & 255)), int(T(low >> 8)), int(T(high & 255)), int(T(high >> 8)));
+    }
+    return result;
+}
+
+METAL_FUNC wide load_aligned(device const float* p)
+{
+    device const metal::float4* quads = reinterpret_cast<device const metal::float4*>(p);
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = quads[i];
+    }
+    return result;
+}
+
+METAL_FUNC wide load_aligned(device const half* p)
+{
+    device const metal::half4* quads = reinterpret_cast<device const metal::half4*>(p);
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::float4(quads[i]);
+    }
+    return result;
+}
+
+METAL_FUNC wide load_aligned(device const bfloat* p)
+{
+    device const metal::ushort4* quads = reinterpret_cast<device const metal::ushort4*>(p);
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = as_type<metal::float4>(metal::uint4(quads[i]) << 16);
     }
     return result;
 }
@@ -269,6 +356,15 @@ METAL_FUNC wide if_less(wide x, wide y, wide a, wide b)
 METAL_FUNC float sum(wide x)
 {
     const metal::float4 four = (x.quad[0] + x.quad[1]) + (x.quad[2] + x.quad[3]);
+    return (four.x + four.y) + (four.z + four.w);
+}
+
+METAL_FUNC float dot(wide a, wide b)
+{
+    metal::float4 four = a.quad[0] * b.quad[0];
+    for (ushort i = 1; i < 4; ++i) {
+        four = metal::fma(a.quad[i], b.quad[i], four);
+    }
     return (four.x + four.y) + (four.z + four.w);
 }
 
