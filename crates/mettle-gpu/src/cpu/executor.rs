@@ -168,13 +168,11 @@ impl Executor {
         fiber.map_or(usize::MAX, |fiber| fiber.left_below(address))
     }
 
-    /// Whether an address lies below the stack of the fiber that runs.
+    /// Whether an address lies below the stack of a fiber. Of any: a hook that switches to another fiber has named that one already while
+    /// it still runs on its own stack.
     #[cfg(target_os = "linux")]
     pub fn is_stack_guard(&self, address: usize) -> bool {
-        let fiber = self
-            .entry
-            .and_then(|_| self.fibers.get(self.fiber as usize));
-        fiber.is_some_and(|fiber| fiber.is_guard(address))
+        self.entry.is_some() && self.fibers.iter().any(|fiber| fiber.is_guard(address))
     }
 
     /// Abandons the kernel that runs if it was interrupted.
