@@ -5,30 +5,21 @@ use crate::Target;
 use crate::reflect::ConstantValue;
 use crate::rewrite::{Request, rewrite};
 
-/// The rewritten text without what is appended to it.
+/// The rewritten text, for all kernels, without what is appended to it.
 fn body(text: &str, constants: Option<&[(u32, ConstantValue)]>) -> String {
-    let unit = unit(text).unwrap();
-    let edited = rewrite(
-        &unit,
-        &Request {
-            target: Target::ALL[0],
-            constants,
-            kernels: &[],
-        },
-    )
-    .unwrap();
-    let end = edited.text.find("\nextern \"C\" {").unwrap();
-    edited.text[..end].to_owned()
+    let text = with_entries(text, constants);
+    let end = text.find("\nextern \"C\" {").unwrap();
+    text[..end].to_owned()
 }
 
-fn with_entries(text: &str) -> String {
+fn with_entries(text: &str, constants: Option<&[(u32, ConstantValue)]>) -> String {
     let unit = unit(text).unwrap();
     let kernels: Vec<_> = unit.kernels.iter().collect();
     rewrite(
         &unit,
         &Request {
             target: Target::ALL[0],
-            constants: None,
+            constants,
             kernels: &kernels,
         },
     )
@@ -127,7 +118,7 @@ int f() { return is_function_constant_defined(A) ? n::C : 0; }
 
 #[test]
 fn generic_constants() {
-    let rewritten = with_entries(CONSTANTS);
+    let rewritten = with_entries(CONSTANTS, None);
     insta::assert_snapshot!(rewritten);
 }
 
@@ -146,7 +137,8 @@ namespace k {
 template <typename T, int N>
 kernel void f(device T* x [[buffer(4)]], uint2 i [[thread_position_in_grid]], constant P& p [[buffer(1)]], threadgroup T* t [[threadgroup(0)]]) {}
 template [[host_name(\"f int\")]] kernel void f<device int*, 4>(device int**, uint2, constant P&, threadgroup int**);
-}"
+}",
+        None
     );
     insta::assert_snapshot!(rewritten);
 }
