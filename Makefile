@@ -1,6 +1,11 @@
 # Two commands: `make run` generates text, `make test` checks everything. Both install what is missing first.
 .PHONY: run test checks fuzz setup setup-test apple-check mock-metal
 
+# A machine that builds once and leaves gains nothing from incremental compilation.
+ifdef CI
+export CARGO_INCREMENTAL = 0
+endif
+
 run: setup
 	cargo run --release --locked -p mettle -- generate
 
