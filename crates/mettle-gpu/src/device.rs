@@ -72,10 +72,13 @@ pub struct Limits {
     pub simd_width: u32,
     /// Bytes of a buffer.
     pub max_buffer_length: usize,
+    /// Processors that run threadgroups side by side: cores of a CPU that work for the device, multiprocessors of an NVIDIA GPU. Metal
+    /// does not tell; then it is a number between those of small and large GPUs.
+    pub compute_units: u32,
 }
 
 impl Default for Limits {
-    /// What every device offers, except for the length of buffers.
+    /// What every device offers, except for the length of buffers and the number of compute units.
     fn default() -> Self {
         Limits {
             max_threads_per_threadgroup: 1024,
@@ -84,6 +87,7 @@ impl Default for Limits {
             max_buffers: 31,
             simd_width: 32,
             max_buffer_length: isize::MAX as usize / 2,
+            compute_units: 32,
         }
     }
 }

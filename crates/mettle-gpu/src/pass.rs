@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use crate::arguments::Arguments;
+use crate::buffer::{Buffer, Element};
 use crate::constants::ConstantSet;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -33,16 +34,36 @@ pub trait Binding {
 pub struct Pass {
     device: Device,
     recording: Recording,
+    scratch: Option<Buffer<u8>>,
 }
 
 impl Pass {
     pub(crate) fn new(device: Device, recording: Recording) -> Self {
-        Pass { device, recording }
+        Pass {
+            device,
+            recording,
+            scratch: None,
+        }
     }
 
     /// The device it records for.
     pub fn device(&self) -> &Device {
         &self.device
+    }
+
+    /// Memory for what launches of this pass hand on to each other: `len` elements with unspecified contents, aligned as a buffer of the
+    /// device. Whoever asks again gets the same memory, unless it is too small; launches are ordered by what they do with it, as with any
+    /// buffer. It goes back to the device's pool when the launches are done.
+    ///
+    /// # Errors
+    /// As for [`Device::buffer`].
+    pub fn scratch<T: Element>(&mut self, len: usize) -> Result<Buffer<T>> {
+        let bytes = len.saturating_mul(size_of::<T>());
+        let scratch = match self.scratch.take() {
+            Some(scratch) if scratch.len() >= bytes => scratch,
+            _ => self.device.buffer(bytes)?,
+        };
+        self.scratch.insert(scratch).slice(0..bytes)?.cast()
     }
 
     /// Asks for the time of each kernel: see [`Submission::wait_profile`]. Launches no longer overlap then.

@@ -1,7 +1,8 @@
 // Causal attention of queries over the key-value cache, with grouped heads and a sliding window.
 //
 // The softmax is computed online (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018): no scores
-// are stored, so neither the number of keys nor of queries has a limit.
+// are stored, so neither the number of keys nor of queries has a limit. On GPUs this is for heads of any size;
+// attention_grouped.metal computes those of common sizes.
 
 #include <metal_stdlib>
 #include <mettle/wide.h>
@@ -20,11 +21,6 @@ constant uint HEAD_SIZE [[function_constant(1)]];
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 64)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 80)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 96)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 128)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 256)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;

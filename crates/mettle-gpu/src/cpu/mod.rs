@@ -55,7 +55,10 @@ impl CpuBackend {
         Ok(CpuBackend {
             name: level::processor_name(),
             targets: level::targets()?,
-            limits: Limits::default(),
+            limits: Limits {
+                compute_units: workers as u32,
+                ..Limits::default()
+            },
             crew: Crew::new(workers, options),
             guard: options.guard.then(Guard::default),
             order_seed: Mutex::new(None),

@@ -65,6 +65,7 @@ pub(super) struct Gpu {
     pub name: String,
     /// Compute capability, 90 for 9.0.
     pub capability: u32,
+    pub multiprocessors: u32,
 }
 
 // SAFETY: the driver's handles may be used from any thread; every call makes the context current first.
@@ -110,6 +111,8 @@ impl Gpu {
                 attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)?;
             let minor =
                 attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
+            let multiprocessors =
+                attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
             let mut name = [0_u8; 256];
             check(sys::cuDeviceGetName(
                 name.as_mut_ptr().cast(),
@@ -142,6 +145,7 @@ impl Gpu {
                 stream,
                 name,
                 capability: (major * 10 + minor) as u32,
+                multiprocessors: multiprocessors as u32,
             })
         }
     }

@@ -45,11 +45,13 @@ impl CudaBackend {
             90.. => &["ptx-sm90", "ptx-sm80"],
             _ => &["ptx-sm80"],
         };
+        let compute_units = gpu.multiprocessors;
         Ok(CudaBackend {
             gpu: Arc::new(gpu),
             targets,
             limits: Limits {
                 max_threads_in_direction: [1024, 1024, 64],
+                compute_units,
                 ..Limits::default()
             },
             graphs: Graphs::default(),

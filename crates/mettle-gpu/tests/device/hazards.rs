@@ -42,6 +42,29 @@ fn a_chain_over_slices() {
     }
 }
 
+/// What a pass lends is the same memory each time, until more is asked for; those who use it do so one after the other.
+#[test]
+fn scratch_memory_is_lent_in_turn() {
+    let device = device();
+    let kernel = pipeline(&device, "elementwise", "add");
+    let ones = device.upload(&[1.0f32; 64]).unwrap();
+    let out = device.zeros::<f32>(64).unwrap();
+    let mut pass = device.pass();
+    let first = pass.scratch::<f32>(64).unwrap();
+    add(&mut pass, &kernel, &ones, &ones, &first);
+    add(&mut pass, &kernel, &first, &ones, &out);
+    let second = pass.scratch::<f32>(32).unwrap();
+    assert!(second.overlaps(&first) && second.len() == 32);
+    add(&mut pass, &kernel, &out, &out, &second);
+    assert_eq!(pass.barriers(), 2);
+    let third = pass.scratch::<f32>(1 << 20).unwrap();
+    assert!(!third.overlaps(&first));
+    let half = out.slice(0..32).unwrap();
+    add(&mut pass, &kernel, &second, &second, &half);
+    pass.submit().unwrap().wait().unwrap();
+    assert_eq!(out.read().unwrap(), [[12.0; 32], [3.0; 32]].concat());
+}
+
 #[test]
 fn slices_do_not_serialise() {
     let device = device();

@@ -5,6 +5,7 @@
 pub mod add;
 pub mod argmax;
 pub mod attention;
+pub mod attention_grouped;
 pub mod embedding;
 pub mod kv_append;
 pub mod mul_mv;
@@ -21,6 +22,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     add::CATALOGUE,
     argmax::CATALOGUE,
     attention::CATALOGUE,
+    attention_grouped::CATALOGUE,
     embedding::CATALOGUE,
     kv_append::CATALOGUE,
     mul_mv::CATALOGUE,

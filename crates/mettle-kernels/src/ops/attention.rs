@@ -1,13 +1,13 @@
 //! Causal attention over the key-value cache.
 
+use super::attention_grouped::{Call, Plan};
 use super::check::Op;
-use super::mapping::Mapping;
 use crate::bench::{Benches, Work};
 use crate::bindings::attention::{self, Constants, Params};
 use crate::cases::{Family, Run, Tolerance};
 use crate::reference;
 use crate::{Error, Result};
-use mettle_gpu::{Format, Grid, Pass, Tensor};
+use mettle_gpu::{Device, DeviceKind, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("attention");
 
@@ -27,6 +27,27 @@ pub struct Attention {
     pub scale: f32,
     /// The number of keys that a query sees, its own included; `None` for all before it.
     pub window: Option<u32>,
+}
+
+/// Which kernel computes it, and how the work is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Path {
+    /// `attention.metal`, one thread a head and token: for the CPU device.
+    Thread,
+    /// `attention.metal`, a threadgroup a head and token: for GPUs, whatever the size of the heads.
+    Group,
+    /// `attention_grouped.metal` where it serves, or as `Group`; without a plan the one that suits the device.
+    Grouped(Option<Plan>),
+}
+
+impl Path {
+    /// The one that suits a device.
+    fn of(device: &Device) -> Path {
+        match device.kind() {
+            DeviceKind::Cpu => Path::Thread,
+            _ => Path::Grouped(None),
+        }
+    }
 }
 
 /// `out[t, h] = sum over j of softmax_j(scale * q[t, h] . k[j, g]) * v[j, g]` over the keys j that token t sees, those with
@@ -49,17 +70,14 @@ pub fn attention(
     options: &Attention,
     out: &mut Tensor,
 ) -> Result<()> {
-    let mapping = Mapping::of(pass.device());
-    mapped(pass, mapping, q, cache_k, cache_v, positions, options, out)
+    let path = Path::of(pass.device());
+    mapped(pass, path, q, cache_k, cache_v, positions, options, out)
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "those of the op, and the mapping"
-)]
-fn mapped(
+#[expect(clippy::too_many_arguments, reason = "those of the op, and the path")]
+pub(super) fn mapped(
     pass: &mut Pass,
-    mapping: Mapping,
+    path: Path,
     q: &Tensor,
     cache_k: &Tensor,
     cache_v: &Tensor,
@@ -113,16 +131,41 @@ fn mapped(
         scale: options.scale,
     };
     let constants = Constants {
-        row_per_thread: mapping.row_per_thread(),
+        row_per_thread: path == Path::Thread,
         head_size: head_size as u32,
     };
+    if !matches!(cache_k.format(), Format::F32 | Format::F16) {
+        return Err(Error::Unsupported {
+            op: OP.0,
+            reason: format!("a cache of {}; there are F32 and F16", cache_k.format()),
+        });
+    }
     let q = &OP.values("q", q)?;
     let positions = &OP.vector("positions", positions, tokens)?;
     let out = &mut OP.vector("out", out, tokens * heads * head_size)?;
-    let grid = match mapping {
+    if let Path::Grouped(plan) = path {
+        let call = Call {
+            tokens,
+            heads,
+            kv_heads,
+            head_size,
+            capacity,
+            window: params.window,
+            scale: params.scale,
+            q,
+            cache_k,
+            cache_v,
+            positions,
+        };
+        let units = pass.device().limits().compute_units;
+        if let Some(plan) = plan.or_else(|| call.plan(units, out)) {
+            return call.launch(pass, plan, out);
+        }
+    }
+    let grid = match path {
         // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
-        Mapping::RowPerThread => Grid::threads_total([heads, tokens]).threads(2),
-        Mapping::RowPerGroup => {
+        Path::Thread => Grid::threads_total([heads, tokens]).threads(2),
+        Path::Group | Path::Grouped(_) => {
             let simd_groups = if tokens * heads < MANY_HEADS {
                 MAX_SIMD_GROUPS
             } else {
@@ -151,26 +194,20 @@ fn mapped(
     }
     match cache_k.format() {
         Format::F32 => dispatch!(F32),
-        Format::F16 => dispatch!(F16),
-        format => {
-            return Err(Error::Unsupported {
-                op: OP.0,
-                reason: format!("a cache of {format}; there are F32 and F16"),
-            });
-        }
+        _ => dispatch!(F16),
     }
     Ok(())
 }
 
 /// One case: sizes, where the tokens are, and the window.
 #[derive(Clone, Copy)]
-struct Sizes {
-    heads: usize,
-    kv_heads: usize,
-    head_size: usize,
-    capacity: usize,
-    positions: &'static [i32],
-    window: Option<u32>,
+pub(super) struct Sizes {
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_size: usize,
+    pub capacity: usize,
+    pub positions: &'static [i32],
+    pub window: Option<u32>,
 }
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
@@ -178,12 +215,12 @@ struct Sizes {
 /// blocks, and positions outside the cache. Cache entries that no token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention", Tolerance::MATMUL, |cases| {
-        for mapping in Mapping::ALL {
+        for (path, path_name) in [(Path::Thread, "thread"), (Path::Group, "group")] {
             for format in [Format::F32, Format::F16] {
                 let mut add = |name: String, sizes: Sizes| {
                     let kernel = format!("attention_{}", format.name().to_lowercase());
-                    cases.add(kernel, format!("{}_{name}", mapping.name()), move |run| {
-                        check(run, mapping, format, sizes)
+                    cases.add(kernel, format!("{path_name}_{name}"), move |run| {
+                        check(run, path, format, sizes)
                     });
                 };
                 let decode = Sizes {
@@ -326,14 +363,22 @@ fn benches(benches: &mut Benches) {
                     window: None,
                 };
                 Ok(Box::new(move |pass| {
-                    attention(pass, &q, &cache_k, &cache_v, &positions, &options, &mut out)
+                    // On GPUs attention_grouped has entries of its own.
+                    let path = match Path::of(pass.device()) {
+                        Path::Grouped(_) => Path::Group,
+                        path => path,
+                    };
+                    mapped(
+                        pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
+                    )
                 }))
             });
         }
     }
 }
 
-fn check(run: &mut Run<'_>, mapping: Mapping, format: Format, sizes: Sizes) -> Result<()> {
+/// Runs a case.
+pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes) -> Result<()> {
     let Sizes {
         heads,
         kv_heads,
@@ -369,7 +414,7 @@ fn check(run: &mut Run<'_>, mapping: Mapping, format: Format, sizes: Sizes) -> R
     let mut out = run.output(Format::F32, [tokens, heads, head_size])?;
     run.pass(|pass| {
         mapped(
-            pass, mapping, &qs, &cache_k, &cache_v, &places, &options, &mut out,
+            pass, path, &qs, &cache_k, &cache_v, &places, &options, &mut out,
         )
     })?;
     run.check(&out, || {

@@ -5,6 +5,7 @@
 pub mod add;
 pub mod argmax;
 pub mod attention;
+mod attention_grouped;
 mod check;
 pub mod embedding;
 pub mod kv_append;
@@ -36,6 +37,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         add::family(),
         argmax::family(),
         attention::family(),
+        attention_grouped::family(),
         embedding::family(),
         kv_append::family(),
         mul_mv::family(),

@@ -143,7 +143,8 @@ void mettle_group_{i}(const mettle::Launch* launch) {{ mettle::run_group(*launch
     )
 }
 
-/// The entry of a kernel on an NVIDIA GPU: one block runs one threadgroup. Arguments are parameters, so that values come from the constant
+/// The entry of a kernel on an NVIDIA GPU, which the kernel is part of however large it is: only then are its buffers known to be in global
+/// memory, and its values in no memory at all. One block runs one threadgroup. Arguments are parameters, so that values come from the constant
 /// bank and the compiler knows that no two buffers overlap where one of them is written.
 fn ptx_entry(i: usize, kernel: &Kernel) -> String {
     let namespace = &kernel.namespace;
@@ -190,7 +191,7 @@ fn ptx_entry(i: usize, kernel: &Kernel) -> String {
   using Signature = mettle::Signature<decltype(&{call})>;
   const mettle::Group group(dispatch);
   const mettle::Thread thread = group.thread();
-  {call}({pass});
+  [[clang::always_inline]] {call}({pass});
 }}
 {close}"#
     )

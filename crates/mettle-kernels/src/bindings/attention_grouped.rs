@@ -1,0 +1,238 @@
+//! Launch bindings of `metal/attention_grouped.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint heads`: of the queries
+    pub heads: u32,
+    /// `uint kv_heads`: divides heads: query head h reads key and value head h / (heads / kv_heads)
+    pub kv_heads: u32,
+    /// `uint capacity`: rows of the caches
+    pub capacity: u32,
+    /// `uint window`: keys that a query sees, its own included; 0: all
+    pub window: u32,
+    /// `uint tokens`.
+    pub tokens: u32,
+    /// `uint splits`: of the keys of a token, at most
+    pub splits: u32,
+    /// `uint token_each`: whether each SIMD group has a token of its own; there is one split then
+    pub token_each: u32,
+    /// `float scale`: of the scores, usually 1 / sqrt(HEAD_SIZE)
+    pub scale: f32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 32);
+    assert!(std::mem::offset_of!(Params, heads) == 0);
+    assert!(std::mem::offset_of!(Params, kv_heads) == 4);
+    assert!(std::mem::offset_of!(Params, capacity) == 8);
+    assert!(std::mem::offset_of!(Params, window) == 12);
+    assert!(std::mem::offset_of!(Params, tokens) == 16);
+    assert!(std::mem::offset_of!(Params, splits) == 20);
+    assert!(std::mem::offset_of!(Params, token_each) == 24);
+    assert!(std::mem::offset_of!(Params, scale) == 28);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `uint HEAD_SIZE`, function constant 0.
+    pub head_size: u32,
+    /// `uint HEADS`, function constant 1.
+    pub heads: u32,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+            .with(0, self.head_size)
+            .with(1, self.heads)
+    }
+}
+
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
+/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
+/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
+///
+/// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
+/// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
+/// relative to it, two zeros, and the sums of weights times values. Splits without keys are not
+/// written.
+///
+/// The grid is \[kv_heads \* ceil(heads / kv_heads / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
+/// with token_each a threadgroup takes as many tokens as it has SIMD groups.
+pub struct F32<'a> {
+    /// `device const float* q`.
+    pub q: &'a Buffer<f32>,
+    /// `device const float* k`.
+    pub k: &'a Buffer<f32>,
+    /// `device const float* v`.
+    pub v: &'a Buffer<f32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `device float* partial`.
+    pub partial: &'a mut Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32<'_> {
+    const KERNEL: &'static str = "attention_grouped_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::ATTENTION_GROUPED
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "q", self.q);
+        args.read(1, "k", self.k);
+        args.read(2, "v", self.v);
+        args.read(3, "positions", self.positions);
+        args.write(4, "partial", self.partial);
+        args.write(5, "out", self.out);
+        args.value(6, "params", &self.params);
+    }
+}
+
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
+/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
+/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
+///
+/// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
+/// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
+/// relative to it, two zeros, and the sums of weights times values. Splits without keys are not
+/// written.
+///
+/// The grid is \[kv_heads \* ceil(heads / kv_heads / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
+/// with token_each a threadgroup takes as many tokens as it has SIMD groups.
+pub struct F16<'a> {
+    /// `device const float* q`.
+    pub q: &'a Buffer<f32>,
+    /// `device const half* k`.
+    pub k: &'a Buffer<half::f16>,
+    /// `device const half* v`.
+    pub v: &'a Buffer<half::f16>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `device float* partial`.
+    pub partial: &'a mut Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16<'_> {
+    const KERNEL: &'static str = "attention_grouped_f16";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::ATTENTION_GROUPED
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "q", self.q);
+        args.read(1, "k", self.k);
+        args.read(2, "v", self.v);
+        args.read(3, "positions", self.positions);
+        args.write(4, "partial", self.partial);
+        args.write(5, "out", self.out);
+        args.value(6, "params", &self.params);
+    }
+}
+
+/// The second launch: out\[t, h, :\] from what attention_grouped_\* wrote to partial, with the same parameters.
+///
+/// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
+/// grid is \[heads, tokens\]. With more threads, splits are shared out among them.
+pub struct Merge<'a> {
+    /// `device const float* partial`.
+    pub partial: &'a Buffer<f32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Merge<'_> {
+    const KERNEL: &'static str = "attention_grouped_merge";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::ATTENTION_GROUPED
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "partial", self.partial);
+        args.read(1, "positions", self.positions);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "attention_grouped_f32",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const float* k", Access::Read),
+            Argument::new(2, "v", "device const float* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["HEAD_SIZE", "HEADS"],
+    },
+    catalogue::Kernel {
+        name: "attention_grouped_f16",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "f16", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const half* k", Access::Read),
+            Argument::new(2, "v", "device const half* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["HEAD_SIZE", "HEADS"],
+    },
+    catalogue::Kernel {
+        name: "attention_grouped_merge",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "i32"],
+        arguments: &[
+            Argument::new(0, "partial", "device const float* partial", Access::Read),
+            Argument::new(1, "positions", "device const int* positions", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["HEAD_SIZE", "HEADS"],
+    },
+];

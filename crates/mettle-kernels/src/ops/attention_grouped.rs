@@ -1,0 +1,370 @@
+//! Attention on GPUs, where the query heads of a key-value head share what is read of the cache. [`attention`](super::attention())
+//! takes it where it serves.
+
+use super::attention::{Attention, Path, Sizes, check, mapped};
+use crate::Result;
+use crate::bench::{Benches, Work};
+use crate::bindings::attention_grouped::{self, Constants, Params};
+use crate::cases::{Family, Tolerance};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+
+/// Head sizes with kernels of their own. Others would have to index registers at run time.
+const HEAD_SIZES: [usize; 5] = [64, 80, 96, 128, 256];
+
+/// SIMD groups of a threadgroup: `MAX_SIMD_GROUPS` of `attention_grouped.metal`.
+const SIMD_GROUPS: usize = 4;
+
+/// Threads of a threadgroup of the second launch: `MAX_MERGE_THREADS` of `attention_grouped.metal`.
+const MERGE_THREADS: usize = 256;
+
+/// Bytes of the vectors that are loaded.
+const VECTOR: usize = 16;
+
+/// Keys of a split, at least: `MIN_SHARE` of `attention_grouped.metal`.
+const MIN_SHARE: usize = 128;
+
+/// Floats of a partial result before its values: `PARTIAL_HEADER` of `attention_grouped.metal`.
+const PARTIAL_HEADER: usize = 4;
+
+/// Threadgroups for each compute unit of the device when keys are split: as many as a unit runs at a time, so that all splits
+/// begin at once and none waits for another. A thread has about 160 registers; a unit of an NVIDIA GPU has 65536.
+const GROUPS_OF_UNIT: usize = 3;
+
+/// SIMD groups for each compute unit from which on each takes a token of its own: fewer could not hide that memory is slow.
+const SIMD_GROUPS_OF_UNIT: usize = 4;
+
+/// How the work is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Plan {
+    /// A SIMD group for each token and few heads.
+    TokenEach,
+    /// So many threadgroups for the keys of each token and few heads; a second launch joins what they have if it is more
+    /// than one.
+    Splits(usize),
+}
+
+impl Plan {
+    /// The plan for a device of `units` compute units. It does not depend on positions, which only the device knows: splits share
+    /// the keys that there are.
+    fn new(units: usize, call: &Call<'_>) -> Plan {
+        let wide = call.blocks() * call.tokens;
+        if wide >= SIMD_GROUPS_OF_UNIT * units {
+            return Plan::TokenEach;
+        }
+        let wanted = GROUPS_OF_UNIT * units / wide;
+        Plan::Splits(wanted.clamp(1, call.capacity.div_ceil(MIN_SHARE)))
+    }
+}
+
+/// Checked arguments.
+pub(super) struct Call<'a> {
+    pub tokens: usize,
+    pub heads: usize,
+    pub kv_heads: usize,
+    pub head_size: usize,
+    pub capacity: usize,
+    pub window: u32,
+    pub scale: f32,
+    pub q: &'a Buffer<f32>,
+    pub cache_k: &'a Tensor,
+    pub cache_v: &'a Tensor,
+    pub positions: &'a Buffer<i32>,
+}
+
+impl Call<'_> {
+    /// The way for a device of `units` compute units, if this file's kernels serve.
+    pub fn plan(&self, units: u32, out: &Buffer<f32>) -> Option<Plan> {
+        let aligned = [
+            self.q.alignment(),
+            self.cache_k.bytes().alignment(),
+            self.cache_v.bytes().alignment(),
+            out.alignment(),
+        ];
+        let serves = HEAD_SIZES.contains(&self.head_size)
+            && aligned.iter().all(|&alignment| alignment >= VECTOR);
+        serves.then(|| Plan::new(units as usize, self))
+    }
+
+    /// Query heads that a SIMD group computes: as many as share a key-value head, or four of them.
+    fn heads_together(&self) -> usize {
+        match self.heads / self.kv_heads {
+            1 => 1,
+            2 => 2,
+            _ => 4,
+        }
+    }
+
+    /// Sets of heads that are computed together.
+    fn blocks(&self) -> usize {
+        self.kv_heads * (self.heads / self.kv_heads).div_ceil(self.heads_together())
+    }
+
+    /// Floats of the partial results of `splits` splits.
+    fn partial_len(&self, splits: usize) -> usize {
+        self.tokens * self.heads * splits * (PARTIAL_HEADER + self.head_size)
+    }
+
+    /// What the kernels need to know; sizes have been checked.
+    fn params(&self, plan: Plan) -> Params {
+        let (splits, token_each) = match plan {
+            Plan::TokenEach => (1, 1),
+            Plan::Splits(splits) => (splits, 0),
+        };
+        Params {
+            heads: self.heads as u32,
+            kv_heads: self.kv_heads as u32,
+            capacity: self.capacity as u32,
+            window: self.window,
+            tokens: self.tokens as u32,
+            splits: splits as u32,
+            token_each,
+            scale: self.scale,
+        }
+    }
+
+    fn constants(&self) -> Constants {
+        Constants {
+            head_size: self.head_size as u32,
+            heads: self.heads_together() as u32,
+        }
+    }
+
+    /// Records the launches.
+    pub fn launch(&self, pass: &mut Pass, plan: Plan, out: &mut Buffer<f32>) -> Result<()> {
+        let params = self.params(plan);
+        let splits = params.splits as usize;
+        let partial = &mut match splits {
+            // Nothing is written to it then.
+            1 => pass.scratch(1)?,
+            _ => pass.scratch(self.partial_len(splits))?,
+        };
+        let grid = match plan {
+            Plan::TokenEach => Grid::groups([self.blocks(), self.tokens.div_ceil(SIMD_GROUPS), 1]),
+            Plan::Splits(splits) => Grid::groups([self.blocks(), self.tokens, splits]),
+        }
+        .threads(32 * SIMD_GROUPS);
+        macro_rules! dispatch {
+            ($kernel:ident) => {{
+                pass.dispatch(
+                    attention_grouped::$kernel {
+                        q: self.q,
+                        k: &self.cache_k.buffer()?,
+                        v: &self.cache_v.buffer()?,
+                        positions: self.positions,
+                        partial,
+                        out,
+                        params,
+                        constants: self.constants(),
+                    },
+                    grid,
+                )?;
+            }};
+        }
+        match self.cache_k.format() {
+            Format::F32 => dispatch!(F32),
+            _ => dispatch!(F16),
+        }
+        if splits > 1 {
+            self.merge(pass, params, partial, out)?;
+        }
+        Ok(())
+    }
+
+    fn merge(
+        &self,
+        pass: &mut Pass,
+        params: Params,
+        partial: &Buffer<f32>,
+        out: &mut Buffer<f32>,
+    ) -> Result<()> {
+        let kernel = attention_grouped::Merge {
+            partial,
+            positions: self.positions,
+            out,
+            params,
+            constants: self.constants(),
+        };
+        let grid = Grid::groups([self.heads, self.tokens]).threads(MERGE_THREADS);
+        Ok(pass.dispatch(kernel, grid)?)
+    }
+}
+
+/// The cases of `attention_grouped.metal`: every head size and number of heads together, heads that do not fill the last set,
+/// one split and several, splits without keys, a single key, keys that fill no step, tokens that fill no threadgroup, windows
+/// around the sizes of steps and splits, and positions outside the cache. Cache entries that no token sees are NaN.
+pub(crate) fn family() -> Family {
+    Family::new("attention_grouped", Tolerance::MATMUL, |cases| {
+        for format in [Format::F32, Format::F16] {
+            let mut add = |name: String, plan: Plan, sizes: Sizes| {
+                let kernel = format!("attention_grouped_{}", format.name().to_lowercase());
+                let name = match plan {
+                    Plan::TokenEach => format!("tokens_{name}"),
+                    Plan::Splits(splits) => format!("splits{splits}_{name}"),
+                };
+                cases.add(kernel, name, move |run| {
+                    check(run, Path::Grouped(Some(plan)), format, sizes)
+                });
+            };
+            let sizes = Sizes {
+                heads: 4,
+                kv_heads: 1,
+                head_size: 64,
+                capacity: 300,
+                positions: &[290],
+                window: None,
+            };
+            for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
+                for head_size in HEAD_SIZES {
+                    add(
+                        format!("head{head_size}"),
+                        plan,
+                        Sizes { head_size, ..sizes },
+                    );
+                }
+                for (heads, kv_heads) in [(2, 2), (4, 2), (3, 1), (14, 2), (8, 1)] {
+                    add(
+                        format!("heads{heads}_{kv_heads}"),
+                        plan,
+                        Sizes {
+                            heads,
+                            kv_heads,
+                            ..sizes
+                        },
+                    );
+                }
+                add(
+                    "one_key".into(),
+                    plan,
+                    Sizes {
+                        positions: &[0],
+                        ..sizes
+                    },
+                );
+                add(
+                    "full_cache".into(),
+                    plan,
+                    Sizes {
+                        positions: &[299],
+                        ..sizes
+                    },
+                );
+                add(
+                    "prompt".into(),
+                    plan,
+                    Sizes {
+                        positions: &[125, 126, 127, 128, 129, 130, 131, 132, 133, 134, 135],
+                        ..sizes
+                    },
+                );
+                for window in [1, 7, 8, 9, 127, 128, 129, 290, 291, 292, u32::MAX] {
+                    add(
+                        format!("window{window}"),
+                        plan,
+                        Sizes {
+                            window: Some(window),
+                            ..sizes
+                        },
+                    );
+                }
+                add(
+                    "outside".into(),
+                    plan,
+                    Sizes {
+                        positions: &[5, 300, -1, 299, i32::MAX, i32::MIN],
+                        ..sizes
+                    },
+                );
+            }
+        }
+        // More splits than a SIMD group has lanes, in heads that fill its last SIMD group and in such that do not.
+        for (splits, head_size) in [(40, 64), (40, 80), (33, 128)] {
+            let name = format!("splits{splits}_head{head_size}");
+            cases.add("attention_grouped_merge", name, move |run| {
+                let sizes = Sizes {
+                    heads: 2,
+                    kv_heads: 1,
+                    head_size,
+                    capacity: 5200,
+                    positions: &[5190, 5121, 40],
+                    window: None,
+                };
+                let path = Path::Grouped(Some(Plan::Splits(splits)));
+                check(run, path, Format::F16, sizes)
+            });
+        }
+    })
+    .benches(benches)
+}
+
+/// One token that sees many keys, and prompts; heads of 128 in groups of four.
+fn benches(benches: &mut Benches) {
+    let (heads, kv_heads, head_size) = (32, 8, 128);
+    for format in [Format::F32, Format::F16] {
+        for (tokens, keys) in [
+            (1, 1024),
+            (1, 8192),
+            (1, 32768),
+            (16, 8192),
+            (128, 128),
+            (512, 512),
+        ] {
+            let kernel = format!("attention_grouped_{}", format.name().to_lowercase());
+            let shape =
+                format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
+            let cache = 2 * keys * kv_heads * head_size * format.block_bytes();
+            // Tokens of a prompt see half of each other on average.
+            let seen = keys - tokens / 2;
+            let work = Work::new(
+                cache + 8 * tokens * heads * head_size,
+                4 * tokens * seen * heads * head_size,
+            );
+            benches.add(kernel, shape, work, move |setup| {
+                let q = setup.values([tokens, heads, head_size])?;
+                let shape = [keys, kv_heads, head_size];
+                let cache_k = setup.rounded(format, shape)?;
+                let cache_v = setup.rounded(format, shape)?;
+                let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
+                let positions = setup.of(&positions)?;
+                let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
+                let options = Attention {
+                    scale: 1.0 / (head_size as f32).sqrt(),
+                    window: None,
+                };
+                Ok(Box::new(move |pass| {
+                    let path = Path::Grouped(None);
+                    mapped(
+                        pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
+                    )
+                }))
+            });
+        }
+    }
+    // The results of splits as an H200 has them at 8192 keys.
+    let splits = 33;
+    let len = heads * splits * (PARTIAL_HEADER + head_size);
+    let work = Work::new(4 * (len + heads * head_size), 2 * len);
+    let shape = format!("splits{splits}_heads{heads}_head{head_size}");
+    benches.add("attention_grouped_merge", shape, work, move |setup| {
+        let partial = setup.values([len])?;
+        let cache = setup.output(Format::F16, [8192, kv_heads, head_size])?;
+        let positions = setup.of(&[8191])?;
+        let out = setup.output(Format::F32, [heads * head_size])?;
+        Ok(Box::new(move |pass| {
+            let call = Call {
+                tokens: 1,
+                heads,
+                kv_heads,
+                head_size,
+                capacity: 8192,
+                window: 0,
+                scale: 1.0,
+                q: &partial.buffer()?,
+                cache_k: &cache,
+                cache_v: &cache,
+                positions: &positions.buffer()?,
+            };
+            let params = call.params(Plan::Splits(splits));
+            call.merge(pass, params, &partial.buffer()?, &mut out.buffer()?)
+        }))
+    });
+}
