@@ -12,14 +12,17 @@ pub(crate) struct Loader<'a> {
     device: &'a Device,
     file: &'a File,
     taken: HashSet<String>,
+    /// Told the bytes of each tensor that is on the device.
+    loaded: &'a mut dyn FnMut(u64),
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(device: &'a Device, file: &'a File) -> Self {
+    pub(crate) fn new(device: &'a Device, file: &'a File, loaded: &'a mut dyn FnMut(u64)) -> Self {
         Self {
             device,
             file,
             taken: HashSet::new(),
+            loaded,
         }
     }
 
@@ -64,6 +67,7 @@ impl<'a> Loader<'a> {
         let bytes = self
             .device
             .map(tensor.map().clone(), tensor.range.clone())?;
+        (self.loaded)(tensor.range.len() as u64);
         Ok(Tensor::from_buffer(
             bytes,
             tensor.format,

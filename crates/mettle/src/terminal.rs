@@ -7,11 +7,21 @@ use indicatif::{ProgressBar, ProgressStyle};
 
 /// A progress bar over `length` steps on standard error; hidden where nobody watches.
 pub fn progress(length: u64, what: &str) -> ProgressBar {
+    bar(length, what, "{msg} {bar:30} {pos}/{len} {eta}")
+}
+
+/// As [`progress`], over bytes.
+pub fn progress_of_bytes(length: u64, what: &str) -> ProgressBar {
+    let template = "{msg} {bar:30} {decimal_bytes}/{decimal_total_bytes} {decimal_bytes_per_sec}";
+    bar(length, what, template)
+}
+
+fn bar(length: u64, what: &str, template: &str) -> ProgressBar {
     if !std::io::stderr().is_terminal() {
         return ProgressBar::hidden();
     }
     let bar = ProgressBar::new(length);
-    if let Ok(style) = ProgressStyle::with_template("{msg} {bar:30} {pos}/{len} {eta}") {
+    if let Ok(style) = ProgressStyle::with_template(template) {
         bar.set_style(style);
     }
     bar.set_message(what.to_owned());

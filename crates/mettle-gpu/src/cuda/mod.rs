@@ -2,19 +2,21 @@
 //!
 //! A SIMD group is a warp, a threadgroup a block. Launches go to one stream, in order or as a graph, which keeps their hazards.
 
+mod clock;
 mod code;
 mod driver;
 mod graph;
 mod launch;
+mod staging;
 
 use std::ptr;
 use std::sync::Arc;
 
-use cudarc::driver::sys;
-
+use self::clock::{Clock, Event};
 use self::code::Code;
-use self::driver::{Failure, Gpu, check, get};
+use self::driver::{Failure, Gpu};
 use self::graph::Graphs;
+use self::staging::{Staging, WORTHWHILE};
 use crate::backend::{
     Backend, Commands, Completion, LoadError, RawBuffer, RawFault, RawKernel, RawLibrary,
     RawPipeline, Submitted,
@@ -30,6 +32,8 @@ pub(crate) struct CudaBackend {
     targets: &'static [&'static str],
     limits: Limits,
     graphs: Graphs,
+    clock: Clock,
+    staging: Staging,
     /// Waits for each launch, so that a failure is that of the launch.
     one_by_one: bool,
 }
@@ -55,6 +59,8 @@ impl CudaBackend {
                 ..Limits::default()
             },
             graphs: Graphs::default(),
+            clock: Clock::default(),
+            staging: Staging::default(),
             one_by_one: options.guard,
         })
     }
@@ -78,6 +84,9 @@ impl CudaBackend {
     ) -> Result<(), (usize, String)> {
         let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
         if commands.profile {
+            if !self.one_by_one {
+                self.clock.hold(&self.gpu, commands.launches.len());
+            }
             events.push(Event::record(&self.gpu).map_err(at(0))?);
         }
         for (index, launch) in commands.launches.iter().enumerate() {
@@ -87,7 +96,7 @@ impl CudaBackend {
             if commands.profile {
                 events.push(Event::record(&self.gpu).map_err(at(index))?);
             }
-            if self.one_by_one || commands.profile {
+            if self.one_by_one {
                 self.gpu.finish().map_err(at(index))?;
             }
         }
@@ -129,36 +138,6 @@ impl CudaBackend {
             nanoseconds.push(pair[1].since(&pair[0]).map_err(at(index))?);
         }
         Ok(nanoseconds)
-    }
-}
-
-/// A point in the stream whose time is taken.
-struct Event(sys::CUevent);
-
-impl Event {
-    fn record(gpu: &Gpu) -> Result<Self, Failure> {
-        // SAFETY: the context is current and the stream lives.
-        unsafe {
-            let event = Event(get(ptr::null_mut(), |event| sys::cuEventCreate(event, 0))?);
-            check(sys::cuEventRecord(event.0, gpu.stream))?;
-            Ok(event)
-        }
-    }
-
-    /// Nanoseconds since an earlier one; both have come to pass.
-    fn since(&self, earlier: &Event) -> Result<u64, Failure> {
-        // SAFETY: both events live.
-        let milliseconds = get(0.0_f32, |value| unsafe {
-            sys::cuEventElapsedTime(value, earlier.0, self.0)
-        })?;
-        Ok((f64::from(milliseconds) * 1e6) as u64)
-    }
-}
-
-impl Drop for Event {
-    fn drop(&mut self) {
-        // SAFETY: it is used no more; the context is current.
-        let _ = unsafe { sys::cuEventDestroy_v2(self.0) };
     }
 }
 
@@ -231,9 +210,15 @@ unsafe impl Backend for CudaBackend {
     }
 
     unsafe fn write(&self, buffer: RawBuffer, offset: usize, from: &[u8]) -> Result<()> {
-        // SAFETY: the caller's promise.
-        unsafe { self.gpu.write(buffer.handle + offset as u64, from) }
-            .map_err(self.error("copy to the device"))
+        let address = buffer.handle + offset as u64;
+        let written = if from.len() >= WORTHWHILE {
+            // SAFETY: the caller's promise.
+            unsafe { self.staging.write(&self.gpu, address, from) }
+        } else {
+            // SAFETY: as above.
+            unsafe { self.gpu.write(address, from) }
+        };
+        written.map_err(self.error("copy to the device"))
     }
 
     unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) -> Result<()> {

@@ -207,6 +207,22 @@ fn memory_that_is_not_there_is_said() {
     }
 }
 
+/// Copies of any size arrive whole, those that go through pinned memory in parts too.
+#[test]
+fn large_copies_arrive() {
+    let Some(device) = gpu() else { return };
+    for bytes in [1, (8 << 20) - 1, 8 << 20, (8 << 20) + 1, 50_000_003] {
+        let data: Vec<u8> = (0..bytes).map(|i: usize| (i ^ i >> 9) as u8).collect();
+        let mut buffer = device.zeros::<u8>(bytes + 5).unwrap();
+        buffer.slice(3..bytes + 3).unwrap().write(&data).unwrap();
+        let read = buffer.read().unwrap();
+        assert_eq!(read[..3], [0; 3]);
+        assert!(read[3..bytes + 3] == data[..], "{bytes} bytes");
+        assert_eq!(read[bytes + 3..], [0; 2]);
+        buffer.fill_bytes(7).unwrap();
+    }
+}
+
 #[test]
 fn launches_are_timed() {
     let Some(device) = gpu() else { return };

@@ -105,6 +105,20 @@ impl Model {
     /// [`Error::TensorShape`], [`Error::TensorFormat`] and [`Error::UnexpectedTensor`] when the tensors are not those of
     /// the architecture.
     pub fn load(device: &Device, file: &File, options: &LoadOptions) -> Result<Self> {
+        Self::load_with(device, file, options, &mut |_| {})
+    }
+
+    /// As [`load`](Self::load); `loaded` is told the bytes of each tensor once it is on the device, together
+    /// [`MemoryEstimate::weights`] in the end.
+    ///
+    /// # Errors
+    /// As for [`load`](Self::load).
+    pub fn load_with(
+        device: &Device,
+        file: &File,
+        options: &LoadOptions,
+        loaded: &mut dyn FnMut(u64),
+    ) -> Result<Self> {
         let config = Config::from_metadata(file.metadata())?;
         let context = options.context_for(&config);
         if context == 0 || options.chunk == 0 || i32::try_from(context).is_err() {
@@ -121,7 +135,7 @@ impl Model {
         }
         let memory = MemoryEstimate::of(file, &config, options);
         memory.check(device)?;
-        let mut loader = Loader::new(device, file);
+        let mut loader = Loader::new(device, file, loaded);
         let table = [config.vocabulary, config.hidden];
         let embedding = loader.matrix("token_embd.weight", table)?;
         let output_norm = loader.vector("output_norm.weight", config.hidden)?;

@@ -105,6 +105,18 @@ fn formats_without_kernels_are_refused() {
 }
 
 #[test]
+fn all_bytes_of_the_weights_are_told() {
+    let file = File::open(fixture("qwen3-untied-q8_0.gguf")).unwrap();
+    let device = Device::open(Preference::Cpu).unwrap();
+    let mut told = Vec::new();
+    let options = LoadOptions::default();
+    Model::load_with(&device, &file, &options, &mut |bytes| told.push(bytes)).unwrap();
+    assert_eq!(told.len(), file.tensors().count());
+    let weights = MemoryEstimate::new(&file, &options).unwrap().weights;
+    assert_eq!(told.iter().sum::<u64>(), weights);
+}
+
+#[test]
 fn what_cannot_fit_is_refused_with_numbers() {
     let mut builder = tiny_model();
     builder.set("llama.context_length", 2_000_000_000u32);

@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
 use anyhow::{Context, Result};
 use comfy_table::{Table, presets};
@@ -165,7 +166,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.json {
         announce(&name, &device, &memory);
     }
-    let model = Model::load(&device, &file, &load)?;
+    let model = load_model(&device, &file, &load, &memory)?;
     warm(&model);
     let mut session = model.session()?;
     if args.profile {
@@ -203,6 +204,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
         eprintln!("{}", profile_table(profile));
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Loads the weights; on a GPU with memory of its own they are copied, which takes a while.
+fn load_model(
+    device: &Device,
+    file: &File,
+    options: &LoadOptions,
+    memory: &MemoryEstimate,
+) -> Result<Model> {
+    let started = Instant::now();
+    let progress = terminal::progress_of_bytes(memory.weights, "loading");
+    let model = Model::load_with(device, file, options, &mut |bytes| progress.inc(bytes))?;
+    progress.finish_and_clear();
+    let elapsed = started.elapsed();
+    tracing::info!(
+        bytes = memory.weights,
+        ?elapsed,
+        gigabytes_per_second = memory.weights as f64 / elapsed.as_secs_f64() / 1e9,
+        "loaded"
+    );
+    Ok(model)
 }
 
 /// Makes the pipelines before the first token needs them. What fails is told when it is asked for.
