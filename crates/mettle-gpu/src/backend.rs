@@ -41,6 +41,26 @@ pub(crate) struct Extent {
     pub reach: u64,
 }
 
+/// Code to load.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct RawCode<'a> {
+    /// The unit that it is made of, for tools.
+    #[cfg_attr(
+        not(any(target_os = "macos", feature = "mock-metal")),
+        expect(dead_code, reason = "other devices have no tools that would show it")
+    )]
+    pub unit: &'a str,
+    pub bytes: &'a [u8],
+    /// Index and bits of the function constants to set, when it is generic.
+    pub constants: &'a [(u32, u64)],
+    /// It holds a part of its unit, and need not have all of its function constants.
+    #[cfg_attr(
+        not(any(target_os = "macos", feature = "mock-metal")),
+        expect(dead_code, reason = "other devices have all or compile them in")
+    )]
+    pub part: bool,
+}
+
 /// Code that a backend has loaded, with its function constants set.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct RawLibrary(pub u64);
@@ -51,11 +71,13 @@ pub(crate) struct RawPipeline(pub u64);
 
 /// What a device says of a pipeline.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct PipelineLimits {
+pub(crate) struct PipelineInfo {
     /// Threads that a threadgroup of it may have.
     pub max_threads: u32,
     /// Bytes of threadgroup memory that it declares.
     pub static_threadgroup_memory: usize,
+    /// Its machine code was kept from an earlier start.
+    pub archived: bool,
 }
 
 /// What a backend needs to know of a kernel to make a pipeline of it.
@@ -183,6 +205,11 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// The artefact targets it can load, best first.
     fn targets(&self) -> &[&'static str];
 
+    /// The GPU, its family and the build of the system, where what is compiled for one is not taken on another.
+    fn platform(&self) -> &str {
+        ""
+    }
+
     /// New memory of at least `bytes` bytes (at least one), aligned to 64 or more, or as [`Backend::keeps_memory`] says, aligned to 16.
     fn allocate(&self, bytes: usize) -> Result<RawBuffer>;
 
@@ -239,11 +266,11 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// As for `write`.
     unsafe fn fill(&self, buffer: RawBuffer, offset: usize, bytes: usize, value: u8) -> Result<()>;
 
-    /// Loads code; `constants` are set when it is generic.
+    /// Loads code.
     ///
     /// # Safety
     /// The code was made by our compiler for one of this backend's targets.
-    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError>;
+    unsafe fn load(&self, code: RawCode<'_>) -> Result<RawLibrary, LoadError>;
 
     /// Gives a library and its pipelines back.
     ///
@@ -265,7 +292,7 @@ pub(crate) unsafe trait Backend: Send + Sync {
     ///
     /// # Safety
     /// The pipeline is from `pipeline` of this backend, and its library is not unloaded.
-    unsafe fn pipeline_limits(&self, _pipeline: RawPipeline) -> Option<PipelineLimits> {
+    unsafe fn pipeline_info(&self, _pipeline: RawPipeline) -> Option<PipelineInfo> {
         None
     }
 

@@ -5,6 +5,8 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
+use mettle_msl::Cache;
+
 use crate::error::{Error, Result};
 
 /// Which device to open.
@@ -83,7 +85,7 @@ pub struct DeviceOptions {
     pub fast_math: bool,
     /// The threads that run kernels on the CPU device, the submitting one included; none: as many as the processor has.
     pub workers: Option<NonZeroUsize>,
-    /// Where units that are compiled at run time are kept.
+    /// Where what is compiled at run time is kept: units, and the machine code that Metal makes of their kernels.
     pub cache: CacheFolder,
     /// A folder whose `.metal` files take the place of embedded units of the same name, with their headers in its `include`: for working on
     /// kernels without building the program. A file that does not compile leaves the embedded unit in place, with an error in the log.
@@ -93,7 +95,7 @@ pub struct DeviceOptions {
     pub hot_reload: bool,
 }
 
-/// Where units that are compiled at run time are kept.
+/// Where what is compiled at run time is kept.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum CacheFolder {
     /// In this user's cache, below `METTLE_CACHE`, `XDG_CACHE_HOME/mettle` or `HOME/.cache/mettle`; in memory where there is none of them.
@@ -103,4 +105,18 @@ pub enum CacheFolder {
     At(PathBuf),
     /// In the memory of this process.
     None,
+}
+
+impl CacheFolder {
+    /// The cache in this folder; in memory where there can be none.
+    pub(crate) fn open(&self) -> Cache {
+        let opened = match self {
+            CacheFolder::User => Cache::of_user(),
+            CacheFolder::At(folder) => Cache::at(folder)
+                .inspect_err(|error| tracing::warn!(%error, "there is no cache on disk"))
+                .ok(),
+            CacheFolder::None => None,
+        };
+        opened.unwrap_or_else(Cache::in_memory)
+    }
 }

@@ -105,6 +105,8 @@ pub struct PipelineStats {
     pub source: u64,
     /// Pipelines made.
     pub pipelines: u64,
+    /// Those of them whose machine code was kept from an earlier start, where the device's driver makes it of code for many GPUs (Metal).
+    pub archived: u64,
     /// Pipelines asked for that cannot be made.
     pub failed: u64,
     /// Pipelines made of another artefact than the first that should have served.

@@ -8,6 +8,7 @@ mod jobs;
 mod metal;
 
 use embed::Embedded;
+use metal::System;
 use mettle_msl::{Options, Unit};
 use rayon::prelude::*;
 use std::collections::BTreeSet;
@@ -69,8 +70,14 @@ fn build() -> Result<()> {
         })
         .collect())?;
     cache.trim()?;
-    let apple = vendor == "apple";
-    artefacts.extend(metal::artefacts(&units, &sources, &options, apple, &cache)?);
+    let system = match vendor.as_str() {
+        "apple" => System::Apple,
+        _ if std::env::var_os("CARGO_FEATURE_MOCK_METAL").is_some() => System::StandIn,
+        _ => System::Other,
+    };
+    artefacts.extend(metal::artefacts(
+        &units, &sources, &options, system, &cache,
+    )?);
     embed::write(&out, &units, &artefacts)
 }
 

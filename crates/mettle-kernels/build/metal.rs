@@ -1,4 +1,5 @@
-//! The source of kernels, which other artefacts can be compiled from at run time, and for Apple GPUs metallibs where Xcode's Metal compiler is.
+//! The source of kernels, which other artefacts can be compiled from at run time, and for Apple GPUs the source that single kernels can be taken
+//! from, and metallibs where Xcode's Metal compiler is.
 
 use crate::Result;
 use crate::embed::Embedded;
@@ -7,12 +8,23 @@ use rayon::prelude::*;
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-/// The artefacts of all units; `sources` are their files, `libraries` says whether they are for Apple's systems.
+/// What the artefacts are for.
+#[derive(Clone, Copy, PartialEq)]
+pub enum System {
+    /// A system without Metal.
+    Other,
+    /// The stand-in for Metal: as Apple's, without the compiler.
+    StandIn,
+    /// One of Apple's.
+    Apple,
+}
+
+/// The artefacts of all units; `sources` are their files.
 pub fn artefacts(
     units: &[Unit],
     sources: &[PathBuf],
     options: &Options,
-    libraries: bool,
+    system: System,
     cache: &Cache,
 ) -> Result<Vec<Embedded>> {
     let made = units
@@ -20,7 +32,7 @@ pub fn artefacts(
         .zip(sources)
         .map(|(unit, path)| {
             let text = mettle_msl::flatten(path, options)?;
-            Ok(one(unit, text, libraries, cache))
+            one(unit, text, system, cache)
         })
         .collect();
     let mut artefacts = Vec::new();
@@ -48,14 +60,24 @@ pub fn artefacts(
     Ok(artefacts)
 }
 
-/// The artefacts of a unit, and why there is no metallib among them; without `library` there is to be none.
-fn one(unit: &Unit, text: String, library: bool, cache: &Cache) -> (Vec<Artefact>, Option<String>) {
+/// The artefacts of a unit, and why a metallib is not among them though it should be.
+fn one(
+    unit: &Unit,
+    text: String,
+    system: System,
+    cache: &Cache,
+) -> Result<(Vec<Artefact>, Option<String>)> {
     let source = metal::source_artefact(unit, text);
-    if !library {
-        return (vec![source], None);
+    if system == System::Other {
+        return Ok((vec![source], None));
     }
-    match cache.compile_library(&source) {
-        Ok((made, _)) => (vec![made, source], None),
-        Err(error) => (vec![source], Some(error.to_string())),
+    let expanded = metal::expand(&source)?;
+    if system == System::StandIn {
+        return Ok((vec![source, expanded], None));
+    }
+    // Which GPU it will run on is not known here.
+    match cache.compile_library(&source, "") {
+        Ok((made, _)) => Ok((vec![made, source, expanded], None)),
+        Err(error) => Ok((vec![source, expanded], Some(error.to_string()))),
     }
 }

@@ -24,6 +24,9 @@ fn generic(target: &str) -> BTreeSet<String> {
 /// What this build is to have code for.
 fn targets() -> Vec<&'static str> {
     let mut targets = vec![metal::SOURCE];
+    if cfg!(any(target_vendor = "apple", feature = "mock-metal")) {
+        targets.push(metal::EXPANDED);
+    }
     if cfg!(target_vendor = "apple") {
         if metal::compiler().is_ok() {
             targets.push(metal::LIBRARY);

@@ -2,8 +2,9 @@
 
 #![cfg(feature = "mock-metal")]
 
-use mettle_gpu::{Device, DeviceKind, Preference};
-use mettle_kernels::cases;
+use mettle_gpu::{ConstantSet, Device, DeviceKind, Preference};
+use mettle_kernels::{cases, catalogue};
+use mettle_msl::{Artefact, metal};
 
 /// Runs the cases with memory shared with the host, or apart.
 fn run(device: &str) {
@@ -41,4 +42,36 @@ fn every_case_passes_with_shared_memory() {
 #[test]
 fn every_case_passes_with_memory_of_its_own() {
     run("metal:discrete");
+}
+
+/// With a kernel in every unit that does not compile, those beside it do: from sources of their own.
+#[test]
+fn kernels_do_without_the_rest_of_their_unit() {
+    const BROKEN: &str =
+        "\nkernel void broken(device int* x [[buffer(0)]]) { x[0] = no_such_name; }\n";
+    let device = Device::open("metal".parse().unwrap()).unwrap();
+    for unit in catalogue::units() {
+        let spoiled = unit.artefacts.iter().filter_map(|embedded| {
+            let apple = [metal::SOURCE, metal::EXPANDED].contains(&embedded.target);
+            let mut artefact = Artefact::from_bytes(embedded.bytes)
+                .ok()
+                .filter(|_| apple)?;
+            artefact.code.extend_from_slice(BROKEN.as_bytes());
+            Some((embedded.target.to_owned(), None, artefact.to_bytes()))
+        });
+        let library = device.library_from(unit.name, spoiled.collect());
+        let gpu = unit
+            .variants
+            .iter()
+            .rfind(|v| v.class != Some(mettle_gpu::TargetClass::Cpu));
+        let variant = gpu.unwrap_or_else(|| panic!("{} has nothing for GPUs", unit.name));
+        // One a unit, because it takes a second.
+        let kernel = variant.kernels.last().unwrap();
+        let constants = ConstantSet::new(variant.constants);
+        let pipeline = library.pipeline(kernel, &constants);
+        pipeline.unwrap_or_else(|error| panic!("{kernel}: {error}"));
+    }
+    let stats = device.pipeline_stats();
+    assert_eq!(stats.fallbacks, stats.pipelines);
+    assert_eq!(stats.pipelines, catalogue::units().count() as u64);
 }

@@ -94,7 +94,7 @@ impl Artefact {
 
     /// Whether the code is text, which is packed in [`Artefact::to_bytes`].
     fn is_text(&self) -> bool {
-        self.target == metal::SOURCE
+        [metal::SOURCE, metal::EXPANDED].contains(&self.target.as_str())
             || matches!(Target::from_name(&self.target), Some(Target::Ptx(_)))
     }
 

@@ -5,6 +5,7 @@
 //! `#line` directives lead messages back to the user's files.
 
 use crate::error::{Error, Result};
+use crate::source::edit::Edits;
 use crate::token::{Token, TokenKind};
 use crate::{Options, lex};
 use std::collections::HashMap;
@@ -231,6 +232,20 @@ impl Flat<'_> {
             ),
         }
     }
+}
+
+/// The text with something else in the place of what makes a line an `#include`; the file's name stays.
+pub(crate) fn without_includes(text: &str, instead: &str) -> String {
+    let mut edits = Edits::default();
+    for directive in directives(text) {
+        let content = &text[directive.span.clone()];
+        let (name, rest) = split(content);
+        if matches!(name, "include" | "import") {
+            let file = directive.span.end - rest.trim_start().len();
+            edits.replace(directive.span.start..file, instead);
+        }
+    }
+    edits.apply(text).text
 }
 
 /// The directives of a text, in order.

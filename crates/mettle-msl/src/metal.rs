@@ -2,8 +2,10 @@
 //!
 //! Their function constants are always open: Metal sets them when it makes a pipeline.
 
+mod alone;
 mod library;
 
+pub use alone::{EXPANDED, alone, expand};
 pub use library::{DEPLOYMENT, LANGUAGE, compile_library, compiler};
 
 use crate::artefact::{Artefact, ArtefactKernel};

@@ -6,26 +6,50 @@ use crate::source::Source;
 use crate::tool::{clang::Clang, headers, process};
 use crate::{Diagnostic, Options, Severity};
 use std::path::Path;
+use std::process::Command;
+
+/// A run of the preprocessor. The predefined macros of the host are undefined: a Metal source must not see them.
+fn command() -> Result<Command> {
+    let mut command = Clang::find()?.command();
+    command.args(["-E", "-x", "c++", "-std=c++17"]);
+    command.args(["-undef", "-nostdinc", "-nostdinc++"]);
+    command.args(["-w", "-fno-color-diagnostics", "-fno-caret-diagnostics"]);
+    Ok(command)
+}
+
+/// What conditions of a source may ask of Apple's compiler, of the language version that [`crate::metal::LANGUAGE`] names. Other macros of it
+/// and of its headers are for itself to put in.
+const APPLE: [&str; 5] = [
+    "-D__cplusplus=201402L",
+    "-D__METAL__=1",
+    "-D__METAL_VERSION__=310",
+    "-D__METAL_MACOS__=1",
+    "-D__HAVE_BFLOAT__=1",
+];
+
+/// Preprocesses a text that includes nothing as Apple's compiler would; the text keeps its line markers.
+pub(crate) fn expand(unit: &str, text: &str) -> Result<String> {
+    let tool = "the preprocessor";
+    let mut command = command()?;
+    command.args(APPLE).arg("-");
+    let output = process::run(command, text, Options::default().timeout, tool, unit)?;
+    if output.status.success() {
+        return Ok(output.stdout);
+    }
+    Err(Error::Tool {
+        tool,
+        unit: unit.to_owned(),
+        message: output.stderr,
+    })
+}
 
 /// Preprocesses `text`, called `name` in messages. `#include "..."` is looked for beside `name` first.
 ///
 /// Our headers under `include/` define macros only and leave no text behind, so that the result is the user's code and no more.
 pub(crate) fn preprocess(name: &Path, text: &str, options: &Options) -> Result<Source> {
-    let clang = Clang::find()?;
     let unit = name.display().to_string();
-    let mut command = clang.command();
-    // The predefined macros of the host are undefined: a Metal source must not see them.
-    command.args([
-        "-E",
-        "-x",
-        "c++",
-        "-std=c++17",
-        "-undef",
-        "-D__cplusplus=201703L",
-        "-nostdinc",
-        "-nostdinc++",
-    ]);
-    command.args(["-w", "-fno-color-diagnostics", "-fno-caret-diagnostics"]);
+    let mut command = command()?;
+    command.arg("-D__cplusplus=201703L");
     if let Some(folder) = name.parent().filter(|p| !p.as_os_str().is_empty()) {
         command.arg("-iquote").arg(folder);
     }

@@ -28,7 +28,8 @@ use self::code::Code;
 use self::crew::Crew;
 use self::guard::Guard;
 use crate::backend::{
-    Backend, Commands, Extent, LoadError, RawBuffer, RawKernel, RawLibrary, RawPipeline, Submitted,
+    Backend, Commands, Extent, LoadError, RawBuffer, RawCode, RawKernel, RawLibrary, RawPipeline,
+    Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -182,9 +183,9 @@ unsafe impl Backend for CpuBackend {
         Ok(())
     }
 
-    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
+    unsafe fn load(&self, code: RawCode<'_>) -> Result<RawLibrary, LoadError> {
         // SAFETY: the caller's promise.
-        let code = Box::new(unsafe { Code::load(code, constants) }?);
+        let code = Box::new(unsafe { Code::load(code.bytes, code.constants) }?);
         Ok(RawLibrary(Box::into_raw(code).expose_provenance() as u64))
     }
 

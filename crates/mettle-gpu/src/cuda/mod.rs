@@ -18,7 +18,7 @@ use self::driver::{Failure, Gpu};
 use self::graph::Graphs;
 use self::staging::{Staging, WORTHWHILE};
 use crate::backend::{
-    Backend, Commands, Completion, LoadError, RawBuffer, RawFault, RawKernel, RawLibrary,
+    Backend, Commands, Completion, LoadError, RawBuffer, RawCode, RawFault, RawKernel, RawLibrary,
     RawPipeline, Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
@@ -227,9 +227,9 @@ unsafe impl Backend for CudaBackend {
             .map_err(self.error("fill memory"))
     }
 
-    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
+    unsafe fn load(&self, code: RawCode<'_>) -> Result<RawLibrary, LoadError> {
         // SAFETY: the caller's promise.
-        let code = Box::new(unsafe { Code::load(&self.gpu, code, constants) }?);
+        let code = Box::new(unsafe { Code::load(&self.gpu, code.bytes, code.constants) }?);
         Ok(RawLibrary(Box::into_raw(code).expose_provenance() as u64))
     }
 

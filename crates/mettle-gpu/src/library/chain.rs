@@ -158,12 +158,60 @@ impl<'a> Attempt<'a> {
         let cache = self.device.inner().registry.cache();
         cell.get_or_init(|| {
             let (artefact, origin) = cache
-                .compile_library(&source)
+                .compile_library(&source, self.device.inner().backend.platform())
                 .map_err(|error| Error::compile(&source.unit, &error))?;
             Ok(Slot::made(artefact, None, origin.into()))
         })
         .clone()
         .map(Some)
+    }
+
+    /// By Metal, from the source of this kernel alone: the unit's was refused, and another kernel may be to blame.
+    ///
+    /// # Errors
+    /// As [`Attempt::slot`].
+    pub fn alone(&mut self) -> Result<Option<Arc<PipelineInner>>> {
+        if self.refused.is_empty() {
+            return Ok(None);
+        }
+        let key = MadeKey {
+            target: metal::SOURCE,
+            constants: ConstantSet::EMPTY,
+            kernel: Some(self.kernel.to_owned()),
+        };
+        let cell = entry(&self.unit.made, key);
+        let made = cell.get_or_init(|| {
+            let expanded = self.expanded()?;
+            let part = metal::alone(&expanded, self.kernel)
+                .map_err(|error| Error::compile(self.unit.name(), &error))?;
+            Ok(Slot::of_part(part))
+        });
+        match made {
+            Ok(slot) => self.slot(slot),
+            Err(error) => {
+                self.lacking.push(format!(
+                    "its source cannot be compiled without that of other kernels: {error}"
+                ));
+                Ok(None)
+            }
+        }
+    }
+
+    /// What the source of one kernel is taken from.
+    fn expanded(&self) -> Result<Arc<Artefact>> {
+        let find = |target: &str| self.unit.slots.iter().find(|slot| slot.target == target);
+        if let Some(slot) = find(metal::EXPANDED) {
+            return slot.artefact(self.unit.name()).cloned();
+        }
+        let Some(source) = find(metal::SOURCE) else {
+            return Err(Error::Artefact {
+                unit: self.unit.name().to_owned(),
+                reason: "its source is not there".to_owned(),
+            });
+        };
+        metal::expand(source.artefact(self.unit.name())?)
+            .map(Arc::new)
+            .map_err(|error| Error::compile(self.unit.name(), &error))
     }
 
     /// The unit's text as one, if there is one.

@@ -44,6 +44,7 @@ pub(super) struct Stats {
     compiled: AtomicU64,
     source: AtomicU64,
     pub pipelines: AtomicU64,
+    pub archived: AtomicU64,
     pub failed: AtomicU64,
     pub fallbacks: AtomicU64,
 }
@@ -93,16 +94,7 @@ impl Registry {
 
     /// Where compiled units are kept.
     pub fn cache(&self) -> &Cache {
-        self.cache.get_or_init(|| {
-            let opened = match &self.folder {
-                CacheFolder::User => Cache::of_user(),
-                CacheFolder::At(folder) => Cache::at(folder)
-                    .inspect_err(|error| tracing::warn!(%error, "there is no cache on disk"))
-                    .ok(),
-                CacheFolder::None => None,
-            };
-            opened.unwrap_or_else(Cache::in_memory)
-        })
+        self.cache.get_or_init(|| self.folder.open())
     }
 
     pub fn stats(&self) -> PipelineStats {
@@ -116,6 +108,7 @@ impl Registry {
             compiled: count(&self.stats.compiled),
             source: count(&self.stats.source),
             pipelines: count(&self.stats.pipelines),
+            archived: count(&self.stats.archived),
             failed: count(&self.stats.failed),
             fallbacks: count(&self.stats.fallbacks),
             sources: sources.len() as u64,

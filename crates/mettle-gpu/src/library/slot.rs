@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 use mettle_msl::{Artefact, ArtefactKernel, metal};
 
 use crate::artefact;
-use crate::backend::{Backend, LoadError, RawKernel, RawLibrary};
+use crate::backend::{Backend, LoadError, RawCode, RawKernel, RawLibrary};
 use crate::constants::ConstantSet;
 use crate::device::Device;
 use crate::error::{Error, Result};
@@ -49,6 +49,8 @@ pub(super) struct Slot {
     pub constants: Option<Constants>,
     bytes: Cow<'static, [u8]>,
     origin: CodeOrigin,
+    /// It holds a part of its unit only.
+    part: bool,
     artefact: OnceLock<Result<Arc<Artefact>>>,
     /// By the constants set at load time.
     loaded: Mutex<HashMap<ConstantSet, Once<Loaded>>>,
@@ -71,7 +73,21 @@ impl Slot {
             constants,
             bytes,
             origin,
+            part: false,
             artefact: OnceLock::new(),
+            loaded: Mutex::default(),
+        })
+    }
+
+    /// Source of one kernel of a unit.
+    pub fn of_part(artefact: Artefact) -> Arc<Self> {
+        Arc::new(Slot {
+            target: metal::SOURCE.into(),
+            constants: None,
+            bytes: Cow::Borrowed(&[]),
+            origin: CodeOrigin::Source,
+            part: true,
+            artefact: OnceLock::from(Ok(Arc::new(artefact))),
             loaded: Mutex::default(),
         })
     }
@@ -126,9 +142,12 @@ impl Slot {
         let mut kernel = kernel.clone();
         let mut max_threads = device.limits().max_threads_per_threadgroup;
         // SAFETY: the pipeline was just made, and its library is loaded.
-        if let Some(limits) = unsafe { backend.pipeline_limits(raw) } {
-            max_threads = max_threads.min(limits.max_threads);
-            kernel.static_threadgroup_memory = limits.static_threadgroup_memory;
+        if let Some(info) = unsafe { backend.pipeline_info(raw) } {
+            max_threads = max_threads.min(info.max_threads);
+            kernel.static_threadgroup_memory = info.static_threadgroup_memory;
+            if info.archived {
+                stats.archived.fetch_add(1, Ordering::Relaxed);
+            }
         }
         Ok(Arc::new(PipelineInner {
             raw,
@@ -149,18 +168,21 @@ impl Slot {
     ) -> Result<Arc<Loaded>> {
         let backend = &device.inner().backend;
         let started = std::time::Instant::now();
+        let code = RawCode {
+            unit: &artefact.unit,
+            bytes: &artefact.code,
+            constants: constants.entries(),
+            part: self.part,
+        };
         // SAFETY: the artefact's digest was checked when it was read, and it is for one of the device's targets.
-        let raw =
-            unsafe { backend.load(&artefact.code, constants.entries()) }.map_err(|error| {
-                match error {
-                    LoadError::Code(reason) => refusal(artefact, reason),
-                    LoadError::UnknownConstant(index) => Error::Constant {
-                        kernel: kernel.to_owned(),
-                        index,
-                        reason: "is not declared by the kernel's unit",
-                    },
-                }
-            })?;
+        let raw = unsafe { backend.load(code) }.map_err(|error| match error {
+            LoadError::Code(reason) => refusal(artefact, reason),
+            LoadError::UnknownConstant(index) => Error::Constant {
+                kernel: kernel.to_owned(),
+                index,
+                reason: "is not declared by the kernel's unit",
+            },
+        })?;
         let generic = self.constants.is_none();
         device.inner().registry.stats.loaded(self.origin, generic);
         tracing::debug!(

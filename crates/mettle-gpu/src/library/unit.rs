@@ -124,6 +124,9 @@ impl Unit {
                     return Ok(pipeline);
                 }
             }
+            if let Some(pipeline) = attempt.alone()? {
+                return Ok(pipeline);
+            }
         }
         Err(attempt.failure())
     }

@@ -9,6 +9,7 @@
 //! one implementation a build, and no dynamic dispatch) and leaves only the type conversions of `objc` without a test off a Mac.
 
 use std::ffi::c_void;
+use std::path::Path;
 use std::ptr::NonNull;
 
 /// One implementation of Metal.
@@ -19,6 +20,7 @@ pub(crate) trait Api: Sized + 'static {
     type Library: Library<Self>;
     type Function: Function;
     type Pipeline: Pipeline;
+    type BinaryArchive: BinaryArchive<Self>;
     type CommandBuffer: CommandBuffer<Self>;
     type Encoder: Encoder<Self>;
     type ResidencySet: ResidencySet<Self>;
@@ -26,6 +28,9 @@ pub(crate) trait Api: Sized + 'static {
 
     /// Runs `body`; objects that Metal hands out autoreleased meanwhile are released at its end.
     fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R;
+
+    /// `operatingSystemVersionString` of the process: version and build.
+    fn operating_system_version() -> String;
 
     /// `MTLCreateSystemDefaultDevice`
     fn create_system_default_device() -> Option<Self::Device>;
@@ -87,9 +92,21 @@ pub(crate) struct FunctionConstant {
     pub ty: DataType,
 }
 
+/// Where the machine code of a new pipeline comes from.
+pub(crate) enum Lookup<'a, A: Api> {
+    /// Metal makes it.
+    No,
+    /// The archive has it, or Metal makes it: `setBinaryArchives`.
+    First(&'a A::BinaryArchive),
+    /// The archive has it, or there is no pipeline: `MTLPipelineOptionFailOnBinaryArchiveMiss`, too.
+    Only(&'a A::BinaryArchive),
+}
+
 /// `MTLDevice`
 pub(crate) trait Device<A: Api>: Send + Sync {
     fn name(&self) -> String;
+    /// The name of its `architecture`: of the family of GPUs that run the same machine code; empty where the system does not tell.
+    fn architecture_name(&self) -> String;
     fn is_low_power(&self) -> bool;
     fn has_unified_memory(&self) -> bool;
     /// Whether threadgroups at the edge of a grid may be smaller: the families Apple4 and Mac2 and later.
@@ -120,7 +137,14 @@ pub(crate) trait Device<A: Api>: Send + Sync {
         &self,
         function: &A::Function,
         label: &str,
+        archive: Lookup<'_, A>,
     ) -> Result<A::Pipeline, ApiError>;
+    /// `newBinaryArchiveWithDescriptor`: what a file holds, or empty. The file stays as it is as long as the archive lives.
+    fn new_binary_archive(
+        &self,
+        file: Option<&Path>,
+        label: &str,
+    ) -> Result<A::BinaryArchive, ApiError>;
     /// `newResidencySetWithDescriptor`, where the system has it.
     fn new_residency_set(&self, label: &str) -> Option<A::ResidencySet>;
     /// Whether encoders can record when the GPU begins and ends them: `supportsCounterSampling` at the stage boundary, and timestamps among
@@ -172,6 +196,18 @@ pub(crate) trait Pipeline: Send + Sync {
     fn max_total_threads_per_threadgroup(&self) -> usize;
     fn thread_execution_width(&self) -> usize;
     fn static_threadgroup_memory_length(&self) -> usize;
+}
+
+/// `MTLBinaryArchive`
+pub(crate) trait BinaryArchive<A: Api> {
+    /// `addComputePipelineFunctionsWithDescriptor`, described as for a pipeline of this function; makes its machine code.
+    fn add_compute_pipeline_functions(
+        &self,
+        function: &A::Function,
+        label: &str,
+    ) -> Result<(), ApiError>;
+    /// `serializeToURL`; something was added.
+    fn serialize(&self, file: &Path) -> Result<(), ApiError>;
 }
 
 /// `MTLCommandBuffer`

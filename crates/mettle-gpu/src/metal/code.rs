@@ -2,7 +2,9 @@
 
 use super::SIMD_WIDTH;
 use super::api::{Api, Device as _, Function as _, FunctionConstant, Library as _, Pipeline as _};
-use crate::backend::{LoadError, PipelineLimits, RawPipeline};
+use super::archive::{Archives, Wanted};
+use crate::backend::{LoadError, PipelineInfo, RawCode, RawPipeline};
+use mettle_msl::Cache;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -23,6 +25,8 @@ struct Opened<A: Api> {
     library: A::Library,
     /// Every function constant that a kernel of it has.
     constants: Vec<FunctionConstant>,
+    /// Digest of its code and of how it was compiled.
+    digest: blake3::Hash,
 }
 
 /// A library with the values of its function constants, and the pipelines made of it.
@@ -37,6 +41,8 @@ pub(super) struct State<A: Api> {
     pub pipeline: A::Pipeline,
     /// The kernel's name.
     pub name: String,
+    /// Its machine code was kept from an earlier start.
+    archived: bool,
 }
 
 impl<A: Api> Default for Libraries<A> {
@@ -51,24 +57,26 @@ impl<A: Api> Libraries<A> {
     pub fn load(
         &self,
         device: &A::Device,
-        code: &[u8],
-        constants: &[(u32, u64)],
+        code: &RawCode<'_>,
         fast_math: bool,
     ) -> Result<Code<A>, LoadError> {
-        let compiled = self.compiled(code);
+        let compiled = self.compiled(code.bytes);
         let opened = compiled
             .get_or_init(|| open(device, code, fast_math))
             .as_ref()
             .map_err(|reason| LoadError::Code(reason.clone()))?;
-        let values = constants.iter().map(|&(index, bits)| {
+        let mut values = Vec::with_capacity(code.constants.len());
+        for &(index, bits) in code.constants {
             let declared = opened.constants.iter().find(|c| c.index == index);
             match declared {
-                Some(constant) => Ok((*constant, bits.to_le_bytes())),
-                None => Err(LoadError::UnknownConstant(index)),
+                Some(constant) => values.push((*constant, bits.to_le_bytes())),
+                // Metal tells of those that a function uses.
+                None if code.part => {}
+                None => return Err(LoadError::UnknownConstant(index)),
             }
-        });
+        }
         Ok(Code {
-            values: values.collect::<Result<_, _>>()?,
+            values,
             compiled,
             pipelines: Mutex::default(),
         })
@@ -86,16 +94,21 @@ impl<A: Api> Libraries<A> {
     }
 }
 
-fn open<A: Api>(device: &A::Device, code: &[u8], fast_math: bool) -> Result<Opened<A>, String> {
-    let library = if code.starts_with(METALLIB) {
-        device.new_library_with_data(code)
+fn open<A: Api>(
+    device: &A::Device,
+    code: &RawCode<'_>,
+    fast_math: bool,
+) -> Result<Opened<A>, String> {
+    let bytes = code.bytes;
+    let library = if bytes.starts_with(METALLIB) {
+        device.new_library_with_data(bytes)
     } else {
-        let source = std::str::from_utf8(code)
+        let source = std::str::from_utf8(bytes)
             .map_err(|error| format!("it is neither a metallib nor Metal source: {error}"))?;
         device.new_library_with_source(source, fast_math)
     };
     let library = library.map_err(|error| error.description)?;
-    library.set_label("mettle library");
+    library.set_label(code.unit);
     let mut constants: Vec<FunctionConstant> = library
         .function_names()
         .iter()
@@ -104,12 +117,21 @@ fn open<A: Api>(device: &A::Device, code: &[u8], fast_math: bool) -> Result<Open
         .collect();
     constants.sort_by_key(|constant| constant.index);
     constants.dedup();
-    Ok(Opened { library, constants })
+    Ok(Opened {
+        library,
+        constants,
+        digest: Cache::key([bytes, &[u8::from(fast_math)]]),
+    })
 }
 
 impl<A: Api> Code<A> {
     /// A new pipeline, which lives as long as this.
-    pub fn pipeline(&self, device: &A::Device, name: &str) -> Result<*const State<A>, String> {
+    pub fn pipeline(
+        &self,
+        device: &A::Device,
+        archives: &Archives,
+        name: &str,
+    ) -> Result<*const State<A>, String> {
         let Some(Ok(opened)) = self.compiled.get() else {
             return Err("it is not loaded".to_owned());
         };
@@ -123,9 +145,17 @@ impl<A: Api> Code<A> {
                 .new_function_with_constants(name, &self.values)
                 .map_err(|error| format!("kernel {name}: {}", error.description))?
         };
-        let pipeline = device
-            .new_compute_pipeline_state(&function, name)
-            .map_err(|error| format!("kernel {name}: {}", error.description))?;
+        let made = archives.pipeline::<A>(
+            device,
+            &Wanted {
+                library: &opened.digest,
+                function: &function,
+                name,
+                values: &self.values,
+            },
+        );
+        let (pipeline, archived) =
+            made.map_err(|error| format!("kernel {name}: {}", error.description))?;
         let width = pipeline.thread_execution_width();
         if width != SIMD_WIDTH {
             return Err(format!(
@@ -135,6 +165,7 @@ impl<A: Api> Code<A> {
         let state = Box::new(State {
             pipeline,
             name: name.to_owned(),
+            archived,
         });
         let address: *const State<A> = &raw const *state;
         self.pipelines
@@ -154,10 +185,11 @@ impl<A: Api> State<A> {
         unsafe { &*state }
     }
 
-    pub fn limits(&self) -> PipelineLimits {
-        PipelineLimits {
+    pub fn info(&self) -> PipelineInfo {
+        PipelineInfo {
             max_threads: self.pipeline.max_total_threads_per_threadgroup() as u32,
             static_threadgroup_memory: self.pipeline.static_threadgroup_memory_length(),
+            archived: self.archived,
         }
     }
 }

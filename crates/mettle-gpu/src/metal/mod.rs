@@ -11,10 +11,12 @@
 //!   retain what it uses: the layer above keeps that alive, and bounds the number of submissions in flight.
 //! - **To measure launches on their own**, each gets an encoder that records when the GPU began and ended it; on GPUs that cannot do so, a
 //!   command buffer of its own, a few of them in flight.
+//! - **Machine code of pipelines** is kept between starts in Metal's binary archives, which the cache on disk holds: see `archive`.
 //! - **Where the system has residency sets**, all memory of the device is in one, so that the system need not make it resident for each submission.
 //! - **Every call that makes Metal's objects** runs in an autorelease pool: a thread of Rust's has none of its own.
 
 mod api;
+mod archive;
 mod clock;
 mod code;
 mod memory;
@@ -26,13 +28,14 @@ mod residency;
 mod submit;
 
 use self::api::{Api, Device as _};
+use self::archive::Archives;
 use self::clock::Clock;
 use self::code::{Code, Libraries, State};
 use self::memory::Memory;
 use self::residency::Residency;
 use crate::backend::{
-    Backend, Commands, LoadError, PipelineLimits, RawBuffer, RawKernel, RawLibrary, RawPipeline,
-    Submitted,
+    Backend, Commands, LoadError, PipelineInfo, RawBuffer, RawCode, RawKernel, RawLibrary,
+    RawPipeline, Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -59,6 +62,7 @@ pub(crate) struct MetalBackend<A: Api> {
     /// Where encoders can record times.
     clock: Option<Clock>,
     libraries: Libraries<A>,
+    archives: Archives,
     residency: Option<Residency<A>>,
     queue: A::Queue,
     device: A::Device,
@@ -109,6 +113,14 @@ impl<A: Api> MetalBackend<A> {
                     .supports_timestamps()
                     .then(|| Clock::start(device.gpu_timestamp())),
                 libraries: Libraries::default(),
+                archives: Archives::new(
+                    options.cache.open(),
+                    format!(
+                        "{name}, {}, {}",
+                        device.architecture_name(),
+                        A::operating_system_version()
+                    ),
+                ),
                 residency,
                 queue,
                 device,
@@ -175,6 +187,10 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         &[LIBRARY, SOURCE]
     }
 
+    fn platform(&self) -> &str {
+        self.archives.platform()
+    }
+
     fn allocate(&self, bytes: usize) -> Result<RawBuffer> {
         self.new_memory(bytes).ok_or_else(|| Error::OutOfMemory {
             device: self.name.clone(),
@@ -233,12 +249,9 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         Ok(())
     }
 
-    unsafe fn load(&self, code: &[u8], constants: &[(u32, u64)]) -> Result<RawLibrary, LoadError> {
-        A::autoreleasepool(|| {
-            self.libraries
-                .load(&self.device, code, constants, self.fast_math)
-        })
-        .map(|code| RawLibrary(Box::into_raw(Box::new(code)).expose_provenance() as u64))
+    unsafe fn load(&self, code: RawCode<'_>) -> Result<RawLibrary, LoadError> {
+        A::autoreleasepool(|| self.libraries.load(&self.device, &code, self.fast_math))
+            .map(|code| RawLibrary(Box::into_raw(Box::new(code)).expose_provenance() as u64))
     }
 
     unsafe fn unload(&self, library: RawLibrary) {
@@ -255,13 +268,14 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         let code: *const Code<A> = std::ptr::with_exposed_provenance(library.0 as usize);
         // SAFETY: the caller's promise: it is from `load` and not unloaded.
         let code = unsafe { &*code };
-        let state = A::autoreleasepool(|| code.pipeline(&self.device, kernel.name))?;
+        let state =
+            A::autoreleasepool(|| code.pipeline(&self.device, &self.archives, kernel.name))?;
         Ok(RawPipeline(state.expose_provenance() as u64))
     }
 
-    unsafe fn pipeline_limits(&self, pipeline: RawPipeline) -> Option<PipelineLimits> {
+    unsafe fn pipeline_info(&self, pipeline: RawPipeline) -> Option<PipelineInfo> {
         // SAFETY: the caller's promise: it is from `pipeline`, and its library is loaded.
-        Some(unsafe { State::<A>::of(pipeline) }.limits())
+        Some(unsafe { State::<A>::of(pipeline) }.info())
     }
 
     unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {

@@ -4,26 +4,29 @@ mod error;
 
 use self::error::{api_error, encoders};
 use super::api::{
-    Api, ApiError, Buffer, CommandBuffer, DataType, Device, Encoder, Function, FunctionConstant,
-    Library, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage, Timestamps,
+    Api, ApiError, BinaryArchive, Buffer, CommandBuffer, DataType, Device, Encoder, Function,
+    FunctionConstant, Library, Lookup, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage,
+    Timestamps,
 };
 use dispatch2::DispatchData;
 use objc2::available;
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
-use objc2_foundation::{NSRange, NSString};
+use objc2_foundation::{NSArray, NSProcessInfo, NSRange, NSString, NSURL};
 use objc2_metal::{
-    MTLAllocation, MTLBarrierScope, MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer,
-    MTLCommandBufferDescriptor, MTLCommandBufferErrorOption, MTLCommandEncoder, MTLCommandQueue,
-    MTLCommonCounterSetTimestamp, MTLCompileOptions, MTLComputeCommandEncoder,
-    MTLComputePassDescriptor, MTLComputePipelineDescriptor, MTLComputePipelineState,
-    MTLCopyAllDevices, MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor,
-    MTLCounterSamplingPoint, MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice,
-    MTLDispatchType, MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion,
-    MTLLibrary, MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor,
-    MTLResource, MTLResourceOptions, MTLSize, MTLStorageMode,
+    MTLAllocation, MTLBarrierScope, MTLBinaryArchive, MTLBinaryArchiveDescriptor,
+    MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer, MTLCommandBufferDescriptor,
+    MTLCommandBufferErrorOption, MTLCommandEncoder, MTLCommandQueue, MTLCommonCounterSetTimestamp,
+    MTLCompileOptions, MTLComputeCommandEncoder, MTLComputePassDescriptor,
+    MTLComputePipelineDescriptor, MTLComputePipelineState, MTLCopyAllDevices,
+    MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor, MTLCounterSamplingPoint,
+    MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
+    MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary,
+    MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource,
+    MTLResourceOptions, MTLSize, MTLStorageMode,
 };
 use std::ffi::c_void;
+use std::path::Path;
 use std::ptr::NonNull;
 
 // `MTLCreateSystemDefaultDevice` needs this framework, as its documentation says.
@@ -52,6 +55,7 @@ impl Api for Apple {
     type Library = Object<dyn MTLLibrary>;
     type Function = Object<dyn MTLFunction>;
     type Pipeline = Object<dyn MTLComputePipelineState>;
+    type BinaryArchive = Object<dyn MTLBinaryArchive>;
     type CommandBuffer = Anywhere<dyn MTLCommandBuffer>;
     type Encoder = Object<dyn MTLComputeCommandEncoder>;
     type ResidencySet = Anywhere<dyn MTLResidencySet>;
@@ -59,6 +63,12 @@ impl Api for Apple {
 
     fn autoreleasepool<R>(body: impl FnOnce() -> R) -> R {
         autoreleasepool(|_| body())
+    }
+
+    fn operating_system_version() -> String {
+        NSProcessInfo::processInfo()
+            .operatingSystemVersionString()
+            .to_string()
     }
 
     fn create_system_default_device() -> Option<Self::Device> {
@@ -73,6 +83,13 @@ impl Api for Apple {
 impl Device<Apple> for Object<dyn MTLDevice> {
     fn name(&self) -> String {
         (**self).name().to_string()
+    }
+
+    fn architecture_name(&self) -> String {
+        if !available!(macos = 14.0) {
+            return String::new();
+        }
+        self.architecture().name().to_string()
     }
 
     fn is_low_power(&self) -> bool {
@@ -168,16 +185,37 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         &self,
         function: &Object<dyn MTLFunction>,
         label: &str,
+        archive: Lookup<'_, Apple>,
     ) -> Result<Object<dyn MTLComputePipelineState>, ApiError> {
-        let descriptor = MTLComputePipelineDescriptor::new();
-        descriptor.setLabel(Some(&NSString::from_str(label)));
-        descriptor.setComputeFunction(Some(function));
+        let descriptor = pipeline_descriptor(function, label);
+        let (archive, option) = match archive {
+            Lookup::No => (None, MTLPipelineOption::None),
+            Lookup::First(archive) => (Some(archive), MTLPipelineOption::None),
+            Lookup::Only(archive) => (Some(archive), MTLPipelineOption::FailOnBinaryArchiveMiss),
+        };
+        if let Some(archive) = archive {
+            descriptor.setBinaryArchives(Some(&NSArray::from_slice(&[&**archive])));
+        }
         self.newComputePipelineStateWithDescriptor_options_reflection_error(
             &descriptor,
-            MTLPipelineOption::None,
+            option,
             None,
         )
         .map_err(|error| api_error(&error))
+    }
+
+    fn new_binary_archive(
+        &self,
+        file: Option<&Path>,
+        label: &str,
+    ) -> Result<Object<dyn MTLBinaryArchive>, ApiError> {
+        let descriptor = MTLBinaryArchiveDescriptor::new();
+        descriptor.setUrl(file.map(url).as_deref());
+        let archive = self
+            .newBinaryArchiveWithDescriptor_error(&descriptor)
+            .map_err(|error| api_error(&error))?;
+        archive.setLabel(Some(&NSString::from_str(label)));
+        Ok(archive)
     }
 
     fn new_residency_set(&self, label: &str) -> Option<Anywhere<dyn MTLResidencySet>> {
@@ -321,6 +359,37 @@ impl Pipeline for Object<dyn MTLComputePipelineState> {
     fn static_threadgroup_memory_length(&self) -> usize {
         self.staticThreadgroupMemoryLength()
     }
+}
+
+impl BinaryArchive<Apple> for Object<dyn MTLBinaryArchive> {
+    fn add_compute_pipeline_functions(
+        &self,
+        function: &Object<dyn MTLFunction>,
+        label: &str,
+    ) -> Result<(), ApiError> {
+        self.addComputePipelineFunctionsWithDescriptor_error(&pipeline_descriptor(function, label))
+            .map_err(|error| api_error(&error))
+    }
+
+    fn serialize(&self, file: &Path) -> Result<(), ApiError> {
+        self.serializeToURL_error(&url(file))
+            .map_err(|error| api_error(&error))
+    }
+}
+
+/// The same for a pipeline and for what an archive keeps of it.
+fn pipeline_descriptor(
+    function: &ProtocolObject<dyn MTLFunction>,
+    label: &str,
+) -> Retained<MTLComputePipelineDescriptor> {
+    let descriptor = MTLComputePipelineDescriptor::new();
+    descriptor.setLabel(Some(&NSString::from_str(label)));
+    descriptor.setComputeFunction(Some(function));
+    descriptor
+}
+
+fn url(file: &Path) -> Retained<NSURL> {
+    NSURL::fileURLWithPath(&NSString::from_str(&file.to_string_lossy()))
 }
 
 impl CommandBuffer<Apple> for Anywhere<dyn MTLCommandBuffer> {

@@ -2,6 +2,7 @@
 
 use crate::{devices, library, open};
 use mettle_gpu::{ConstantSet, Device, DeviceKind, DeviceOptions, Error, Grid, Preference};
+use mettle_msl::{Unit, metal};
 use std::time::Duration;
 
 #[test]
@@ -184,4 +185,59 @@ fn what_does_not_compile_says_why() {
     );
     let error = library.pipeline("k", &ConstantSet::EMPTY).unwrap_err();
     assert!(error.to_string().contains('y'), "{error}");
+}
+
+const MIXED: &str = "
+#include <metal_stdlib>
+using namespace metal;
+constant int BY [[function_constant(0)]];
+inline int refused(int a) { return no_such_function(a); }
+template <typename T> kernel void add(device T* x [[buffer(0)]]) { x[0] += BY; }
+#define ADD(name, type) template [[host_name(\"add_\" #name)]] kernel void add<type>(device type*);
+ADD(int, int)
+ADD(uint, uint)
+kernel void twice(device int* x [[buffer(0)]]) { x[0] *= 2; }
+kernel void broken(device int* x [[buffer(0)]]) { x[0] = refused(x[0]); }
+";
+
+#[test]
+fn a_kernel_that_is_refused_breaks_itself_alone() {
+    let constants = ConstantSet::EMPTY.with(0, 5);
+    for device in devices() {
+        let registered = device
+            .register("mixed", MIXED, &Default::default())
+            .unwrap();
+        // As a program carries it: kernels are told apart without a preprocessor.
+        let unit = Unit::from_source("mixed", MIXED, &Default::default()).unwrap();
+        let source = metal::source_artefact(&unit, MIXED.to_owned());
+        let expanded = metal::expand(&source).unwrap();
+        let carried =
+            [source, expanded].map(|artefact| (artefact.target.clone(), None, artefact.to_bytes()));
+        let carried = device.library_from("mixed", carried.into());
+        let before = device.pipeline_stats();
+        for library in [registered, carried] {
+            let x = device.upload(&[3i32]).unwrap();
+            let mut pass = device.pass();
+            for kernel in ["add_int", "twice", "add_uint"] {
+                let pipeline = library.pipeline(kernel, &constants).unwrap();
+                pass.dispatch_pipeline(&pipeline, Grid::elements(1).threads(1), |arguments| {
+                    arguments.write(0, "x", &x);
+                })
+                .unwrap();
+            }
+            pass.submit().unwrap().wait().unwrap();
+            assert_eq!(x.read().unwrap(), [21]);
+            for _ in 0..2 {
+                let error = library.pipeline("broken", &constants).unwrap_err();
+                let text = error.to_string();
+                assert!(text.contains("no_such_function"), "{text}");
+                assert!(text.contains("mixed.metal:5"), "{text}");
+            }
+            let error = library.pipeline("none", &constants).unwrap_err();
+            assert!(matches!(error, Error::UnknownKernel { .. }), "{error}");
+        }
+        let after = device.pipeline_stats();
+        assert_eq!(after.fallbacks - before.fallbacks, 6);
+        assert_eq!(after.failed - before.failed, 4);
+    }
 }

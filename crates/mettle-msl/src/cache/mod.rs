@@ -106,6 +106,21 @@ impl Cache {
             .find_map(|root| Self::at(&root.join("artefacts")).ok())
     }
 
+    /// A key made of everything that decides what is kept under it; where one part ends and the next begins counts, too.
+    pub fn key<'a>(parts: impl IntoIterator<Item = &'a [u8]>) -> blake3::Hash {
+        let mut hasher = blake3::Hasher::new();
+        for part in parts {
+            hasher.update(&(part.len() as u64).to_le_bytes());
+            hasher.update(part);
+        }
+        hasher.finalize()
+    }
+
+    /// Where entries are on disk; `None` for [`Cache::in_memory`].
+    pub fn folder(&self) -> Option<&Path> {
+        self.folder.as_deref()
+    }
+
     /// The bytes kept under a key; `None` if there are none, or none that are undamaged.
     pub fn get(&self, key: &blake3::Hash) -> Option<Vec<u8>> {
         let path = self.path(key)?;
@@ -156,6 +171,14 @@ impl Cache {
             self.trim_but(Some(&path))?;
         }
         Ok(())
+    }
+
+    /// Drops what is kept under a key: it turned out not to serve.
+    pub fn discard(&self, key: &blake3::Hash) {
+        if let Some(path) = self.path(key) {
+            // Where it cannot be removed it is refused again next time.
+            let _ = fs::remove_file(path);
+        }
     }
 
     /// As [`crate::compile`], unless the cache has the result. Threads that ask for the same result at once share one run of the compiler.

@@ -13,6 +13,9 @@ fn damaged_entries_are_dropped() {
     assert_eq!(cache.clear().unwrap().entries, 1);
     assert_eq!(cache.stats().unwrap().bytes, 0);
     cache.put(&key, b"value").unwrap();
+    cache.discard(&key);
+    assert_eq!(cache.get(&key), None);
+    cache.put(&key, b"value").unwrap();
     let path = cache.path(&key).unwrap();
     let whole = fs::read(&path).unwrap();
     let mut flipped = whole.clone();

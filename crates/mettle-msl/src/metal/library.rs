@@ -83,36 +83,28 @@ const ARGUMENTS: [&str; 7] = [
 ];
 
 impl Cache {
-    /// As [`compile_library`], unless the cache has the result.
+    /// As [`compile_library`], unless the cache has the result. `platform` says for which GPU and system it is, where that is known; what was
+    /// made on one is not taken on another.
     ///
     /// # Errors
     /// Those of [`compile_library`], and [`Error::Tool`] where there is no such compiler.
-    pub fn compile_library(&self, source: &Artefact) -> Result<(Artefact, Origin)> {
+    pub fn compile_library(&self, source: &Artefact, platform: &str) -> Result<(Artefact, Origin)> {
         let version = compiler().as_ref().map_err(|reason| Error::Tool {
             tool: "Apple's Metal compiler",
             unit: source.unit.clone(),
             message: reason.clone(),
         })?;
-        let key = fingerprint(source, version);
+        let key = fingerprint(source, version, platform);
         self.artefact(&key, || compile_library(source))
     }
 }
 
-/// Digest of everything that decides what [`compile_library`] returns.
-fn fingerprint(source: &Artefact, version: &str) -> blake3::Hash {
-    let mut hasher = blake3::Hasher::new();
-    let mut part = |bytes: &[u8]| {
-        hasher.update(&(bytes.len() as u64).to_le_bytes());
-        hasher.update(bytes);
-    };
-    for text in [LIBRARY, LANGUAGE, DEPLOYMENT, version] {
-        part(text.as_bytes());
-    }
-    for argument in ARGUMENTS {
-        part(argument.as_bytes());
-    }
-    part(&source.to_bytes());
-    hasher.finalize()
+/// Digest of everything that decides what [`compile_library`] returns, and for which GPU and system it is kept.
+fn fingerprint(source: &Artefact, version: &str, platform: &str) -> blake3::Hash {
+    let fixed = [LIBRARY, LANGUAGE, DEPLOYMENT, version, platform];
+    let text = fixed.into_iter().chain(ARGUMENTS).map(str::as_bytes);
+    let source = source.to_bytes();
+    Cache::key(text.chain([source.as_slice()]))
 }
 
 /// A line of a file that is part of a flattened text; empty where it is not.
@@ -174,14 +166,16 @@ mod tests {
     }
 
     #[test]
-    fn the_compiler_and_the_text_decide() {
+    fn the_text_the_compiler_and_the_platform_decide() {
         let text = "kernel void k(device int* x [[buffer(0)]]) {}\n";
         let unit = crate::Unit::from_source("u", text, &Options::default()).unwrap();
         let source = super::super::source_artefact(&unit, text.to_owned());
         let other = super::super::source_artefact(&unit, format!("{text}\n"));
-        assert_eq!(fingerprint(&source, "1"), fingerprint(&source, "1"));
-        assert_ne!(fingerprint(&source, "1"), fingerprint(&source, "2"));
-        assert_ne!(fingerprint(&source, "1"), fingerprint(&other, "1"));
+        let of = fingerprint;
+        assert_eq!(of(&source, "1", "M1"), of(&source, "1", "M1"));
+        assert_ne!(of(&source, "1", "M1"), of(&source, "2", "M1"));
+        assert_ne!(of(&source, "1", "M1"), of(&source, "1", "M2"));
+        assert_ne!(of(&source, "1", "M1"), of(&other, "1", "M1"));
     }
 
     #[test]
@@ -190,7 +184,7 @@ mod tests {
         let text = "kernel void k(device int* x [[buffer(0)]]) {}\n";
         let unit = crate::Unit::from_source("u", text, &Options::default()).unwrap();
         let source = super::super::source_artefact(&unit, text.to_owned());
-        let error = Cache::in_memory().compile_library(&source).unwrap_err();
+        let error = Cache::in_memory().compile_library(&source, "").unwrap_err();
         assert!(error.to_string().contains(reason), "{error}");
     }
 }

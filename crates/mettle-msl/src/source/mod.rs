@@ -10,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Location, Severity};
 use align::Columns;
 use std::borrow::Cow;
 use std::collections::HashMap;
+use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, PoisonError};
 
@@ -91,6 +92,33 @@ impl Source {
             line += 1;
         }
         source
+    }
+
+    /// A text whose lines are those of this one, with `#line` wherever they do not follow each other. Empty ones are left out; `rewrite` says what is to
+    /// stand in the place of a line, if not itself.
+    pub fn with_lines(&self, text: &str, rewrite: impl Fn(&str) -> Option<String>) -> String {
+        let mut written = String::new();
+        let mut next = (0, 0);
+        for (content, origin) in text.lines().zip(&self.lines) {
+            if content.trim().is_empty() {
+                continue;
+            }
+            if let Some(instead) = rewrite(content) {
+                // Of no interest to messages.
+                written.push_str(&instead);
+                written.push('\n');
+                continue;
+            }
+            if next != (origin.file, origin.line) {
+                let name = self.files[origin.file].path.display().to_string();
+                let name = name.replace('\\', "\\\\").replace('"', "\\\"");
+                let _ = writeln!(written, "#line {} \"{name}\"", origin.line);
+            }
+            written.push_str(content);
+            written.push('\n');
+            next = (origin.file, origin.line + 1);
+        }
+        written
     }
 
     fn file(&mut self, name: &str, main: &Path, main_text: &str) -> usize {

@@ -86,6 +86,8 @@ pub struct Code {
     cached: u64,
     compiled: u64,
     source: u64,
+    /// Pipelines whose machine code Metal kept from an earlier start.
+    archived: u64,
     /// Pipelines for which the first choice did not serve.
     fallbacks: u64,
 }
@@ -98,6 +100,7 @@ impl From<&Device> for Code {
             cached: stats.cached,
             compiled: stats.compiled,
             source: stats.source,
+            archived: stats.archived,
             fallbacks: stats.fallbacks,
         }
     }
@@ -109,7 +112,11 @@ impl std::fmt::Display for Code {
             f,
             "{} embedded, {} from the cache, {} compiled, {} from source, {} fallbacks",
             self.embedded, self.cached, self.compiled, self.source, self.fallbacks
-        )
+        )?;
+        match self.archived {
+            0 => Ok(()),
+            archived => write!(f, "; {archived} pipelines as kept by Metal"),
+        }
     }
 }
 

@@ -1,12 +1,14 @@
 //! Devices.
 
+use super::archive::ArchiveObject;
 use super::library::{FunctionObject, LibraryObject, PipelineObject};
 use super::memory::BufferObject;
 use super::timestamps::TimestampsObject;
 use super::{Mock, QueueObject, ResidencyObject, World, autoreleased};
 use crate::backend::Backend as _;
-use crate::metal::api::{ApiError, Device, Storage};
+use crate::metal::api::{ApiError, Device, Lookup, Storage};
 use std::ffi::c_void;
+use std::path::Path;
 use std::ptr::NonNull;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -27,10 +29,22 @@ impl DeviceObject {
     /// `None` where the CPU cannot run kernels.
     pub(super) fn new(unified: bool) -> Option<Self> {
         Some(DeviceObject {
-            world: Arc::new(World::new()?),
+            world: Arc::new(World::new(architecture(unified))?),
             unified,
         })
     }
+}
+
+fn refusal(description: String) -> ApiError {
+    ApiError {
+        description,
+        code: 1,
+        encoders: Vec::new(),
+    }
+}
+
+fn architecture(unified: bool) -> &'static str {
+    if unified { "stand-in-1" } else { "stand-in-2" }
 }
 
 impl Device<Mock> for DeviceObject {
@@ -41,6 +55,11 @@ impl Device<Mock> for DeviceObject {
         } else {
             "Stand-in discrete GPU".to_owned()
         }
+    }
+
+    fn architecture_name(&self) -> String {
+        autoreleased();
+        architecture(self.unified).to_owned()
     }
 
     fn is_low_power(&self) -> bool {
@@ -110,11 +129,7 @@ impl Device<Mock> for DeviceObject {
             .and_then(|source| std::str::from_utf8(source).ok());
         match source {
             Some(source) => LibraryObject::new(source, false),
-            None => Err(ApiError {
-                description: "Invalid library file".to_owned(),
-                code: 1,
-                encoders: Vec::new(),
-            }),
+            None => Err(refusal("Invalid library file".to_owned())),
         }
     }
 
@@ -131,10 +146,32 @@ impl Device<Mock> for DeviceObject {
         &self,
         function: &FunctionObject,
         label: &str,
+        archive: Lookup<'_, Mock>,
     ) -> Result<PipelineObject, ApiError> {
         autoreleased();
         assert!(!label.is_empty(), "a pipeline has a label");
+        let found = match archive {
+            Lookup::No => true,
+            Lookup::First(archive) => {
+                archive.has(&self.world, function);
+                true
+            }
+            Lookup::Only(archive) => archive.has(&self.world, function),
+        };
+        if !found {
+            return Err(refusal(format!("the archive has no code of {label}")));
+        }
         PipelineObject::new(&self.world, function)
+    }
+
+    fn new_binary_archive(
+        &self,
+        file: Option<&Path>,
+        label: &str,
+    ) -> Result<ArchiveObject, ApiError> {
+        autoreleased();
+        assert!(!label.is_empty(), "a binary archive has a label");
+        ArchiveObject::new(&self.world, file)
     }
 
     fn new_residency_set(&self, label: &str) -> Option<ResidencyObject> {
@@ -155,11 +192,8 @@ impl Device<Mock> for DeviceObject {
         autoreleased();
         assert!(self.unified, "timestamps on a GPU that records none");
         assert!(!label.is_empty(), "a buffer of timestamps has a label");
-        TimestampsObject::new(&self.world, count).ok_or_else(|| ApiError {
-            description: format!("{count} timestamps are too many"),
-            code: 1,
-            encoders: Vec::new(),
-        })
+        TimestampsObject::new(&self.world, count)
+            .ok_or_else(|| refusal(format!("{count} timestamps are too many")))
     }
 
     fn gpu_timestamp(&self) -> u64 {

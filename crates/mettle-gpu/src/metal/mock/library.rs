@@ -1,9 +1,11 @@
 //! Libraries, functions and pipelines, compiled for the CPU.
 
 use super::{Mock, World, autoreleased, lock};
-use crate::backend::{Backend as _, LoadError, RawKernel, RawLibrary, RawPipeline};
+use crate::backend::{Backend as _, LoadError, RawCode, RawKernel, RawLibrary, RawPipeline};
 use crate::metal::api::{ApiError, DataType, Function, FunctionConstant, Library, Pipeline};
-use mettle_msl::{Artefact, ArtefactKernel, Options, Scalar, Target, Unit};
+use mettle_msl::{
+    Artefact, ArtefactKernel, CheckOptions, Diagnostic, Options, Scalar, Target, Unit,
+};
 use std::collections::HashMap;
 use std::sync::{Arc, LazyLock, Mutex, OnceLock};
 
@@ -18,7 +20,7 @@ pub(crate) struct LibraryObject {
     unit: Arc<Unit>,
 }
 
-fn error(description: impl ToString) -> ApiError {
+pub(super) fn error(description: impl ToString) -> ApiError {
     ApiError {
         description: description.to_string(),
         code: 3,
@@ -36,9 +38,10 @@ impl LibraryObject {
                 .defines
                 .push(("__FAST_MATH__".to_owned(), "1".to_owned()));
         }
-        let unit = Unit::from_source("program_source", source, &options);
+        let unit = Unit::from_source("program_source", source, &options).map_err(error)?;
+        correct(&unit)?;
         Ok(LibraryObject {
-            unit: Arc::new(unit.map_err(error)?),
+            unit: Arc::new(unit),
         })
     }
 
@@ -97,6 +100,23 @@ pub(crate) struct FunctionObject {
     values: Option<Vec<(u32, u64)>>,
 }
 
+impl FunctionObject {
+    /// What tells its machine code from that of others.
+    pub(super) fn identity(&self) -> String {
+        format!("{} {} {:?}", self.unit.digest(), self.name, self.values)
+    }
+
+    pub(super) fn compiled(&self) -> Compiled {
+        if self.values.is_none() && !self.unit.constants.is_empty() {
+            return Err(error(format!(
+                "{} has function constants without values",
+                self.name
+            )));
+        }
+        compiled(&self.unit, &self.name)
+    }
+}
+
 impl Function for FunctionObject {
     fn function_constants(&self) -> Vec<FunctionConstant> {
         autoreleased();
@@ -142,19 +162,19 @@ pub(crate) struct PipelineObject {
 impl PipelineObject {
     pub(super) fn new(world: &Arc<World>, function: &FunctionObject) -> Result<Self, ApiError> {
         let name = function.name.as_str();
-        if function.values.is_none() && !function.unit.constants.is_empty() {
-            return Err(error(format!(
-                "{name} has function constants without values"
-            )));
-        }
-        let (artefact, kernel) = compiled(&function.unit, name)?;
+        let (artefact, kernel) = function.compiled()?;
         let values = function.values.as_deref().unwrap_or_default();
+        let code = RawCode {
+            unit: &artefact.unit,
+            bytes: &artefact.code,
+            constants: values,
+            part: true,
+        };
         // SAFETY: the code was just compiled for this CPU.
-        let library =
-            unsafe { world.cpu.load(&artefact.code, values) }.map_err(|reason| match reason {
-                LoadError::Code(reason) => error(reason),
-                LoadError::UnknownConstant(index) => error(format!("no function constant {index}")),
-            })?;
+        let library = unsafe { world.cpu.load(code) }.map_err(|reason| match reason {
+            LoadError::Code(reason) => error(reason),
+            LoadError::UnknownConstant(index) => error(format!("no function constant {index}")),
+        })?;
         let described = RawKernel {
             name,
             synchronises: kernel.synchronises,
@@ -190,6 +210,24 @@ impl PipelineObject {
     pub(super) fn kernel(&self) -> &ArtefactKernel {
         &self.kernel
     }
+}
+
+/// Refuses a library that does not compile, whole, as Metal does.
+fn correct(unit: &Unit) -> Result<(), ApiError> {
+    type Checked = Arc<OnceLock<Result<(), ApiError>>>;
+    static CHECKED: LazyLock<Mutex<HashMap<String, Checked>>> = LazyLock::new(Mutex::default);
+    let key = unit.digest().to_string();
+    let cell = lock(&CHECKED).entry(key).or_default().clone();
+    let check = || {
+        let messages = mettle_msl::check(unit, &CheckOptions::default()).map_err(error)?;
+        let errors = messages.iter().filter(|message| message.is_error());
+        let errors: Vec<String> = errors.map(Diagnostic::to_string).collect();
+        match errors.is_empty() {
+            true => Ok(()),
+            false => Err(error(errors.join("\n"))),
+        }
+    };
+    cell.get_or_init(check).clone()
 }
 
 type Compiled = Result<(Arc<Artefact>, ArtefactKernel), ApiError>;

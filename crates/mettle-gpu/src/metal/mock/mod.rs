@@ -3,12 +3,13 @@
 //! It panics where Metal's API validation would stop the program: encoding after the end, with two encoders at once or without a pipeline,
 //! missing or short arguments, offsets outside of buffers or not aligned, too many threads or too much threadgroup memory, committing twice
 //! or too early, objects of another device, releasing what a command buffer still uses. And it panics where Metal would say nothing: at
-//! messages that leave autoreleased objects without a pool, and at objects without a label. `tests` sees to it that each of these fires. Work
+//! messages that leave autoreleased objects without a pool, at objects without a label, and at files of binary archives that go before the archive. `tests` sees to it that each of these fires. Work
 //! runs as late as Metal may run it: when the host waits for it.
 //!
 //! It has two GPUs: one that shares memory with the host and records when encoders begin and end, and one of low power with memory of its own,
 //! whose copy of a buffer is only brought together with the host's where the backend asks for it, and which records no times.
 
+mod archive;
 mod commands;
 mod device;
 mod encoder;
@@ -21,6 +22,7 @@ mod timestamps;
 use super::api::{Api, Queue, ResidencySet};
 use crate::cpu::CpuBackend;
 use crate::options::DeviceOptions;
+use archive::ArchiveObject;
 use commands::{CommandBufferObject, Job};
 use device::DeviceObject;
 use encoder::EncoderObject;
@@ -43,6 +45,7 @@ impl Api for Mock {
     type Library = LibraryObject;
     type Function = FunctionObject;
     type Pipeline = PipelineObject;
+    type BinaryArchive = ArchiveObject;
     type CommandBuffer = CommandBufferObject;
     type Encoder = EncoderObject;
     type ResidencySet = ResidencyObject;
@@ -58,6 +61,11 @@ impl Api for Mock {
         POOLS.set(POOLS.get() + 1);
         let _pool = Pool;
         body()
+    }
+
+    fn operating_system_version() -> String {
+        autoreleased();
+        SYSTEM.get().to_owned()
     }
 
     fn create_system_default_device() -> Option<DeviceObject> {
@@ -77,6 +85,11 @@ impl Api for Mock {
 thread_local! {
     /// Autorelease pools that are open in this thread.
     static POOLS: Cell<usize> = const { Cell::new(0) };
+}
+
+thread_local! {
+    /// Version and build of the system, as devices opened by this thread see it.
+    pub(super) static SYSTEM: Cell<&'static str> = const { Cell::new("Version 0.1 (Build 0A1)") };
 }
 
 /// A message leaves an autoreleased object behind.
@@ -101,6 +114,8 @@ const IN_FLIGHT: usize = 8;
 /// What the objects of a device share.
 struct World {
     cpu: CpuBackend,
+    /// What machine code is for.
+    platform: String,
     began: Instant,
     last_object: AtomicU64,
     /// How many command buffers that are not complete use an object.
@@ -113,9 +128,11 @@ struct World {
 }
 
 impl World {
-    fn new() -> Option<Self> {
+    /// `None` where the CPU cannot run kernels.
+    fn new(architecture: &str) -> Option<Self> {
         Some(World {
             cpu: CpuBackend::new(&DeviceOptions::default()).ok()?,
+            platform: format!("{architecture}, {}", SYSTEM.get()),
             began: Instant::now(),
             last_object: AtomicU64::new(0),
             used: Mutex::default(),

@@ -2,9 +2,11 @@
 
 use super::*;
 use crate::metal::api::{
-    Buffer as _, CommandBuffer as _, DataType, Device as _, Encoder as _, FunctionConstant,
-    Library as _, NO_TIMESTAMP, ResidencySet as _, Storage, Timestamps as _,
+    BinaryArchive as _, Buffer as _, CommandBuffer as _, DataType, Device as _, Encoder as _,
+    FunctionConstant, Library as _, Lookup, NO_TIMESTAMP, ResidencySet as _, Storage,
+    Timestamps as _,
 };
+use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
 const SOURCE: &str = "
@@ -31,7 +33,8 @@ const BY: (FunctionConstant, [u8; 8]) = (
 
 fn pipeline(device: &DeviceObject, library: &LibraryObject, name: &str) -> PipelineObject {
     let function = library.new_function_with_constants(name, &[BY]).unwrap();
-    device.new_compute_pipeline_state(&function, name).unwrap()
+    let made = device.new_compute_pipeline_state(&function, name, Lookup::No);
+    made.unwrap()
 }
 
 fn bench() -> Bench {
@@ -124,6 +127,56 @@ fn encoders_record_their_times() {
         assert_eq!([ticks[0], ticks[3]], [NO_TIMESTAMP; 2]);
         assert!(ticks[1] > 0 && ticks[1] <= ticks[2] && ticks[2] < NO_TIMESTAMP);
     });
+}
+
+#[test]
+fn archives_give_back_what_was_added() {
+    with_pool(|bench, _commands| {
+        let folder = tempfile::tempdir().unwrap();
+        let file = folder.path().join("archive");
+        let function = |name| bench.library.new_function_with_constants(name, &[BY]);
+        let (twice, shared) = (function("twice").unwrap(), function("shared").unwrap());
+        let archive = bench.device.new_binary_archive(None, "archive").unwrap();
+        archive.serialize(&file).unwrap_err();
+        let open = bench.library.new_function("twice").unwrap();
+        archive
+            .add_compute_pipeline_functions(&open, "twice")
+            .unwrap_err();
+        archive
+            .add_compute_pipeline_functions(&twice, "twice")
+            .unwrap();
+        archive.serialize(&file).unwrap();
+        let archive = bench.device.new_binary_archive(Some(&file), "archive");
+        let archive = archive.unwrap();
+        let made = |function, lookup| {
+            bench
+                .device
+                .new_compute_pipeline_state(function, "k", lookup)
+        };
+        made(&twice, Lookup::Only(&archive)).unwrap();
+        assert!(made(&shared, Lookup::Only(&archive)).is_err());
+        made(&shared, Lookup::First(&archive)).unwrap();
+        let missing = bench
+            .device
+            .new_binary_archive(Some(Path::new("/none")), "none");
+        assert!(missing.is_err());
+        let (other, _) = discrete();
+        assert!(other.new_binary_archive(Some(&file), "archive").is_err());
+    });
+}
+
+/// An archive in a file of a folder of its own.
+fn written(bench: &Bench) -> (tempfile::TempDir, PathBuf, ArchiveObject) {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("archive");
+    let archive = bench.device.new_binary_archive(None, "archive").unwrap();
+    let function = bench.library.new_function_with_constants("twice", &[BY]);
+    archive
+        .add_compute_pipeline_functions(&function.unwrap(), "twice")
+        .unwrap();
+    archive.serialize(&file).unwrap();
+    let opened = bench.device.new_binary_archive(Some(&file), "archive");
+    (folder, file, opened.unwrap())
 }
 
 /// Tests that a mistake is stopped with a message.
@@ -355,6 +408,23 @@ stopped! {
     a_constant_of_another_type: "a value of another type than constant 0", |bench, _commands| {
         let constant = FunctionConstant { ty: DataType(3), ..BY.0 };
         let _ = bench.library.new_function_with_constants("twice", &[(constant, BY.1)]);
+    }
+    an_archive_of_another_device: "a binary archive of another device", |bench, _commands| {
+        let (_folder, _file, archive) = written(&bench);
+        let function = bench.library.new_function_with_constants("twice", &[BY]).unwrap();
+        let _ = discrete().0.new_compute_pipeline_state(&function, "twice", Lookup::First(&archive));
+    }
+    an_archive_over_its_own_file: "written over the file that it was opened from", |bench, _commands| {
+        let (_folder, file, archive) = written(&bench);
+        let _ = archive.serialize(&file);
+    }
+    an_archive_whose_file_is_gone: "the file of a binary archive is removed before the archive", |bench, _commands| {
+        let (_folder, file, archive) = written(&bench);
+        std::fs::remove_file(file).unwrap();
+        drop(archive);
+    }
+    an_archive_without_a_label: "a binary archive has a label", |bench, _commands| {
+        let _ = bench.device.new_binary_archive(None, "");
     }
     an_encoder_without_a_label: "an encoder has a label", |_bench, commands| {
         commands.compute_command_encoder("", None);
