@@ -18,7 +18,7 @@ use crate::fault::Fault;
 use crate::grid::GridSize;
 use mettle_msl::ArtefactArgument;
 
-use crate::{DeviceKind, Limits, MemoryInfo};
+use crate::{DeviceKind, GpuTime, Limits, MemoryInfo};
 
 /// Memory of a device.
 #[derive(Debug, Clone, Copy)]
@@ -170,6 +170,8 @@ pub(crate) struct Completion {
     pub fault: Option<RawFault>,
     /// Nanoseconds of each launch, when profiling was asked for.
     pub nanoseconds: Vec<u64>,
+    /// When a GPU began and ended it, where it tells.
+    pub gpu_time: Option<GpuTime>,
 }
 
 /// What has become of a submission when the backend has taken it.
@@ -227,6 +229,18 @@ pub(crate) unsafe trait Backend: Send + Sync {
     /// The address of a buffer's first byte, as kernels see it, where the device can tell.
     fn address(&self, _buffer: RawBuffer) -> Option<u64> {
         None
+    }
+
+    /// Says what a buffer is for, or a part of it, to tools that show the device's memory, where there are such.
+    ///
+    /// # Safety
+    /// The buffer is alive, and the part lies in it.
+    unsafe fn label(
+        &self,
+        _buffer: RawBuffer,
+        _part: Option<std::ops::Range<usize>>,
+        _purpose: std::fmt::Arguments<'_>,
+    ) {
     }
 
     /// Gives memory back.

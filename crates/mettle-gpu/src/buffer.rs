@@ -85,6 +85,12 @@ impl<T> Buffer<T> {
         Some(first + self.offset as u64)
     }
 
+    /// Says what it is for, to tools that show the device's memory (Xcode's, on Metal). What is not labelled is known by its type and length.
+    pub fn label(&self, purpose: &str) {
+        self.storage
+            .label(self.offset..self.offset + self.byte_len(), purpose);
+    }
+
     pub(crate) fn storage(&self) -> &Arc<Storage> {
         &self.storage
     }

@@ -309,7 +309,16 @@ impl Device {
             });
         }
         match len.checked_mul(size_of::<T>()) {
-            Some(bytes) if bytes <= limit => Ok((self.inner.allocate(bytes)?, bytes)),
+            Some(bytes) if bytes <= limit => {
+                let raw = self.inner.allocate(bytes)?;
+                // SAFETY: the memory was just allocated.
+                unsafe {
+                    let element = std::any::type_name::<T>();
+                    let backend = &self.inner.backend;
+                    backend.label(raw, None, format_args!("{len} values of {element}"));
+                }
+                Ok((raw, bytes))
+            }
             _ => Err(too_large),
         }
     }

@@ -62,5 +62,5 @@ pub use pass::{Binding, Pass};
 pub use pipeline::{CodeOrigin, Pipeline, PipelineStats};
 pub use pool::PoolStats;
 pub use shape::Shape;
-pub use submission::{KernelTime, Profile, Submission};
+pub use submission::{GpuTime, KernelTime, Profile, Submission};
 pub use tensor::{Scalar, Tensor};

@@ -1,5 +1,6 @@
 //! The memory behind buffers: who owns it, when the device is done with it, what became of it.
 
+use std::ops::Range;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
@@ -46,6 +47,17 @@ impl Storage {
             poisoned: AtomicBool::new(false),
             poison: Mutex::new(None),
         })
+    }
+
+    /// Says what a range is for, to tools that show the device's memory.
+    pub fn label(&self, range: Range<usize>, purpose: &str) {
+        let whole = range == (0..self.bytes);
+        let part = (!whole).then_some(range);
+        // SAFETY: the memory is alive, and callers pass ranges of a buffer, which lie in it.
+        unsafe {
+            let backend = &self.device.backend;
+            backend.label(self.raw, part, format_args!("{purpose}"));
+        }
     }
 
     pub fn is_read_only(&self) -> bool {

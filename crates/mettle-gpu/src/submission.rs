@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, RwLock, RwLockReadGuard};
+use std::time::Duration;
 
 use crate::backend::{Completion, Flight, Submitted};
 use crate::device::Device;
@@ -37,8 +38,8 @@ impl Submission {
         self.wait_profile().map(drop)
     }
 
-    /// Blocks until the device is done and returns the time of each kernel: empty unless the pass was
-    /// recorded with [`Pass::profile`](crate::Pass::profile).
+    /// Blocks until the device is done and returns when it ran, where it tells, and the time of each kernel, if the pass was recorded with
+    /// [`Pass::profile`](crate::Pass::profile).
     ///
     /// # Errors
     /// [`Error::Fault`] when a launch failed while it ran.
@@ -63,6 +64,31 @@ impl Drop for Submission {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     kernels: BTreeMap<String, KernelTime>,
+    gpu_time: Option<GpuTime>,
+}
+
+/// When a GPU ran a submission, by the clock that Metal tells it by: that of the host, which starts with the system.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GpuTime {
+    /// It began.
+    pub start: Duration,
+    /// It was done.
+    pub end: Duration,
+}
+
+impl GpuTime {
+    /// How long it took.
+    pub fn elapsed(&self) -> Duration {
+        self.end.saturating_sub(self.start)
+    }
+
+    /// From the start of the one that began first to the end of the one that ended last.
+    pub(crate) fn and(self, other: GpuTime) -> GpuTime {
+        GpuTime {
+            start: self.start.min(other.start),
+            end: self.end.max(other.end),
+        }
+    }
 }
 
 /// What one kernel cost.
@@ -87,8 +113,18 @@ impl Profile {
         self.kernels.values().map(|time| time.nanoseconds).sum()
     }
 
+    /// When the GPU ran the submission, also where the kernels' times were not asked for; of several, from the first one's start to the
+    /// last one's end. `None` on devices that do not tell: all but Metal's.
+    pub fn gpu_time(&self) -> Option<GpuTime> {
+        self.gpu_time
+    }
+
     /// Adds the times of another profile.
     pub fn merge(&mut self, other: &Profile) {
+        self.gpu_time = match (self.gpu_time, other.gpu_time) {
+            (Some(own), Some(other)) => Some(own.and(other)),
+            (own, other) => own.or(other),
+        };
         for (name, time) in &other.kernels {
             self.add(name, time.calls, time.nanoseconds);
         }
@@ -261,7 +297,10 @@ fn outcome(completion: Completion, recording: &Recording) -> Result<Profile> {
         recording.poison_written(&error);
         return Err(error);
     }
-    let mut profile = Profile::default();
+    let mut profile = Profile {
+        gpu_time: completion.gpu_time,
+        ..Profile::default()
+    };
     for (launch, &nanoseconds) in completion.nanoseconds.iter().enumerate() {
         profile.add(&recording.pipeline(launch).kernel.name, 1, nanoseconds);
     }

@@ -97,6 +97,13 @@ impl Tensor {
         Tensor::from_buffer(device.buffer(byte_len(format, shape)?)?, format, shape)
     }
 
+    /// Says what it is for, as [`Buffer::label`] does.
+    #[must_use]
+    pub fn labelled(self, purpose: &str) -> Tensor {
+        self.bytes.label(purpose);
+        self
+    }
+
     /// The dimensions, outermost first.
     pub fn shape(&self) -> &Shape {
         &self.shape

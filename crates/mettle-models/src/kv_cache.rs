@@ -42,15 +42,16 @@ impl KvCache {
         context: usize,
         format: KvFormat,
     ) -> Result<Self> {
-        let tensor = || {
+        let tensor = |layer: usize, what: &str| {
             let shape = [context, config.kv_heads, config.head_dim];
-            Tensor::empty_as(device, format.format(), shape)
+            let tensor = Tensor::empty_as(device, format.format(), shape)?;
+            Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))
         };
         let layers = (0..config.layers)
-            .map(|_| {
+            .map(|layer| {
                 Ok(LayerCache {
-                    keys: tensor()?,
-                    values: tensor()?,
+                    keys: tensor(layer, "keys")?,
+                    values: tensor(layer, "values")?,
                 })
             })
             .collect::<Result<_>>()?;

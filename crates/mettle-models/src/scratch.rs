@@ -17,8 +17,15 @@ pub(crate) struct Heads {
 }
 
 impl Heads {
-    fn new(device: &Device, tokens: usize, heads: usize, head_dim: usize) -> Result<Self> {
-        Self::over(Tensor::empty::<f32>(device, [tokens, heads, head_dim])?)
+    fn new(
+        device: &Device,
+        what: &str,
+        tokens: usize,
+        heads: usize,
+        head_dim: usize,
+    ) -> Result<Self> {
+        let heads = Tensor::empty::<f32>(device, [tokens, heads, head_dim])?;
+        Self::over(heads.labelled(what))
     }
 
     fn over(heads: Tensor) -> Result<Self> {
@@ -56,21 +63,23 @@ pub(crate) struct Activations {
 
 impl Activations {
     fn new(device: &Device, config: &Config, tokens: usize) -> Result<Self> {
-        let plain = |columns| Tensor::empty::<f32>(device, [tokens, columns]);
-        let heads = |count| Heads::new(device, tokens, count, config.head_dim);
+        let plain = |what, columns| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
+        };
+        let heads = |what, count| Heads::new(device, what, tokens, count, config.head_dim);
         Ok(Self {
-            stream: plain(config.hidden)?,
-            normed: plain(config.hidden)?,
-            projected: plain(config.hidden)?,
-            raw_query: heads(config.heads)?,
-            raw_key: heads(config.kv_heads)?,
-            query: heads(config.heads)?,
-            key: heads(config.kv_heads)?,
-            value: heads(config.kv_heads)?,
-            attended: heads(config.heads)?,
-            gate: plain(config.feed_forward)?,
-            up: plain(config.feed_forward)?,
-            activated: plain(config.feed_forward)?,
+            stream: plain("residual stream", config.hidden)?,
+            normed: plain("normed stream", config.hidden)?,
+            projected: plain("projected", config.hidden)?,
+            raw_query: heads("queries before their norm", config.heads)?,
+            raw_key: heads("keys before their norm", config.kv_heads)?,
+            query: heads("queries", config.heads)?,
+            key: heads("keys", config.kv_heads)?,
+            value: heads("values", config.kv_heads)?,
+            attended: heads("attended values", config.heads)?,
+            gate: plain("gate", config.feed_forward)?,
+            up: plain("up", config.feed_forward)?,
+            activated: plain("activated", config.feed_forward)?,
         })
     }
 

@@ -51,13 +51,13 @@ impl Session {
         let scratch = Scratch::new(device, config, context, options.chunk)?;
         // Loading has checked that the context fits i32.
         let positions: Vec<i32> = (0..context as i32).collect();
-        let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?;
-        let next = Tensor::zeros::<u32>(device, [1])?;
+        let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?.labelled("logits");
+        let next = Tensor::zeros::<u32>(device, [1])?.labelled("next token");
         Ok(Self {
             cache: KvCache::new(device, config, context, options.kv_format)?,
             position: 0,
-            positions: Tensor::from_slice(device, &positions, [context])?,
-            ids: Tensor::zeros::<u32>(device, [scratch.size()])?,
+            positions: Tensor::from_slice(device, &positions, [context])?.labelled("positions"),
+            ids: Tensor::zeros::<u32>(device, [scratch.size()])?.labelled("tokens"),
             next_id: next.buffer()?,
             next,
             logits_row: logits.reshape([config.vocabulary])?,

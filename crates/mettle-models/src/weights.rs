@@ -68,11 +68,8 @@ impl<'a> Loader<'a> {
             .device
             .map(tensor.map().clone(), tensor.range.clone())?;
         (self.loaded)(tensor.range.len() as u64);
-        Ok(Tensor::from_buffer(
-            bytes,
-            tensor.format,
-            Shape::new(expected)?,
-        )?)
+        let weights = Tensor::from_buffer(bytes, tensor.format, Shape::new(expected)?)?;
+        Ok(weights.labelled(name))
     }
 
     /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.

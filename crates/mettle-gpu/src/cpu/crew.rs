@@ -227,8 +227,8 @@ impl Crew {
             .unwrap_or_else(PoisonError::into_inner);
         let Some((launch, mut failure)) = failure else {
             return Completion {
-                fault: None,
                 nanoseconds,
+                ..Completion::default()
             };
         };
         if let Some(guarding) = &guarding {
@@ -445,7 +445,7 @@ impl Completion {
                 fault: failure.fault,
                 code_address: failure.code_address,
             }),
-            nanoseconds: Vec::new(),
+            ..Completion::default()
         }
     }
 }

@@ -255,8 +255,8 @@ unsafe impl Backend for CudaBackend {
         // SAFETY: the caller's promise.
         Submitted::Complete(match unsafe { self.run(&commands) } {
             Ok(nanoseconds) => Completion {
-                fault: None,
                 nanoseconds,
+                ..Completion::default()
             },
             Err((launch, reason)) => Completion {
                 fault: Some(RawFault {
@@ -265,7 +265,7 @@ unsafe impl Backend for CudaBackend {
                     fault: Fault::Driver { reason },
                     code_address: None,
                 }),
-                nanoseconds: Vec::new(),
+                ..Completion::default()
             },
         })
     }

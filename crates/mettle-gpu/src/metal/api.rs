@@ -81,6 +81,17 @@ pub(crate) enum Storage {
     Private,
 }
 
+/// Where a GPU can record the time: `MTLCounterSamplingPoint`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Sampling {
+    /// Nowhere.
+    Never,
+    /// When it begins and ends an encoder.
+    AtStageBoundary,
+    /// Between the dispatches of an encoder.
+    AtDispatchBoundary,
+}
+
 /// A type of `MTLDataType`, as its number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct DataType(pub usize);
@@ -117,13 +128,17 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     fn recommended_max_working_set_size(&self) -> u64;
     fn current_allocated_size(&self) -> u64;
     fn new_command_queue(&self, label: &str) -> Option<A::Queue>;
-    fn new_buffer(&self, length: usize, storage: Storage) -> Option<A::Buffer>;
+    fn new_buffer(&self, length: usize, storage: Storage, label: &str) -> Option<A::Buffer>;
     /// `newBufferWithBytesNoCopy`
     ///
     /// # Safety
     /// The range is of whole pages, and stays valid and unchanged as long as the buffer lives.
-    unsafe fn new_buffer_no_copy(&self, start: NonNull<c_void>, length: usize)
-    -> Option<A::Buffer>;
+    unsafe fn new_buffer_no_copy(
+        &self,
+        start: NonNull<c_void>,
+        length: usize,
+        label: &str,
+    ) -> Option<A::Buffer>;
     /// `newLibraryWithData`
     fn new_library_with_data(&self, data: &[u8]) -> Result<A::Library, ApiError>;
     /// `newLibraryWithSource`, in the language version of [`mettle_msl::metal::LANGUAGE`]; without fast math, infinities and NaN hold.
@@ -147,9 +162,8 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     ) -> Result<A::BinaryArchive, ApiError>;
     /// `newResidencySetWithDescriptor`, where the system has it.
     fn new_residency_set(&self, label: &str) -> Option<A::ResidencySet>;
-    /// Whether encoders can record when the GPU begins and ends them: `supportsCounterSampling` at the stage boundary, and timestamps among
-    /// `counterSets`.
-    fn supports_timestamps(&self) -> bool;
+    /// Where the GPU can record the time: `supportsCounterSampling`, where timestamps are among `counterSets`.
+    fn sampling(&self) -> Sampling;
     /// `newCounterSampleBufferWithDescriptor` for this many timestamps.
     fn new_timestamps(&self, count: usize, label: &str) -> Result<A::Timestamps, ApiError>;
     /// `sampleTimestamps`: the GPU's clock, in ticks of its own.
@@ -169,6 +183,10 @@ pub(crate) trait Buffer: Send + Sync {
     fn contents(&self) -> NonNull<u8>;
     /// `didModifyRange`: the host has written a part of a managed buffer.
     fn did_modify_range(&self, offset: usize, length: usize);
+    /// `setLabel`, after `removeAllDebugMarkers`.
+    fn set_label(&self, label: &str);
+    /// `addDebugMarker`
+    fn add_debug_marker(&self, marker: &str, offset: usize, length: usize);
 }
 
 /// `MTLLibrary`
@@ -218,13 +236,19 @@ pub(crate) trait CommandBuffer<A: Api>: Send {
         label: &str,
         timestamps: Option<(&A::Timestamps, usize)>,
     ) -> Option<A::Encoder>;
-    /// A blit encoder that encodes `synchronizeResource` and ends.
-    fn synchronize(&self, buffer: &A::Buffer);
-    /// A blit encoder that encodes `copyFromBuffer` and ends.
+    /// A blit encoder of this label that encodes `synchronizeResource` and ends.
+    fn synchronize(&self, label: &str, buffer: &A::Buffer);
+    /// A blit encoder of this label that encodes `copyFromBuffer` and ends.
     ///
     /// # Safety
     /// Both ranges lie in their buffers, which live until the command buffer is complete.
-    unsafe fn copy(&self, from: (&A::Buffer, usize), to: (&A::Buffer, usize), length: usize);
+    unsafe fn copy(
+        &self,
+        label: &str,
+        from: (&A::Buffer, usize),
+        to: (&A::Buffer, usize),
+        length: usize,
+    );
     fn commit(&self);
     fn wait_until_completed(&self);
     /// `error`; `None` once it is complete without one.
@@ -246,6 +270,8 @@ pub(crate) trait Encoder<A: Api> {
     /// `memoryBarrierWithScope:MTLBarrierScopeBuffers`
     fn memory_barrier(&self);
     fn insert_debug_signpost(&self, text: &str);
+    /// `sampleCountersInBuffer`, with a barrier: everything before is done. The GPU samples at dispatch boundaries, and the index lies in the buffer.
+    fn sample_counters(&self, timestamps: &A::Timestamps, index: usize);
     fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]);
     fn dispatch_threadgroups(&self, threadgroups: [u32; 3], threads_per_threadgroup: [u32; 3]);
     fn end_encoding(&self);

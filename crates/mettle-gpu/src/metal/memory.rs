@@ -1,9 +1,13 @@
 //! Buffers of Metal's, as the layer above knows them.
 
+#[cfg(all(test, feature = "mock-metal"))]
+mod tests;
+
 use super::MetalBackend;
 use super::api::{Api, Buffer as _, CommandBuffer as _, Device as _, Queue as _, Storage};
 use crate::backend::RawBuffer;
 use crate::error::{Error, Result};
+use std::ops::Range;
 use std::ptr::NonNull;
 
 /// The largest alignment that is told of.
@@ -49,9 +53,11 @@ impl<A: Api> MetalBackend<A> {
         }
     }
 
-    /// New memory; Metal clears it.
+    /// New memory; Metal clears it. Who gets it says what it is for.
     pub(super) fn new_memory(&self, bytes: usize) -> Option<RawBuffer> {
-        let buffer = A::autoreleasepool(|| self.device.new_buffer(bytes.max(1), self.storage()))?;
+        let label = "memory not given out";
+        let buffer =
+            A::autoreleasepool(|| self.device.new_buffer(bytes.max(1), self.storage(), label))?;
         let memory = Memory {
             buffer,
             base: 0,
@@ -80,8 +86,10 @@ impl<A: Api> MetalBackend<A> {
         }
         let start = NonNull::new(bytes.as_ptr().wrapping_sub(base).cast_mut())?;
         // SAFETY: the pages are mapped, by the caller's promise, which also keeps them.
-        let buffer =
-            A::autoreleasepool(|| unsafe { self.device.new_buffer_no_copy(start.cast(), length) })?;
+        let buffer = A::autoreleasepool(|| unsafe {
+            self.device
+                .new_buffer_no_copy(start.cast(), length, "mapped file")
+        })?;
         let memory = Memory {
             buffer,
             base,
@@ -96,7 +104,9 @@ impl<A: Api> MetalBackend<A> {
         if length > self.limits.max_buffer_length {
             return None;
         }
-        let buffer = A::autoreleasepool(|| self.device.new_buffer(length, Storage::Private))?;
+        let label = "copy of a mapped file";
+        let buffer =
+            A::autoreleasepool(|| self.device.new_buffer(length, Storage::Private, label))?;
         for start in (0..bytes.len()).step_by(STAGE) {
             let part = &bytes[start..bytes.len().min(start + STAGE)];
             let copied = self.stage(part.len(), |commands, stage, length| {
@@ -104,7 +114,7 @@ impl<A: Api> MetalBackend<A> {
                 unsafe {
                     let into = stage.contents().as_ptr();
                     std::ptr::copy_nonoverlapping(part.as_ptr(), into, part.len());
-                    commands.copy((stage, 0), (&buffer, start), length);
+                    commands.copy("fill private memory", (stage, 0), (&buffer, start), length);
                 }
             });
             if let Err(error) = copied {
@@ -130,7 +140,10 @@ impl<A: Api> MetalBackend<A> {
             let stage = self.stage(skip + count, |commands, stage, length| {
                 // SAFETY: the range lies in the memory, whose length is a multiple of the granule, as its start is; both live until the copy
                 // is complete.
-                unsafe { commands.copy((&memory.buffer, from), (stage, 0), length) };
+                unsafe {
+                    let from = (&memory.buffer, from);
+                    commands.copy("read private memory", from, (stage, 0), length);
+                }
             })?;
             // SAFETY: the stage is shared, as long as this, and the copy is complete.
             unsafe {
@@ -153,18 +166,18 @@ impl<A: Api> MetalBackend<A> {
         A::autoreleasepool(|| {
             let stage = self
                 .device
-                .new_buffer(length, Storage::Shared)
+                .new_buffer(length, Storage::Shared, "stage of a copy")
                 .ok_or_else(|| self.copy_error("there is no memory for it".to_owned()))?;
-            self.run_copies(|commands| copy(commands, &stage, length))?;
+            self.run_copies("copy", |commands| copy(commands, &stage, length))?;
             Ok(stage)
         })
     }
 
     /// Runs what `encode` encodes to its end.
-    fn run_copies(&self, encode: impl FnOnce(&A::CommandBuffer)) -> Result<()> {
+    fn run_copies(&self, label: &str, encode: impl FnOnce(&A::CommandBuffer)) -> Result<()> {
         let commands = self
             .queue
-            .command_buffer("mettle copy")
+            .command_buffer(label)
             .ok_or_else(|| self.copy_error("Metal gives no command buffer".to_owned()))?;
         encode(&commands);
         commands.commit();
@@ -208,10 +221,28 @@ impl<A: Api> MetalBackend<A> {
         let memory: *mut Memory<A> = std::ptr::with_exposed_provenance_mut(buffer.handle as usize);
         // SAFETY: the caller's promise; handles are made by `keep` only.
         let memory = unsafe { Box::from_raw(memory) };
-        if let Some(residency) = &self.residency {
-            residency.remove(&memory.buffer);
-        }
-        A::autoreleasepool(|| drop(memory));
+        A::autoreleasepool(|| {
+            if let Some(residency) = &self.residency {
+                residency.remove(&memory.buffer);
+            }
+            drop(memory);
+        });
+    }
+
+    /// Says what a part of memory is for, or all of it.
+    pub(super) fn label_memory(
+        &self,
+        memory: &Memory<A>,
+        part: Option<Range<usize>>,
+        purpose: &str,
+    ) {
+        A::autoreleasepool(|| match part {
+            None => memory.buffer.set_label(purpose),
+            Some(part) => {
+                let start = memory.base + part.start;
+                memory.buffer.add_debug_marker(purpose, start, part.len());
+            }
+        });
     }
 
     /// Tells the GPU that the host has written.
@@ -226,7 +257,12 @@ impl<A: Api> MetalBackend<A> {
         if self.unified {
             return Ok(());
         }
-        A::autoreleasepool(|| self.run_copies(|commands| commands.synchronize(&memory.buffer)))
+        let label = "bring managed memory to the host";
+        A::autoreleasepool(|| {
+            self.run_copies(label, |commands| {
+                commands.synchronize(label, &memory.buffer)
+            })
+        })
     }
 }
 

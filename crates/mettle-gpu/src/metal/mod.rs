@@ -9,10 +9,11 @@
 //!   GPU with memory of its own gets them in private buffers, of which the host keeps no copy.
 //! - **A submission** is one command buffer with one concurrent encoder, with a memory barrier only before launches that ask for it. It does not
 //!   retain what it uses: the layer above keeps that alive, and bounds the number of submissions in flight.
-//! - **To measure launches on their own**, each gets an encoder that records when the GPU began and ended it; on GPUs that cannot do so, a
-//!   command buffer of its own, a few of them in flight.
+//! - **To measure launches on their own**, the GPU records the time between them; where it can do so for encoders only, each gets one of its
+//!   own, and where not at all, a command buffer of its own, a few of them in flight.
 //! - **Machine code of pipelines** is kept between starts in Metal's binary archives, which the cache on disk holds: see `archive`.
 //! - **Where the system has residency sets**, all memory of the device is in one, so that the system need not make it resident for each submission.
+//! - **Every object has a label** for Xcode's tools: what memory is for, the unit of a library, the kernels of a pass.
 //! - **Every call that makes Metal's objects** runs in an autorelease pool: a thread of Rust's has none of its own.
 
 mod api;
@@ -27,7 +28,7 @@ mod objc;
 mod residency;
 mod submit;
 
-use self::api::{Api, Device as _};
+use self::api::{Api, Device as _, Sampling};
 use self::archive::Archives;
 use self::clock::Clock;
 use self::code::{Code, Libraries, State};
@@ -41,6 +42,8 @@ use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
 use crate::options::{DeviceOptions, MetalDevice};
 use mettle_msl::metal::{LIBRARY, SOURCE};
+use std::ops::Range;
+use std::sync::atomic::AtomicU64;
 
 /// The backend over Apple's framework.
 #[cfg(not(feature = "mock-metal"))]
@@ -61,6 +64,9 @@ pub(crate) struct MetalBackend<A: Api> {
     fast_math: bool,
     /// Where encoders can record times.
     clock: Option<Clock>,
+    sampling: Sampling,
+    /// Submissions so far, to call them by.
+    submissions: AtomicU64,
     libraries: Libraries<A>,
     archives: Archives,
     residency: Option<Residency<A>>,
@@ -98,6 +104,7 @@ impl<A: Api> MetalBackend<A> {
             let residency = device
                 .new_residency_set("mettle")
                 .map(|set| Residency::new(set, &queue));
+            let sampling = device.sampling();
             let common = Limits::default();
             let limits = Limits {
                 max_threads_per_threadgroup: device.max_threads_per_threadgroup() as u32,
@@ -109,9 +116,9 @@ impl<A: Api> MetalBackend<A> {
                 limits,
                 unified: device.has_unified_memory(),
                 fast_math: options.fast_math,
-                clock: device
-                    .supports_timestamps()
-                    .then(|| Clock::start(device.gpu_timestamp())),
+                clock: (sampling != Sampling::Never).then(|| Clock::start(device.gpu_timestamp())),
+                sampling,
+                submissions: AtomicU64::new(0),
                 libraries: Libraries::default(),
                 archives: Archives::new(
                     options.cache.open(),
@@ -199,6 +206,17 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
         })
     }
 
+    unsafe fn label(
+        &self,
+        buffer: RawBuffer,
+        part: Option<Range<usize>>,
+        purpose: std::fmt::Arguments<'_>,
+    ) {
+        // SAFETY: the caller's promise: the buffer is alive.
+        let memory = unsafe { Memory::<A>::of(buffer.handle) };
+        self.label_memory(memory, part, &purpose.to_string());
+    }
+
     unsafe fn free(&self, buffer: RawBuffer) {
         // SAFETY: the caller's promise: it is from `allocate`, and nobody uses it.
         unsafe { self.drop_memory(buffer) };
@@ -257,7 +275,7 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
     unsafe fn unload(&self, library: RawLibrary) {
         let code: *mut Code<A> = std::ptr::with_exposed_provenance_mut(library.0 as usize);
         // SAFETY: the caller's promise: it is from `load`, and nobody uses it.
-        drop(unsafe { Box::from_raw(code) });
+        A::autoreleasepool(|| drop(unsafe { Box::from_raw(code) }));
     }
 
     unsafe fn pipeline(

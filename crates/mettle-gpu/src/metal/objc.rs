@@ -5,8 +5,8 @@ mod error;
 use self::error::{api_error, encoders};
 use super::api::{
     Api, ApiError, BinaryArchive, Buffer, CommandBuffer, DataType, Device, Encoder, Function,
-    FunctionConstant, Library, Lookup, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Storage,
-    Timestamps,
+    FunctionConstant, Library, Lookup, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Sampling,
+    Storage, Timestamps,
 };
 use dispatch2::DispatchData;
 use objc2::available;
@@ -130,14 +130,19 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         Some(queue)
     }
 
-    fn new_buffer(&self, length: usize, storage: Storage) -> Option<Anywhere<dyn MTLBuffer>> {
+    fn new_buffer(
+        &self,
+        length: usize,
+        storage: Storage,
+        label: &str,
+    ) -> Option<Anywhere<dyn MTLBuffer>> {
         let options = match storage {
             Storage::Shared => MTLResourceOptions::StorageModeShared,
             Storage::Managed => MTLResourceOptions::StorageModeManaged,
             Storage::Private => MTLResourceOptions::StorageModePrivate,
         };
         let buffer = self.newBufferWithLength_options(length, options)?;
-        buffer.setLabel(Some(&NSString::from_str("mettle buffer")));
+        buffer.setLabel(Some(&NSString::from_str(label)));
         Some(Anywhere(buffer))
     }
 
@@ -145,13 +150,14 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         &self,
         start: NonNull<c_void>,
         length: usize,
+        label: &str,
     ) -> Option<Anywhere<dyn MTLBuffer>> {
         let options = MTLResourceOptions::StorageModeShared;
         // SAFETY: the caller's promise; without a deallocator the pages stay the caller's.
         let buffer = unsafe {
             self.newBufferWithBytesNoCopy_length_options_deallocator(start, length, options, None)
         }?;
-        buffer.setLabel(Some(&NSString::from_str("mettle mapped file")));
+        buffer.setLabel(Some(&NSString::from_str(label)));
         Some(Anywhere(buffer))
     }
 
@@ -233,9 +239,17 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         }
     }
 
-    fn supports_timestamps(&self) -> bool {
-        self.supportsCounterSampling(MTLCounterSamplingPoint::AtStageBoundary)
-            && timestamps(self).is_some()
+    fn sampling(&self) -> Sampling {
+        let at = |point| self.supportsCounterSampling(point);
+        if timestamps(self).is_none() {
+            Sampling::Never
+        } else if at(MTLCounterSamplingPoint::AtDispatchBoundary) {
+            Sampling::AtDispatchBoundary
+        } else if at(MTLCounterSamplingPoint::AtStageBoundary) {
+            Sampling::AtStageBoundary
+        } else {
+            Sampling::Never
+        }
     }
 
     fn new_timestamps(
@@ -296,6 +310,16 @@ impl Buffer for Anywhere<dyn MTLBuffer> {
 
     fn did_modify_range(&self, offset: usize, length: usize) {
         self.0.didModifyRange(NSRange::new(offset, length));
+    }
+
+    fn set_label(&self, label: &str) {
+        self.0.removeAllDebugMarkers();
+        self.0.setLabel(Some(&NSString::from_str(label)));
+    }
+
+    fn add_debug_marker(&self, marker: &str, offset: usize, length: usize) {
+        self.0
+            .addDebugMarker_range(&NSString::from_str(marker), NSRange::new(offset, length));
     }
 }
 
@@ -414,16 +438,18 @@ impl CommandBuffer<Apple> for Anywhere<dyn MTLCommandBuffer> {
         Some(encoder)
     }
 
-    fn synchronize(&self, buffer: &Anywhere<dyn MTLBuffer>) {
+    fn synchronize(&self, label: &str, buffer: &Anywhere<dyn MTLBuffer>) {
         let Some(encoder) = self.0.blitCommandEncoder() else {
             return;
         };
+        encoder.setLabel(Some(&NSString::from_str(label)));
         encoder.synchronizeResource(ProtocolObject::from_ref(&*buffer.0));
         encoder.endEncoding();
     }
 
     unsafe fn copy(
         &self,
+        label: &str,
         (from, from_offset): (&Anywhere<dyn MTLBuffer>, usize),
         (to, to_offset): (&Anywhere<dyn MTLBuffer>, usize),
         length: usize,
@@ -431,6 +457,7 @@ impl CommandBuffer<Apple> for Anywhere<dyn MTLCommandBuffer> {
         let Some(encoder) = self.0.blitCommandEncoder() else {
             return;
         };
+        encoder.setLabel(Some(&NSString::from_str(label)));
         // SAFETY: the caller's promise.
         unsafe {
             encoder.copyFromBuffer_sourceOffset_toBuffer_destinationOffset_size(
@@ -499,6 +526,13 @@ impl Encoder<Apple> for Object<dyn MTLComputeCommandEncoder> {
 
     fn insert_debug_signpost(&self, text: &str) {
         self.insertDebugSignpost(&NSString::from_str(text));
+    }
+
+    fn sample_counters(&self, timestamps: &Anywhere<dyn MTLCounterSampleBuffer>, index: usize) {
+        // SAFETY: the index is of the buffer, by the caller's choice of its size.
+        unsafe {
+            self.sampleCountersInBuffer_atSampleIndex_withBarrier(&timestamps.0, index, true);
+        }
     }
 
     fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]) {

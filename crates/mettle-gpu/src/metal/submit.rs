@@ -3,20 +3,26 @@
 use super::MetalBackend;
 use super::api::{
     Api, ApiError, Buffer as _, CommandBuffer as _, Device as _, Encoder as _, EncoderState,
-    NO_TIMESTAMP, Queue as _, Storage, Timestamps as _,
+    NO_TIMESTAMP, Queue as _, Sampling, Storage, Timestamps as _,
 };
 use super::code::State;
 use super::memory::Memory;
+use crate::GpuTime;
 use crate::backend::{Commands, Completion, RawArgument, RawFault, RawLaunch, Submitted};
 use crate::fault::Fault;
 use std::collections::VecDeque;
 use std::ops::Range;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 /// Command buffers of one submission that run or wait to at once, when it has several.
 const IN_FLIGHT: usize = 3;
 
 /// Launches whose times one command buffer records: a buffer of samples has 32 KiB.
 const MOST_TIMED: usize = 2048;
+
+/// Kernels that the label of an encoder names.
+const NAMED: usize = 4;
 
 /// Bytes that `setBytes` takes.
 const LONGEST_VALUE: usize = 4096;
@@ -37,6 +43,13 @@ struct Flight<A: Api> {
 struct Times<A: Api> {
     samples: A::Timestamps,
     nanoseconds_per_tick: f64,
+}
+
+/// Where an encoder records the times of its launches: two of each.
+struct Samples<'a, A: Api> {
+    timestamps: &'a A::Timestamps,
+    /// The index of the first.
+    first: usize,
 }
 
 impl<A: Api> MetalBackend<A> {
@@ -92,28 +105,30 @@ impl<A: Api> MetalBackend<A> {
             Some(clock) => Some(Times {
                 samples: self
                     .device
-                    .new_timestamps(2 * launches.len(), "mettle times")
+                    .new_timestamps(2 * launches.len(), "times of launches")
                     .map_err(|error| format!("Metal cannot record times: {}", error.description))?,
                 nanoseconds_per_tick: clock.nanoseconds_per_tick(self.device.gpu_timestamp()),
             }),
         };
+        let number = self.submissions.fetch_add(1, Ordering::Relaxed) + 1;
         let buffer = self
             .queue
-            .command_buffer("mettle pass")
+            .command_buffer(&format!("submission {number}, {} launches", launches.len()))
             .ok_or("Metal gives no command buffer")?;
         let mut values = Vec::new();
-        match &times {
+        // Launches that are encoded together.
+        let together = match self.sampling {
+            Sampling::AtStageBoundary if times.is_some() => 1,
+            _ => launches.len().max(1),
+        };
+        for start in launches.clone().step_by(together) {
+            let part = start..launches.end.min(start + together);
+            let samples = times.as_ref().map(|times| Samples {
+                timestamps: &times.samples,
+                first: 2 * (start - launches.start),
+            });
             // SAFETY: the caller's promise.
-            None => unsafe { self.encode(&buffer, commands, launches.clone(), None, &mut values) }?,
-            Some(times) => {
-                for (at, launch) in launches.clone().enumerate() {
-                    let sample = Some((&times.samples, 2 * at));
-                    // SAFETY: the caller's promise.
-                    unsafe {
-                        self.encode(&buffer, commands, launch..launch + 1, sample, &mut values)
-                    }?;
-                }
-            }
+            unsafe { self.encode(&buffer, commands, part, samples, &mut values) }?;
         }
         buffer.commit();
         Ok(Flight {
@@ -133,15 +148,25 @@ impl<A: Api> MetalBackend<A> {
         buffer: &A::CommandBuffer,
         commands: &Commands<'_>,
         launches: Range<usize>,
-        sample: Option<(&A::Timestamps, usize)>,
+        samples: Option<Samples<'_, A>>,
         values: &mut Vec<A::Buffer>,
     ) -> Result<(), &'static str> {
+        let of_encoder = samples
+            .as_ref()
+            .filter(|_| self.sampling == Sampling::AtStageBoundary);
+        let between = samples
+            .as_ref()
+            .filter(|_| self.sampling == Sampling::AtDispatchBoundary);
+        let launches = &commands.launches[launches];
         let encoder = buffer
-            .compute_command_encoder("mettle pass", sample)
+            .compute_command_encoder(
+                &label::<A>(launches),
+                of_encoder.map(|samples| (samples.timestamps, samples.first)),
+            )
             .ok_or("Metal gives no compute encoder")?;
         let mut current = None;
         let mut outcome = Ok(());
-        for launch in &commands.launches[launches] {
+        for (at, launch) in launches.iter().enumerate() {
             // The first launch of an encoder waits for those before it anyway.
             if launch.barrier_before && current.is_some() {
                 encoder.memory_barrier();
@@ -158,7 +183,13 @@ impl<A: Api> MetalBackend<A> {
             if outcome.is_err() {
                 break;
             }
+            if let Some(samples) = between {
+                encoder.sample_counters(samples.timestamps, samples.first + 2 * at);
+            }
             dispatch(&encoder, launch);
+            if let Some(samples) = between {
+                encoder.sample_counters(samples.timestamps, samples.first + 2 * at + 1);
+            }
         }
         // An encoder must be ended before it is released, whatever happened.
         encoder.end_encoding();
@@ -203,7 +234,7 @@ impl<A: Api> MetalBackend<A> {
                     }
                     let buffer = self
                         .device
-                        .new_buffer(bytes, Storage::Shared)
+                        .new_buffer(bytes, Storage::Shared, "long value argument")
                         .ok_or("there is no memory for a value argument")?;
                     // SAFETY: the buffer is new and of this length, and it is kept until the command buffer is complete.
                     unsafe {
@@ -264,18 +295,28 @@ impl<A: Api> Flight<A> {
             }
             return;
         }
-        let seconds = self.commands.gpu_end_time() - self.commands.gpu_start_time();
+        // One that is not a number becomes zero.
+        let time = |seconds: f64| Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let ran = GpuTime {
+            start: time(self.commands.gpu_start_time()),
+            end: time(self.commands.gpu_end_time()),
+        };
         tracing::debug!(
-            seconds,
+            elapsed = ?ran.elapsed(),
             launches = self.launches.len(),
             "the GPU ran a pass"
         );
+        completion.gpu_time = Some(match completion.gpu_time {
+            Some(before) => before.and(ran),
+            None => ran,
+        });
         match &self.times {
             Some(times) => completion
                 .nanoseconds
                 .extend(times.nanoseconds(self.launches.len())),
-            // As casts of floats do, one that is not a number becomes zero.
-            None if commands.profile => completion.nanoseconds.push((seconds * 1e9) as u64),
+            None if commands.profile => {
+                completion.nanoseconds.push(ran.elapsed().as_nanos() as u64)
+            }
             None => {}
         }
     }
@@ -307,6 +348,27 @@ fn dispatch<A: Api>(encoder: &impl super::api::Encoder<A>, launch: &RawLaunch) {
         encoder.dispatch_threadgroups(grid.threadgroups, grid.threads_per_threadgroup);
     } else {
         encoder.dispatch_threads(grid.threads, grid.threads_per_threadgroup);
+    }
+}
+
+/// An encoder's name: the kernels that it launches, a few of them.
+fn label<A: Api>(launches: &[RawLaunch]) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for launch in launches {
+        // SAFETY: pipelines live until the submission is complete.
+        let name = unsafe { State::<A>::of(launch.pipeline) }.name.as_str();
+        if names.contains(&name) {
+            continue;
+        }
+        if names.len() == NAMED {
+            names.push("...");
+            break;
+        }
+        names.push(name);
+    }
+    match names.is_empty() {
+        true => "nothing".to_owned(),
+        false => names.join(", "),
     }
 }
 

@@ -9,9 +9,9 @@ mod memory;
 use mettle_gpu::{ConstantSet, Device, Library, Pipeline, Preference};
 use mettle_msl::{Options, Unit, metal};
 
-/// The two devices: with memory shared with the host, and with its own.
-fn devices() -> [Device; 2] {
-    ["metal", "metal:discrete"].map(open)
+/// The devices: with memory shared with the host, with its own, and with no more than every Mac has.
+fn devices() -> [Device; 3] {
+    ["metal", "metal:discrete", "metal:plain"].map(open)
 }
 
 fn open(name: &str) -> Device {

@@ -5,7 +5,7 @@ use super::memory::{BufferObject, HostCopy, Transfer};
 use super::timestamps::TimestampsObject;
 use super::{Mock, World, autoreleased, lock};
 use crate::backend::{Backend as _, Commands, RawArgument, RawLaunch, Submitted};
-use crate::metal::api::{ApiError, CommandBuffer, EncoderInfo, EncoderState};
+use crate::metal::api::{ApiError, CommandBuffer, EncoderInfo, EncoderState, Sampling};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -34,6 +34,8 @@ pub(super) struct Encoded {
     /// One a launch.
     pub signposts: Vec<String>,
     pub times: Option<(TimestampsObject, usize)>,
+    /// Where between its launches times are recorded: after how many, and at which index.
+    pub samples: Vec<(usize, TimestampsObject, usize)>,
 }
 
 impl Work {
@@ -108,6 +110,10 @@ impl CommandBuffer<Mock> for CommandBufferObject {
         assert!(!label.is_empty(), "an encoder has a label");
         if let Some((samples, index)) = timestamps {
             assert!(
+                self.world.sampling == Sampling::AtStageBoundary,
+                "encoders record no times on this GPU"
+            );
+            assert!(
                 index + 1 < samples.count(),
                 "timestamps {index} and {} of {}",
                 index + 1,
@@ -117,8 +123,8 @@ impl CommandBuffer<Mock> for CommandBufferObject {
         }
         self.encoding.store(true, Ordering::Relaxed);
         lock(&self.work).encoders.push(Encoded {
-            signposts: Vec::new(),
             times: timestamps.map(|(samples, index)| (samples.clone_handle(), index)),
+            ..Encoded::default()
         });
         Some(EncoderObject::new(
             self.world.clone(),
@@ -127,8 +133,9 @@ impl CommandBuffer<Mock> for CommandBufferObject {
         ))
     }
 
-    fn synchronize(&self, buffer: &BufferObject) {
+    fn synchronize(&self, label: &str, buffer: &BufferObject) {
         self.begin_encoder();
+        assert!(!label.is_empty(), "an encoder has a label");
         buffer.check_device(&self.world);
         let mut work = lock(&self.work);
         work.to_host.push(buffer.host_copy());
@@ -137,11 +144,13 @@ impl CommandBuffer<Mock> for CommandBufferObject {
 
     unsafe fn copy(
         &self,
+        label: &str,
         (from, from_offset): (&BufferObject, usize),
         (to, to_offset): (&BufferObject, usize),
         length: usize,
     ) {
         self.begin_encoder();
+        assert!(!label.is_empty(), "an encoder has a label");
         for (buffer, offset) in [(from, from_offset), (to, to_offset)] {
             buffer.check_device(&self.world);
             assert!(
@@ -221,7 +230,8 @@ impl Drop for CommandBufferObject {
 impl Job {
     fn run(&self, world: &World) {
         let work = std::mem::take(&mut *lock(&self.work));
-        let timed = work.encoders.iter().any(|encoder| encoder.times.is_some());
+        let timed = |encoder: &Encoded| encoder.times.is_some() || !encoder.samples.is_empty();
+        let timed = work.encoders.iter().any(timed);
         let start = world.began.elapsed().as_secs_f64();
         // SAFETY: the encoder has checked the launches, and objects that they use are checked to live; the queue's lock is held.
         let submitted = unsafe {
@@ -261,12 +271,20 @@ fn record_times(work: &Work, nanoseconds: &[u64], world: &World) {
     let mut now = world.gpu_ticks();
     let mut launches = nanoseconds.iter();
     for encoder in &work.encoders {
-        let own = launches.by_ref().take(encoder.signposts.len());
-        let end = now + World::ticks(own.sum());
-        if let Some((samples, index)) = &encoder.times {
-            samples.record(*index, now, end);
+        let begin = now;
+        let mut samples = encoder.samples.iter().peekable();
+        for done in 0..=encoder.signposts.len() {
+            while let Some((_, timestamps, index)) = samples.next_if(|sample| sample.0 == done) {
+                timestamps.record(*index, now);
+            }
+            if done < encoder.signposts.len() {
+                now += World::ticks(launches.next().copied().unwrap_or_default());
+            }
         }
-        now = end;
+        if let Some((timestamps, index)) = &encoder.times {
+            timestamps.record(*index, begin);
+            timestamps.record(index + 1, now);
+        }
     }
 }
 

@@ -6,7 +6,7 @@ use super::memory::BufferObject;
 use super::timestamps::TimestampsObject;
 use super::{Mock, QueueObject, ResidencyObject, World, autoreleased};
 use crate::backend::Backend as _;
-use crate::metal::api::{ApiError, Device, Lookup, Storage};
+use crate::metal::api::{ApiError, Device, Lookup, Sampling, Storage};
 use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -19,18 +19,57 @@ const MAX_BUFFER_LENGTH: usize = 1 << 40;
 /// First bytes of a metallib.
 const METALLIB: &[u8] = b"MTLB";
 
+/// A GPU of the stand-in's.
+pub(super) struct Model {
+    name: &'static str,
+    architecture: &'static str,
+    unified: bool,
+    low_power: bool,
+    sampling: Sampling,
+    /// Whether the system has residency sets for it.
+    residency: bool,
+}
+
+/// As those of Apple's with macOS 15, as those of a Mac with two GPUs, and with no more than every Mac has.
+pub(super) const MODELS: [Model; 3] = [
+    Model {
+        name: "Stand-in GPU",
+        architecture: "stand-in-1",
+        unified: true,
+        low_power: false,
+        sampling: Sampling::AtStageBoundary,
+        residency: true,
+    },
+    Model {
+        name: "Stand-in discrete GPU",
+        architecture: "stand-in-2",
+        unified: false,
+        low_power: true,
+        sampling: Sampling::AtDispatchBoundary,
+        residency: true,
+    },
+    Model {
+        name: "Stand-in plain GPU",
+        architecture: "stand-in-3",
+        unified: true,
+        low_power: true,
+        sampling: Sampling::Never,
+        residency: false,
+    },
+];
+
 /// `MTLDevice`
 pub(crate) struct DeviceObject {
     world: Arc<World>,
-    unified: bool,
+    model: &'static Model,
 }
 
 impl DeviceObject {
     /// `None` where the CPU cannot run kernels.
-    pub(super) fn new(unified: bool) -> Option<Self> {
+    pub(super) fn new(model: &'static Model) -> Option<Self> {
         Some(DeviceObject {
-            world: Arc::new(World::new(architecture(unified))?),
-            unified,
+            world: Arc::new(World::new(model.architecture, model.sampling)?),
+            model,
         })
     }
 }
@@ -43,31 +82,23 @@ fn refusal(description: String) -> ApiError {
     }
 }
 
-fn architecture(unified: bool) -> &'static str {
-    if unified { "stand-in-1" } else { "stand-in-2" }
-}
-
 impl Device<Mock> for DeviceObject {
     fn name(&self) -> String {
         autoreleased();
-        if self.unified {
-            "Stand-in GPU".to_owned()
-        } else {
-            "Stand-in discrete GPU".to_owned()
-        }
+        self.model.name.to_owned()
     }
 
     fn architecture_name(&self) -> String {
         autoreleased();
-        architecture(self.unified).to_owned()
+        self.model.architecture.to_owned()
     }
 
     fn is_low_power(&self) -> bool {
-        !self.unified
+        self.model.low_power
     }
 
     fn has_unified_memory(&self) -> bool {
-        self.unified
+        self.model.unified
     }
 
     fn supports_nonuniform_threadgroups(&self) -> bool {
@@ -101,24 +132,25 @@ impl Device<Mock> for DeviceObject {
         })
     }
 
-    fn new_buffer(&self, length: usize, storage: Storage) -> Option<BufferObject> {
+    fn new_buffer(&self, length: usize, storage: Storage, label: &str) -> Option<BufferObject> {
         assert!(
             (1..=MAX_BUFFER_LENGTH).contains(&length),
             "a buffer of {length} bytes"
         );
         assert!(
-            storage != Storage::Managed || !self.unified,
+            storage != Storage::Managed || !self.model.unified,
             "managed storage where memory is unified"
         );
-        BufferObject::new(&self.world, length, storage)
+        BufferObject::new(&self.world, length, storage, label)
     }
 
     unsafe fn new_buffer_no_copy(
         &self,
         start: NonNull<c_void>,
         length: usize,
+        label: &str,
     ) -> Option<BufferObject> {
-        Some(BufferObject::over(&self.world, start.cast(), length))
+        Some(BufferObject::over(&self.world, start.cast(), length, label))
     }
 
     /// A metallib of the stand-in's is its first bytes and source.
@@ -177,20 +209,22 @@ impl Device<Mock> for DeviceObject {
     fn new_residency_set(&self, label: &str) -> Option<ResidencyObject> {
         autoreleased();
         assert!(!label.is_empty(), "a residency set has a label");
-        Some(ResidencyObject {
+        self.model.residency.then(|| ResidencyObject {
             world: self.world.clone(),
         })
     }
 
-    /// As real ones, the GPU that shares memory with the host does.
-    fn supports_timestamps(&self) -> bool {
+    fn sampling(&self) -> Sampling {
         autoreleased();
-        self.unified
+        self.model.sampling
     }
 
     fn new_timestamps(&self, count: usize, label: &str) -> Result<TimestampsObject, ApiError> {
         autoreleased();
-        assert!(self.unified, "timestamps on a GPU that records none");
+        assert!(
+            self.model.sampling != Sampling::Never,
+            "timestamps on a GPU that records none"
+        );
         assert!(!label.is_empty(), "a buffer of timestamps has a label");
         TimestampsObject::new(&self.world, count)
             .ok_or_else(|| refusal(format!("{count} timestamps are too many")))

@@ -3,10 +3,11 @@
 use super::commands::Work;
 use super::library::PipelineObject;
 use super::memory::BufferObject;
+use super::timestamps::TimestampsObject;
 use super::{Mock, World, autoreleased, lock};
 use crate::backend::{Backend as _, RawArgument, RawLaunch};
 use crate::grid::GridSize;
-use crate::metal::api::{Encoder, Pipeline as _};
+use crate::metal::api::{Encoder, Pipeline as _, Sampling};
 use mettle_msl::{ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -252,6 +253,22 @@ impl Encoder<Mock> for EncoderObject {
         let mut work = lock(&self.work);
         let encoder = work.encoders.last_mut().expect("an encoder has begun");
         encoder.signposts.push(text.to_owned());
+    }
+
+    fn sample_counters(&self, timestamps: &TimestampsObject, index: usize) {
+        let launches = self.open().launches;
+        assert!(
+            self.world.sampling == Sampling::AtDispatchBoundary,
+            "this GPU records no times between dispatches"
+        );
+        let count = timestamps.count();
+        assert!(index < count, "timestamp {index} of {count}");
+        self.uses(timestamps.object());
+        let mut work = lock(&self.work);
+        let encoder = work.encoders.last_mut().expect("an encoder has begun");
+        encoder
+            .samples
+            .push((launches, timestamps.clone_handle(), index));
     }
 
     fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]) {

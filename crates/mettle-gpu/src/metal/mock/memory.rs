@@ -1,11 +1,11 @@
 //! Buffers.
 
-use super::World;
+use super::{World, lock};
 use crate::backend::{Backend as _, RawBuffer};
 use crate::metal::api::{Buffer, Storage};
 use std::ptr::NonNull;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
 
 /// Bytes of a page of host memory, at least.
 const PAGE: usize = 4096;
@@ -21,6 +21,24 @@ pub(crate) struct BufferObject {
     gpu: u64,
     /// To be given back.
     owned: Vec<RawBuffer>,
+    labels: Mutex<Labels>,
+}
+
+/// What a buffer is called, and parts of it: start, length and name.
+#[derive(Clone, Default)]
+pub(crate) struct Labels {
+    pub whole: String,
+    pub parts: Vec<(usize, usize, String)>,
+}
+
+impl Labels {
+    fn new(whole: &str) -> Self {
+        assert!(!whole.is_empty(), "a buffer has a label");
+        Labels {
+            whole: whole.to_owned(),
+            parts: Vec::new(),
+        }
+    }
 }
 
 /// A copy between buffers.
@@ -34,7 +52,13 @@ pub(super) struct Transfer {
 pub(super) struct HostCopy(Transfer);
 
 impl BufferObject {
-    pub(super) fn new(world: &Arc<World>, length: usize, storage: Storage) -> Option<Self> {
+    pub(super) fn new(
+        world: &Arc<World>,
+        length: usize,
+        storage: Storage,
+        label: &str,
+    ) -> Option<Self> {
+        let labels = Mutex::new(Labels::new(label));
         let mut owned = vec![world.cpu.allocate(length).ok()?];
         if storage == Storage::Managed {
             owned.push(world.cpu.allocate(length).ok()?);
@@ -51,10 +75,11 @@ impl BufferObject {
             host,
             gpu: owned.last()?.handle,
             owned,
+            labels,
         })
     }
 
-    pub(super) fn over(world: &Arc<World>, start: NonNull<u8>, length: usize) -> Self {
+    pub(super) fn over(world: &Arc<World>, start: NonNull<u8>, length: usize, label: &str) -> Self {
         assert!(
             start.addr().get().is_multiple_of(PAGE) && length.is_multiple_of(PAGE),
             "memory used without a copy is not of whole pages"
@@ -67,7 +92,14 @@ impl BufferObject {
             host: address,
             gpu: address,
             owned: Vec::new(),
+            labels: Mutex::new(Labels::new(label)),
         }
+    }
+
+    /// What it is called now.
+    #[cfg(test)]
+    pub(in crate::metal) fn labels(&self) -> Labels {
+        lock(&self.labels).clone()
     }
 
     pub(super) fn object(&self) -> u64 {
@@ -144,6 +176,19 @@ impl Buffer for BufferObject {
                 .add(offset)
                 .copy_from_nonoverlapping(from, length);
         }
+    }
+
+    fn set_label(&self, label: &str) {
+        *lock(&self.labels) = Labels::new(label);
+    }
+
+    fn add_debug_marker(&self, marker: &str, offset: usize, length: usize) {
+        assert!(
+            offset + length <= self.length,
+            "a marker outside of a buffer"
+        );
+        let part = (offset, length, marker.to_owned());
+        lock(&self.labels).parts.push(part);
     }
 }
 

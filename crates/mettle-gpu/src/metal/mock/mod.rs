@@ -6,8 +6,9 @@
 //! messages that leave autoreleased objects without a pool, at objects without a label, and at files of binary archives that go before the archive. `tests` sees to it that each of these fires. Work
 //! runs as late as Metal may run it: when the host waits for it.
 //!
-//! It has two GPUs: one that shares memory with the host and records when encoders begin and end, and one of low power with memory of its own,
-//! whose copy of a buffer is only brought together with the host's where the backend asks for it, and which records no times.
+//! It has three GPUs: one that shares memory with the host and records when encoders begin and end; one of low power with memory of its own,
+//! whose copy of a buffer is only brought together with the host's where the backend asks for it, and which records times between dispatches;
+//! and one that records no times, on a system without residency sets.
 
 mod archive;
 mod commands;
@@ -19,15 +20,17 @@ mod memory;
 mod tests;
 mod timestamps;
 
-use super::api::{Api, Queue, ResidencySet};
+use super::api::{Api, Queue, ResidencySet, Sampling};
 use crate::cpu::CpuBackend;
 use crate::options::DeviceOptions;
 use archive::ArchiveObject;
 use commands::{CommandBufferObject, Job};
-use device::DeviceObject;
+use device::{DeviceObject, MODELS};
 use encoder::EncoderObject;
 use library::{FunctionObject, LibraryObject, PipelineObject};
 use memory::BufferObject;
+#[cfg(test)]
+pub(super) use memory::Labels;
 use std::cell::Cell;
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -70,15 +73,12 @@ impl Api for Mock {
 
     fn create_system_default_device() -> Option<DeviceObject> {
         autoreleased();
-        DeviceObject::new(true)
+        DeviceObject::new(&MODELS[0])
     }
 
     fn copy_all_devices() -> Vec<DeviceObject> {
         autoreleased();
-        [true, false]
-            .into_iter()
-            .filter_map(DeviceObject::new)
-            .collect()
+        MODELS.iter().filter_map(DeviceObject::new).collect()
     }
 }
 
@@ -116,6 +116,8 @@ struct World {
     cpu: CpuBackend,
     /// What machine code is for.
     platform: String,
+    /// Where the GPU records times.
+    sampling: Sampling,
     began: Instant,
     last_object: AtomicU64,
     /// How many command buffers that are not complete use an object.
@@ -129,8 +131,9 @@ struct World {
 
 impl World {
     /// `None` where the CPU cannot run kernels.
-    fn new(architecture: &str) -> Option<Self> {
+    fn new(architecture: &str, sampling: Sampling) -> Option<Self> {
         Some(World {
+            sampling,
             cpu: CpuBackend::new(&DeviceOptions::default()).ok()?,
             platform: format!("{architecture}, {}", SYSTEM.get()),
             began: Instant::now(),

@@ -40,7 +40,7 @@ fn pipeline(device: &DeviceObject, library: &LibraryObject, name: &str) -> Pipel
 fn bench() -> Bench {
     let device = Mock::create_system_default_device().unwrap();
     let library = device.new_library_with_source(SOURCE, false).unwrap();
-    let buffer = device.new_buffer(16, Storage::Shared).unwrap();
+    let buffer = device.new_buffer(16, Storage::Shared, "x").unwrap();
     // SAFETY: the buffer has room for four ints, and nobody else uses it.
     unsafe { buffer.contents().cast::<[i32; 4]>().write([1; 4]) };
     Bench {
@@ -54,8 +54,8 @@ fn bench() -> Bench {
 
 /// The GPU with memory of its own, and a managed buffer of it.
 fn discrete() -> (DeviceObject, BufferObject) {
-    let device = Mock::copy_all_devices().pop().unwrap();
-    let buffer = device.new_buffer(16, Storage::Managed).unwrap();
+    let device = DeviceObject::new(&MODELS[1]).unwrap();
+    let buffer = device.new_buffer(16, Storage::Managed, "x").unwrap();
     (device, buffer)
 }
 
@@ -213,7 +213,7 @@ stopped! {
     a_copy_within_an_encoder: "before the first has ended", |bench, commands| {
         let _encoder = encode(&bench, &commands);
         // SAFETY: it panics before.
-        unsafe { commands.copy((&bench.buffer, 0), (&bench.buffer, 8), 8) };
+        unsafe { commands.copy("copy", (&bench.buffer, 0), (&bench.buffer, 8), 8) };
     }
     encoding_after_the_commit: "encoding after the commit", |bench, _commands| {
         let commands = committed(&bench);
@@ -356,7 +356,30 @@ stopped! {
         commands.compute_command_encoder("encoder", Some((&samples, 1)));
     }
     timestamps_where_there_are_none: "on a GPU that records none", |_bench, _commands| {
-        let _ = discrete().0.new_timestamps(2, "times");
+        let _ = DeviceObject::new(&MODELS[2]).unwrap().new_timestamps(2, "times");
+    }
+    times_between_dispatches_where_there_are_none: "records no times between dispatches", |bench, commands| {
+        let samples = bench.device.new_timestamps(2, "times").unwrap();
+        encode(&bench, &commands).sample_counters(&samples, 0);
+    }
+    times_of_encoders_where_there_are_none: "encoders record no times on this GPU", |_bench, _commands| {
+        let (device, _) = discrete();
+        let samples = device.new_timestamps(2, "times").unwrap();
+        let commands = device.new_command_queue("queue").unwrap().command_buffer("commands").unwrap();
+        commands.compute_command_encoder("encoder", Some((&samples, 0)));
+    }
+    a_timestamp_outside: "timestamp 2 of 2", |_bench, _commands| {
+        let (device, _) = discrete();
+        let samples = device.new_timestamps(2, "times").unwrap();
+        let commands = device.new_command_queue("queue").unwrap().command_buffer("commands").unwrap();
+        let encoder = commands.compute_command_encoder("encoder", None).unwrap();
+        encoder.sample_counters(&samples, 2);
+    }
+    a_marker_outside: "a marker outside of a buffer", |bench, _commands| {
+        bench.buffer.add_debug_marker("part", 12, 8);
+    }
+    a_buffer_without_a_label: "a buffer has a label", |bench, _commands| {
+        bench.buffer.set_label("");
     }
     more_timestamps_than_there_are: "3 timestamps of 2", |bench, _commands| {
         bench.device.new_timestamps(2, "times").unwrap().resolve(3);
@@ -375,21 +398,21 @@ stopped! {
         bench.device.new_residency_set("set").unwrap().remove_allocation(&bench.buffer);
     }
     an_empty_buffer: "a buffer of 0 bytes", |bench, _commands| {
-        bench.device.new_buffer(0, Storage::Shared);
+        bench.device.new_buffer(0, Storage::Shared, "x");
     }
     managed_storage_of_a_unified_device: "managed storage where memory is unified", |bench, _commands| {
-        bench.device.new_buffer(16, Storage::Managed);
+        bench.device.new_buffer(16, Storage::Managed, "x");
     }
     parts_of_pages: "not of whole pages", |bench, _commands| {
         let start = NonNull::new(std::ptr::without_provenance_mut(4096 + 8)).unwrap();
         // SAFETY: it panics before.
-        unsafe { bench.device.new_buffer_no_copy(start, 4096) };
+        unsafe { bench.device.new_buffer_no_copy(start, 4096, "x") };
     }
     contents_of_private_memory: "the host reaches no private buffer", |bench, _commands| {
-        bench.device.new_buffer(16, Storage::Private).unwrap().contents();
+        bench.device.new_buffer(16, Storage::Private, "x").unwrap().contents();
     }
     a_synchronised_shared_buffer: "only managed buffers are synchronised", |bench, commands| {
-        commands.synchronize(&bench.buffer);
+        commands.synchronize("copy", &bench.buffer);
     }
     a_modified_shared_buffer: "only managed buffers are told of writes", |bench, _commands| {
         bench.buffer.did_modify_range(0, 4);
@@ -399,11 +422,11 @@ stopped! {
     }
     a_copy_outside: "a copy of 8 bytes at 12 is outside", |bench, commands| {
         // SAFETY: it panics before.
-        unsafe { commands.copy((&bench.buffer, 0), (&bench.buffer, 12), 8) };
+        unsafe { commands.copy("copy", (&bench.buffer, 0), (&bench.buffer, 12), 8) };
     }
     a_copy_of_parts_of_words: "a copy of 6 bytes at 0 is not of whole words", |bench, commands| {
         // SAFETY: it panics before.
-        unsafe { commands.copy((&bench.buffer, 0), (&bench.buffer, 8), 6) };
+        unsafe { commands.copy("copy", (&bench.buffer, 0), (&bench.buffer, 8), 6) };
     }
     a_constant_of_another_type: "a value of another type than constant 0", |bench, _commands| {
         let constant = FunctionConstant { ty: DataType(3), ..BY.0 };

@@ -48,10 +48,8 @@ impl TimestampsObject {
         }
     }
 
-    pub(super) fn record(&self, index: usize, begin: u64, end: u64) {
-        let mut ticks = lock(&self.shared.ticks);
-        ticks[index] = begin;
-        ticks[index + 1] = end;
+    pub(super) fn record(&self, index: usize, now: u64) {
+        lock(&self.shared.ticks)[index] = now;
     }
 }
 

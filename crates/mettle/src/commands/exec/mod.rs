@@ -273,13 +273,12 @@ fn launch_once(
     })?;
     let started = Instant::now();
     let profile = pass.submit()?.wait_profile()?;
-    let measured = profile.total_nanoseconds() as f64 * 1e-9;
-    // A device that cannot tell has the host's time.
-    Ok(if measured > 0.0 {
-        measured
-    } else {
-        started.elapsed().as_secs_f64()
-    })
+    if profile.total_nanoseconds() > 0 {
+        return Ok(profile.total_nanoseconds() as f64 * 1e-9);
+    }
+    // A device that cannot tell of a launch may of the submission; else it has the host's time.
+    let elapsed = profile.gpu_time().map(|time| time.elapsed());
+    Ok(elapsed.unwrap_or_else(|| started.elapsed()).as_secs_f64())
 }
 
 fn outputs(
