@@ -170,8 +170,8 @@ pub(crate) struct Completion {
     pub fault: Option<RawFault>,
     /// Nanoseconds of each launch, when profiling was asked for.
     pub nanoseconds: Vec<u64>,
-    /// When a GPU began and ended it, where it tells.
-    pub gpu_time: Option<GpuTime>,
+    /// When a GPU began and ended it, where it tells. Boxed, because other devices hand this over by value at every submission.
+    pub gpu_time: Option<Box<GpuTime>>,
 }
 
 /// What has become of a submission when the backend has taken it.
@@ -227,7 +227,10 @@ pub(crate) unsafe trait Backend: Send + Sync {
     }
 
     /// The address of a buffer's first byte, as kernels see it, where the device can tell.
-    fn address(&self, _buffer: RawBuffer) -> Option<u64> {
+    ///
+    /// # Safety
+    /// The buffer is alive.
+    unsafe fn address(&self, _buffer: RawBuffer) -> Option<u64> {
         None
     }
 

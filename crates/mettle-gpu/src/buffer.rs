@@ -81,7 +81,8 @@ impl<T> Buffer<T> {
     ///
     /// A launch that follows such a pointer must name the buffer: [`Arguments::reach`](crate::Arguments::reach).
     pub fn device_address(&self) -> Option<u64> {
-        let first = self.storage.device.backend.address(self.storage.raw)?;
+        // SAFETY: the storage keeps its memory alive.
+        let first = unsafe { self.storage.device.backend.address(self.storage.raw) }?;
         Some(first + self.offset as u64)
     }
 

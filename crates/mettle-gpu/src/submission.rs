@@ -298,7 +298,7 @@ fn outcome(completion: Completion, recording: &Recording) -> Result<Profile> {
         return Err(error);
     }
     let mut profile = Profile {
-        gpu_time: completion.gpu_time,
+        gpu_time: completion.gpu_time.map(|time| *time),
         ..Profile::default()
     };
     for (launch, &nanoseconds) in completion.nanoseconds.iter().enumerate() {

@@ -42,7 +42,7 @@ impl KvCache {
         context: usize,
         format: KvFormat,
     ) -> Result<Self> {
-        let tensor = |layer: usize, what: &str| {
+        let tensor = |layer: usize, what: &str| -> Result<Tensor> {
             let shape = [context, config.kv_heads, config.head_dim];
             let tensor = Tensor::empty_as(device, format.format(), shape)?;
             Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))

@@ -127,7 +127,7 @@ unsafe impl Backend for CpuBackend {
         })
     }
 
-    fn address(&self, buffer: RawBuffer) -> Option<u64> {
+    unsafe fn address(&self, buffer: RawBuffer) -> Option<u64> {
         Some(buffer.handle)
     }
 

@@ -186,7 +186,7 @@ unsafe impl Backend for CudaBackend {
         })
     }
 
-    fn address(&self, buffer: RawBuffer) -> Option<u64> {
+    unsafe fn address(&self, buffer: RawBuffer) -> Option<u64> {
         Some(buffer.handle)
     }
 

@@ -181,6 +181,8 @@ pub(crate) trait Queue<A: Api>: Send + Sync {
 pub(crate) trait Buffer: Send + Sync {
     /// `contents`; the buffer is not private.
     fn contents(&self) -> NonNull<u8>;
+    /// `gpuAddress`
+    fn gpu_address(&self) -> u64;
     /// `didModifyRange`: the host has written a part of a managed buffer.
     fn did_modify_range(&self, offset: usize, length: usize);
     /// `setLabel`, after `removeAllDebugMarkers`.
@@ -266,6 +268,11 @@ pub(crate) trait Encoder<A: Api> {
     /// The offset lies in the buffer, which lives until the command buffer is complete.
     unsafe fn set_buffer(&self, buffer: &A::Buffer, offset: usize, index: u32);
     fn set_bytes(&self, bytes: &[u8], index: u32);
+    /// `useResource`, to read, or to read and write: dispatches from now on reach the buffer through pointers.
+    ///
+    /// # Safety
+    /// The buffer lives until the command buffer is complete.
+    unsafe fn use_resource(&self, buffer: &A::Buffer, written: bool);
     fn set_threadgroup_memory_length(&self, length: usize, index: u32);
     /// `memoryBarrierWithScope:MTLBarrierScopeBuffers`
     fn memory_barrier(&self);

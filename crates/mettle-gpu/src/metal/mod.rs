@@ -28,7 +28,7 @@ mod objc;
 mod residency;
 mod submit;
 
-use self::api::{Api, Device as _, Sampling};
+use self::api::{Api, Buffer as _, Device as _, Sampling};
 use self::archive::Archives;
 use self::clock::Clock;
 use self::code::{Code, Libraries, State};
@@ -204,6 +204,12 @@ unsafe impl<A: Api> Backend for MetalBackend<A> {
             needed: bytes as u64,
             available: self.memory().available,
         })
+    }
+
+    unsafe fn address(&self, buffer: RawBuffer) -> Option<u64> {
+        // SAFETY: the caller's promise: the buffer is alive.
+        let memory = unsafe { Memory::<A>::of(buffer.handle) };
+        Some(memory.buffer.gpu_address() + memory.base as u64)
     }
 
     unsafe fn label(

@@ -1,12 +1,12 @@
 //! Metal itself: each method sends its message and converts types, no more.
 
+mod commands;
 mod error;
 
-use self::error::{api_error, encoders};
+use self::error::api_error;
 use super::api::{
-    Api, ApiError, BinaryArchive, Buffer, CommandBuffer, DataType, Device, Encoder, Function,
-    FunctionConstant, Library, Lookup, NO_TIMESTAMP, Pipeline, Queue, ResidencySet, Sampling,
-    Storage, Timestamps,
+    Api, ApiError, BinaryArchive, Buffer, DataType, Device, Function, FunctionConstant, Library,
+    Lookup, Pipeline, Queue, ResidencySet, Sampling, Storage,
 };
 use dispatch2::DispatchData;
 use objc2::available;
@@ -14,16 +14,15 @@ use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
 use objc2_foundation::{NSArray, NSProcessInfo, NSRange, NSString, NSURL};
 use objc2_metal::{
-    MTLAllocation, MTLBarrierScope, MTLBinaryArchive, MTLBinaryArchiveDescriptor,
-    MTLBlitCommandEncoder, MTLBuffer, MTLCommandBuffer, MTLCommandBufferDescriptor,
-    MTLCommandBufferErrorOption, MTLCommandEncoder, MTLCommandQueue, MTLCommonCounterSetTimestamp,
-    MTLCompileOptions, MTLComputeCommandEncoder, MTLComputePassDescriptor,
+    MTLAllocation, MTLBinaryArchive, MTLBinaryArchiveDescriptor, MTLBuffer, MTLCommandBuffer,
+    MTLCommandBufferDescriptor, MTLCommandBufferErrorOption, MTLCommandQueue,
+    MTLCommonCounterSetTimestamp, MTLCompileOptions, MTLComputeCommandEncoder,
     MTLComputePipelineDescriptor, MTLComputePipelineState, MTLCopyAllDevices,
     MTLCounterSampleBuffer, MTLCounterSampleBufferDescriptor, MTLCounterSamplingPoint,
-    MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLDispatchType,
-    MTLFunction, MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary,
-    MTLMathMode, MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource,
-    MTLResourceOptions, MTLSize, MTLStorageMode,
+    MTLCounterSet, MTLCreateSystemDefaultDevice, MTLDataType, MTLDevice, MTLFunction,
+    MTLFunctionConstantValues, MTLGPUFamily, MTLLanguageVersion, MTLLibrary, MTLMathMode,
+    MTLPipelineOption, MTLResidencySet, MTLResidencySetDescriptor, MTLResource, MTLResourceOptions,
+    MTLStorageMode,
 };
 use std::ffi::c_void;
 use std::path::Path;
@@ -308,6 +307,10 @@ impl Buffer for Anywhere<dyn MTLBuffer> {
         self.0.contents().cast()
     }
 
+    fn gpu_address(&self) -> u64 {
+        self.0.gpuAddress()
+    }
+
     fn did_modify_range(&self, offset: usize, length: usize) {
         self.0.didModifyRange(NSRange::new(offset, length));
     }
@@ -416,141 +419,6 @@ fn url(file: &Path) -> Retained<NSURL> {
     NSURL::fileURLWithPath(&NSString::from_str(&file.to_string_lossy()))
 }
 
-impl CommandBuffer<Apple> for Anywhere<dyn MTLCommandBuffer> {
-    fn compute_command_encoder(
-        &self,
-        label: &str,
-        timestamps: Option<(&Anywhere<dyn MTLCounterSampleBuffer>, usize)>,
-    ) -> Option<Object<dyn MTLComputeCommandEncoder>> {
-        let pass = MTLComputePassDescriptor::new();
-        pass.setDispatchType(MTLDispatchType::Concurrent);
-        if let Some((buffer, index)) = timestamps {
-            // SAFETY: a descriptor has at least one attachment; the indices are of the buffer, by the caller's choice of its size.
-            unsafe {
-                let attachment = pass.sampleBufferAttachments().objectAtIndexedSubscript(0);
-                attachment.setSampleBuffer(Some(&buffer.0));
-                attachment.setStartOfEncoderSampleIndex(index);
-                attachment.setEndOfEncoderSampleIndex(index + 1);
-            }
-        }
-        let encoder = self.0.computeCommandEncoderWithDescriptor(&pass)?;
-        encoder.setLabel(Some(&NSString::from_str(label)));
-        Some(encoder)
-    }
-
-    fn synchronize(&self, label: &str, buffer: &Anywhere<dyn MTLBuffer>) {
-        let Some(encoder) = self.0.blitCommandEncoder() else {
-            return;
-        };
-        encoder.setLabel(Some(&NSString::from_str(label)));
-        encoder.synchronizeResource(ProtocolObject::from_ref(&*buffer.0));
-        encoder.endEncoding();
-    }
-
-    unsafe fn copy(
-        &self,
-        label: &str,
-        (from, from_offset): (&Anywhere<dyn MTLBuffer>, usize),
-        (to, to_offset): (&Anywhere<dyn MTLBuffer>, usize),
-        length: usize,
-    ) {
-        let Some(encoder) = self.0.blitCommandEncoder() else {
-            return;
-        };
-        encoder.setLabel(Some(&NSString::from_str(label)));
-        // SAFETY: the caller's promise.
-        unsafe {
-            encoder.copyFromBuffer_sourceOffset_toBuffer_destinationOffset_size(
-                &from.0,
-                from_offset,
-                &to.0,
-                to_offset,
-                length,
-            );
-        }
-        encoder.endEncoding();
-    }
-
-    fn commit(&self) {
-        self.0.commit();
-    }
-
-    fn wait_until_completed(&self) {
-        self.0.waitUntilCompleted();
-    }
-
-    fn error(&self) -> Option<ApiError> {
-        self.0.error().map(|error| {
-            let encoders = encoders(&error);
-            ApiError {
-                encoders,
-                ..api_error(&error)
-            }
-        })
-    }
-
-    fn gpu_start_time(&self) -> f64 {
-        self.0.GPUStartTime()
-    }
-
-    fn gpu_end_time(&self) -> f64 {
-        self.0.GPUEndTime()
-    }
-}
-
-impl Encoder<Apple> for Object<dyn MTLComputeCommandEncoder> {
-    fn set_compute_pipeline_state(&self, pipeline: &Object<dyn MTLComputePipelineState>) {
-        self.setComputePipelineState(pipeline);
-    }
-
-    unsafe fn set_buffer(&self, buffer: &Anywhere<dyn MTLBuffer>, offset: usize, index: u32) {
-        // SAFETY: the caller's promise.
-        unsafe { self.setBuffer_offset_atIndex(Some(&buffer.0), offset, index as usize) };
-    }
-
-    fn set_bytes(&self, bytes: &[u8], index: u32) {
-        // SAFETY: Metal copies the bytes before it returns; the index is an argument's.
-        unsafe {
-            self.setBytes_length_atIndex(NonNull::from(bytes).cast(), bytes.len(), index as usize);
-        }
-    }
-
-    fn set_threadgroup_memory_length(&self, length: usize, index: u32) {
-        // SAFETY: the index is an argument's.
-        unsafe { self.setThreadgroupMemoryLength_atIndex(length, index as usize) };
-    }
-
-    fn memory_barrier(&self) {
-        self.memoryBarrierWithScope(MTLBarrierScope::Buffers);
-    }
-
-    fn insert_debug_signpost(&self, text: &str) {
-        self.insertDebugSignpost(&NSString::from_str(text));
-    }
-
-    fn sample_counters(&self, timestamps: &Anywhere<dyn MTLCounterSampleBuffer>, index: usize) {
-        // SAFETY: the index is of the buffer, by the caller's choice of its size.
-        unsafe {
-            self.sampleCountersInBuffer_atSampleIndex_withBarrier(&timestamps.0, index, true);
-        }
-    }
-
-    fn dispatch_threads(&self, threads: [u32; 3], threads_per_threadgroup: [u32; 3]) {
-        self.dispatchThreads_threadsPerThreadgroup(size(threads), size(threads_per_threadgroup));
-    }
-
-    fn dispatch_threadgroups(&self, threadgroups: [u32; 3], threads_per_threadgroup: [u32; 3]) {
-        self.dispatchThreadgroups_threadsPerThreadgroup(
-            size(threadgroups),
-            size(threads_per_threadgroup),
-        );
-    }
-
-    fn end_encoding(&self) {
-        self.endEncoding();
-    }
-}
-
 impl ResidencySet<Apple> for Anywhere<dyn MTLResidencySet> {
     fn add_allocation(&self, buffer: &Anywhere<dyn MTLBuffer>) {
         self.0.addAllocation(allocation(buffer));
@@ -569,26 +437,6 @@ impl ResidencySet<Apple> for Anywhere<dyn MTLResidencySet> {
     }
 }
 
-impl Timestamps for Anywhere<dyn MTLCounterSampleBuffer> {
-    fn resolve(&self, count: usize) -> Option<Vec<u64>> {
-        // SAFETY: the caller asks for samples that the buffer has.
-        let data = unsafe { self.0.resolveCounterRange(NSRange::new(0, count)) }?;
-        let bytes = data.to_vec();
-        let (samples, _) = bytes.as_chunks();
-        let mut ticks: Vec<u64> = samples.iter().copied().map(u64::from_ne_bytes).collect();
-        ticks.resize(count, NO_TIMESTAMP);
-        Some(ticks)
-    }
-}
-
 fn allocation(buffer: &Anywhere<dyn MTLBuffer>) -> &ProtocolObject<dyn MTLAllocation> {
     ProtocolObject::from_ref(&*buffer.0)
-}
-
-fn size([width, height, depth]: [u32; 3]) -> MTLSize {
-    MTLSize {
-        width: width as usize,
-        height: height as usize,
-        depth: depth as usize,
-    }
 }

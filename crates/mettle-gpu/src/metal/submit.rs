@@ -247,8 +247,15 @@ impl<A: Api> MetalBackend<A> {
                     }
                     values.push(buffer);
                 }
-                // Buffers of this device have no address that a kernel could be given.
-                RawArgument::Reached { .. } => {}
+                RawArgument::Reached {
+                    buffer, written, ..
+                } => {
+                    // SAFETY: the caller's promise: the buffer lives until the submission is complete.
+                    unsafe {
+                        let memory = Memory::<A>::of(buffer);
+                        encoder.use_resource(&memory.buffer, written);
+                    }
+                }
                 RawArgument::ThreadgroupMemory { index, bytes } => {
                     let length = bytes.next_multiple_of(THREADGROUP_GRANULE);
                     encoder.set_threadgroup_memory_length(length, index);
@@ -306,10 +313,8 @@ impl<A: Api> Flight<A> {
             launches = self.launches.len(),
             "the GPU ran a pass"
         );
-        completion.gpu_time = Some(match completion.gpu_time {
-            Some(before) => before.and(ran),
-            None => ran,
-        });
+        let whole = completion.gpu_time.take().map_or(ran, |time| time.and(ran));
+        completion.gpu_time = Some(Box::new(whole));
         match &self.times {
             Some(times) => completion
                 .nanoseconds

@@ -59,3 +59,57 @@ fn mapped_files_are_read_at_any_offset() {
         }
     }
 }
+
+/// As the struct of the kernel.
+#[derive(Clone, Copy, bytemuck::Pod, bytemuck::Zeroable)]
+#[repr(C)]
+struct Pointers {
+    x: u64,
+    y: u64,
+}
+
+const POINTERS: &str = "
+struct Pointers { device const float* x; device float* y; };
+kernel void by_value(constant Pointers& p [[buffer(0)]], uint i [[thread_position_in_grid]]) { p.y[i] = p.x[i] + 1; }
+kernel void by_table(device const Pointers* p [[buffer(0)]], uint i [[thread_position_in_grid]]) { p[1].y[i] = p[0].x[i] * p[1].x[i]; }";
+
+#[test]
+fn kernels_follow_pointers_to_what_a_launch_names() {
+    for device in devices() {
+        let [by_value, by_table] =
+            ["by_value", "by_table"].map(|name| pipeline(&device, POINTERS, name));
+        let x = device.upload(&[1f32, 2.0, 3.0, 4.0]).unwrap();
+        let wide = device.zeros::<f32>(6).unwrap();
+        let y = wide.slice(2..6).unwrap();
+        let out = device.zeros::<f32>(4).unwrap();
+        let address = |buffer: &mettle_gpu::Buffer<f32>| buffer.device_address().unwrap();
+        assert_eq!(address(&y), address(&wide) + 8);
+        let table = [(&x, &x), (&y, &out)].map(|(x, y)| Pointers {
+            x: address(x),
+            y: address(y),
+        });
+        let first = Pointers {
+            x: address(&x),
+            y: address(&y),
+        };
+        let table = device.upload(&table).unwrap();
+        let mut pass = device.pass();
+        pass.dispatch_pipeline(&by_value, Grid::elements(4).threads(4), |arguments| {
+            arguments.value(0, "p", &first);
+            arguments.reach(1, &x, false);
+            arguments.reach(2, &y, true);
+        })
+        .unwrap();
+        pass.dispatch_pipeline(&by_table, Grid::elements(4).threads(4), |arguments| {
+            arguments.read(0, "p", &table);
+            arguments.reach(1, &x, false);
+            arguments.reach(2, &y, false);
+            arguments.reach(3, &out, true);
+        })
+        .unwrap();
+        assert_eq!(pass.barriers(), 1);
+        pass.submit().unwrap().wait().unwrap();
+        assert_eq!(wide.read().unwrap(), [0.0, 0.0, 2.0, 3.0, 4.0, 5.0]);
+        assert_eq!(out.read().unwrap(), [2.0, 6.0, 12.0, 20.0]);
+    }
+}

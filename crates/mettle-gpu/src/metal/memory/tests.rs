@@ -20,12 +20,12 @@ fn memory_is_called_by_what_it_is_for() {
     let tensor = tensor.labelled("cached keys");
     let bytes = tensor.bytes();
     assert_eq!(labels(bytes).whole, "cached keys");
-    tensor.rows_range(1..3).unwrap().labelled("two rows");
+    let rows = tensor.rows_range(1..3).unwrap().labelled("two rows");
     let parts = labels(bytes).parts;
     assert_eq!(parts, [(128, 256, "two rows".to_owned())]);
     // Memory that is used again is for something else.
     let handle = bytes.storage().raw.handle;
-    drop(tensor);
+    drop((tensor, rows));
     let again = device.buffer::<u8>(512).unwrap();
     assert_eq!(again.storage().raw.handle, handle);
     let Labels { whole, parts } = labels(&again);

@@ -5,7 +5,9 @@ use super::memory::{BufferObject, HostCopy, Transfer};
 use super::timestamps::TimestampsObject;
 use super::{Mock, World, autoreleased, lock};
 use crate::backend::{Backend as _, Commands, RawArgument, RawLaunch, Submitted};
-use crate::metal::api::{ApiError, CommandBuffer, EncoderInfo, EncoderState, Sampling};
+use crate::metal::api::{
+    ApiError, Buffer as _, CommandBuffer, EncoderInfo, EncoderState, Sampling,
+};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 

@@ -7,14 +7,17 @@ use super::timestamps::TimestampsObject;
 use super::{Mock, World, autoreleased, lock};
 use crate::backend::{Backend as _, RawArgument, RawLaunch};
 use crate::grid::GridSize;
-use crate::metal::api::{Encoder, Pipeline as _, Sampling};
+use crate::metal::api::{Buffer as _, Encoder, Pipeline as _, Sampling};
 use mettle_msl::{ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 /// Bytes that `setBytes` takes.
 const LONGEST_VALUE: usize = 4096;
+
+/// Bytes of an argument in which pointers are looked for.
+const ARGUMENTS: usize = 512;
 
 /// Indices of buffers, and of threadgroup memory.
 const INDICES: u32 = 31;
@@ -36,6 +39,8 @@ struct State {
     pipeline: Option<Bound>,
     buffers: HashMap<u32, Slot>,
     threadgroup_memory: HashMap<u32, usize>,
+    /// Objects that dispatches may reach through pointers.
+    reached: HashSet<u64>,
     barrier: bool,
     launches: usize,
     ended: bool,
@@ -50,6 +55,7 @@ struct Bound {
 #[derive(Clone, Copy)]
 enum Slot {
     Buffer {
+        object: u64,
         address: u64,
         offset: usize,
         length: usize,
@@ -83,6 +89,21 @@ impl EncoderObject {
 
     fn uses(&self, object: u64) {
         lock(&self.work).use_object(&self.world, object);
+    }
+
+    /// What an argument points to is where the GPU finds it.
+    fn check_pointer(&self, state: &State, kernel: &str, address: u64) {
+        let Some(pointee) = self.world.buffer_at(address) else {
+            return;
+        };
+        let bound = |slot: &Slot| matches!(slot, Slot::Buffer { object, .. } if *object == pointee);
+        let resident = state.reached.contains(&pointee)
+            || lock(&self.world.resident).contains(&pointee)
+            || state.buffers.values().any(bound);
+        assert!(
+            resident,
+            "{kernel}: an argument points to a buffer that is not resident"
+        );
     }
 
     fn dispatch(&self, grid: GridSize) {
@@ -120,10 +141,12 @@ impl EncoderObject {
                         bytes,
                     })
                 }
-                _ => state
-                    .buffers
-                    .get(&argument.index)
-                    .map(|slot| slot.argument(name, argument)),
+                _ => state.buffers.get(&argument.index).map(|slot| {
+                    for address in slot.words(&work.values) {
+                        self.check_pointer(&state, name, address);
+                    }
+                    slot.argument(name, argument)
+                }),
             };
             match slot {
                 Some(slot) => work.arguments.push(slot),
@@ -149,6 +172,33 @@ impl EncoderObject {
 }
 
 impl Slot {
+    /// The words of a value, and those of a buffer that may be arguments: its first.
+    fn words(self, values: &[u128]) -> Vec<u64> {
+        let mut bytes = [0; ARGUMENTS];
+        let count = match self {
+            Slot::Bytes { offset, bytes: n } => {
+                let values: &[u8] = bytemuck::cast_slice(values);
+                let count = n.min(ARGUMENTS);
+                bytes[..count].copy_from_slice(&values[offset..offset + count]);
+                count
+            }
+            Slot::Buffer {
+                address,
+                offset,
+                length,
+                ..
+            } => {
+                let count = (length - offset).min(ARGUMENTS);
+                let from: *const u8 = std::ptr::with_exposed_provenance(address as usize + offset);
+                // SAFETY: the buffer lives, and has as many bytes from the offset; nothing runs before somebody waits.
+                unsafe { bytes.as_mut_ptr().copy_from_nonoverlapping(from, count) };
+                count
+            }
+        };
+        let (words, _) = bytes[..count].as_chunks();
+        words.iter().copied().map(u64::from_ne_bytes).collect()
+    }
+
     #[track_caller]
     fn argument(self, kernel: &str, argument: &ArtefactArgument) -> RawArgument {
         let index = argument.index;
@@ -206,6 +256,7 @@ impl Encoder<Mock> for EncoderObject {
             buffer.length()
         );
         let slot = Slot::Buffer {
+            object: buffer.object(),
             address: buffer.gpu_address(),
             offset,
             length: buffer.length(),
@@ -232,6 +283,12 @@ impl Encoder<Mock> for EncoderObject {
         self.open()
             .buffers
             .insert(index, Slot::Bytes { offset, bytes });
+    }
+
+    unsafe fn use_resource(&self, buffer: &BufferObject, _written: bool) {
+        buffer.check_device(&self.world);
+        self.open().reached.insert(buffer.object());
+        self.uses(buffer.object());
     }
 
     fn set_threadgroup_memory_length(&self, length: usize, index: u32) {

@@ -27,6 +27,7 @@ pub(crate) struct BufferObject {
 /// What a buffer is called, and parts of it: start, length and name.
 #[derive(Clone, Default)]
 pub(crate) struct Labels {
+    #[cfg_attr(not(test), expect(dead_code, reason = "tests ask for it"))]
     pub whole: String,
     pub parts: Vec<(usize, usize, String)>,
 }
@@ -67,13 +68,14 @@ impl BufferObject {
             Storage::Shared | Storage::Managed => owned.first()?.handle,
             Storage::Private => 0,
         };
+        let gpu = owned.last()?.handle;
         world.allocated.fetch_add(length as u64, Ordering::Relaxed);
         Some(BufferObject {
             world: world.clone(),
-            object: world.new_object(),
+            object: known(world, gpu, length),
             length,
             host,
-            gpu: owned.last()?.handle,
+            gpu,
             owned,
             labels,
         })
@@ -87,7 +89,7 @@ impl BufferObject {
         let address = start.as_ptr().expose_provenance() as u64;
         BufferObject {
             world: world.clone(),
-            object: world.new_object(),
+            object: known(world, address, length),
             length,
             host: address,
             gpu: address,
@@ -110,10 +112,6 @@ impl BufferObject {
         self.length
     }
 
-    pub(super) fn gpu_address(&self) -> u64 {
-        self.gpu
-    }
-
     fn is_managed(&self) -> bool {
         self.host != 0 && self.host != self.gpu
     }
@@ -134,6 +132,13 @@ impl BufferObject {
             "a buffer of another device"
         );
     }
+}
+
+/// A new object that the GPU finds at an address.
+fn known(world: &World, address: u64, length: usize) -> u64 {
+    let object = world.new_object();
+    lock(&world.buffers).insert(address, (length, object));
+    object
 }
 
 fn pointer(address: u64) -> *mut u8 {
@@ -161,6 +166,10 @@ impl HostCopy {
 impl Buffer for BufferObject {
     fn contents(&self) -> NonNull<u8> {
         NonNull::new(pointer(self.host)).expect("the host reaches no private buffer")
+    }
+
+    fn gpu_address(&self) -> u64 {
+        self.gpu
     }
 
     fn did_modify_range(&self, offset: usize, length: usize) {
@@ -195,6 +204,7 @@ impl Buffer for BufferObject {
 impl Drop for BufferObject {
     fn drop(&mut self) {
         self.world.release(self.object, "a buffer");
+        lock(&self.world.buffers).remove(&self.gpu);
         for &raw in &self.owned {
             // SAFETY: it is from `allocate`, and nobody uses it, as was just checked.
             unsafe { self.world.cpu.free(raw) };

@@ -1,7 +1,7 @@
 //! A stand-in for Metal on any machine: the backend runs against it unchanged, and kernels run on the CPU device's executor.
 //!
 //! It panics where Metal's API validation would stop the program: encoding after the end, with two encoders at once or without a pipeline,
-//! missing or short arguments, offsets outside of buffers or not aligned, too many threads or too much threadgroup memory, committing twice
+//! missing or short arguments, offsets outside of buffers or not aligned, pointers to buffers that are not resident, too many threads or too much threadgroup memory, committing twice
 //! or too early, objects of another device, releasing what a command buffer still uses. And it panics where Metal would say nothing: at
 //! messages that leave autoreleased objects without a pool, at objects without a label, and at files of binary archives that go before the archive. `tests` sees to it that each of these fires. Work
 //! runs as late as Metal may run it: when the host waits for it.
@@ -32,7 +32,7 @@ use memory::BufferObject;
 #[cfg(test)]
 pub(super) use memory::Labels;
 use std::cell::Cell;
-use std::collections::{HashMap, HashSet, VecDeque};
+use std::collections::{BTreeMap, HashMap, HashSet, VecDeque};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
@@ -126,6 +126,8 @@ struct World {
     queue: Mutex<VecDeque<Arc<Job>>>,
     /// Objects in residency sets.
     resident: Mutex<HashSet<u64>>,
+    /// The buffers that there are, by the address that the GPU sees: length and object.
+    buffers: Mutex<BTreeMap<u64, (usize, u64)>>,
     allocated: AtomicU64,
 }
 
@@ -141,6 +143,7 @@ impl World {
             used: Mutex::default(),
             queue: Mutex::default(),
             resident: Mutex::default(),
+            buffers: Mutex::default(),
             allocated: AtomicU64::new(0),
         })
     }
@@ -167,6 +170,13 @@ impl World {
     /// Ticks of the GPU's clock in a time.
     fn ticks(nanoseconds: u64) -> u64 {
         nanoseconds / TICK
+    }
+
+    /// The buffer that an address lies in.
+    fn buffer_at(&self, address: u64) -> Option<u64> {
+        let buffers = lock(&self.buffers);
+        let (start, &(length, object)) = buffers.range(..=address).next_back()?;
+        (address - start < length as u64).then_some(object)
     }
 
     fn begin_use(&self, object: u64) {

@@ -130,6 +130,30 @@ fn encoders_record_their_times() {
 }
 
 #[test]
+fn pointers_lead_to_what_is_resident() {
+    with_pool(|bench, commands| {
+        let new = || bench.device.new_buffer(16, Storage::Shared, "target");
+        let (reached, resident) = (new().unwrap(), new().unwrap());
+        let set = bench.device.new_residency_set("set").unwrap();
+        set.add_allocation(&resident);
+        let encoder = begin(&bench, &commands);
+        // SAFETY: it is waited for.
+        unsafe { encoder.use_resource(&reached, true) };
+        for target in [&reached, &resident, &bench.buffer] {
+            bind(&encoder, &bench.buffer, 0);
+            encoder.set_bytes(&target.gpu_address().to_ne_bytes(), 1);
+            encoder.dispatch_threads([1, 1, 1], [1, 1, 1]);
+            encoder.insert_debug_signpost("twice");
+        }
+        encoder.dispatch_threads([1, 1, 1], [1, 1, 1]);
+        encoder.end_encoding();
+        commands.commit();
+        commands.wait_until_completed();
+        set.remove_allocation(&resident);
+    });
+}
+
+#[test]
 fn archives_give_back_what_was_added() {
     with_pool(|bench, _commands| {
         let folder = tempfile::tempdir().unwrap();
@@ -448,6 +472,32 @@ stopped! {
     }
     an_archive_without_a_label: "a binary archive has a label", |bench, _commands| {
         let _ = bench.device.new_binary_archive(None, "");
+    }
+    a_pointer_to_what_is_not_resident: "an argument points to a buffer that is not resident", |bench, commands| {
+        let target = bench.device.new_buffer(16, Storage::Shared, "target").unwrap();
+        let encoder = begin(&bench, &commands);
+        bind(&encoder, &bench.buffer, 0);
+        encoder.set_bytes(&(target.gpu_address() + 4).to_ne_bytes(), 1);
+        encoder.dispatch_threads([1, 1, 1], [1, 1, 1]);
+    }
+    a_pointer_in_a_buffer: "an argument points to a buffer that is not resident", |bench, commands| {
+        let target = bench.device.new_buffer(16, Storage::Shared, "target").unwrap();
+        // SAFETY: the buffer has room for it, and nobody else uses it.
+        unsafe { bench.buffer.contents().cast::<u64>().write(target.gpu_address()) };
+        let encoder = begin(&bench, &commands);
+        bind(&encoder, &bench.buffer, 0);
+        encoder.dispatch_threads([1, 1, 1], [1, 1, 1]);
+    }
+    a_buffer_reached_and_released_in_flight: "a buffer is released while 1 command buffers", |bench, commands| {
+        let target = bench.device.new_buffer(16, Storage::Shared, "target").unwrap();
+        let encoder = begin(&bench, &commands);
+        bind(&encoder, &bench.buffer, 0);
+        // SAFETY: it panics before the launch.
+        unsafe { encoder.use_resource(&target, false) };
+        encoder.dispatch_threads([1, 1, 1], [1, 1, 1]);
+        encoder.end_encoding();
+        commands.commit();
+        drop(target);
     }
     an_encoder_without_a_label: "an encoder has a label", |_bench, commands| {
         commands.compute_command_encoder("", None);
