@@ -7,8 +7,8 @@ use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, model::Outputs, s
 
 /// One sequence of tokens on a model: a KV cache and scratch memory.
 ///
-/// All memory is allocated when the session is made; a forward pass allocates none. Token ids and positions stay on the
-/// device: when a token is drawn there, only its id is read back.
+/// Memory is allocated when the session is made; a forward pass takes only what one launch hands to the next, from the
+/// device's pool. Token ids and positions stay on the device: when a token is drawn there, only its id is read back.
 pub struct Session {
     model: Model,
     cache: KvCache,
