@@ -66,6 +66,9 @@ pub struct Limits {
     pub max_threads_in_direction: [u32; 3],
     /// Bytes of threadgroup memory, static and dynamic together.
     pub max_threadgroup_memory: usize,
+    /// Bytes of threadgroup memory that the threadgroups on a compute unit have together, as far as the device tells; as
+    /// much as one may have, at least.
+    pub resident_threadgroup_memory: usize,
     /// Buffer arguments of a kernel; indices are below this.
     pub max_buffers: u32,
     /// Lanes of a SIMD group.
@@ -84,6 +87,7 @@ impl Default for Limits {
             max_threads_per_threadgroup: 1024,
             max_threads_in_direction: [1024; 3],
             max_threadgroup_memory: 32768,
+            resident_threadgroup_memory: 32768,
             max_buffers: 31,
             simd_width: 32,
             max_buffer_length: isize::MAX as usize / 2,

@@ -38,6 +38,8 @@ pub struct ArtefactKernel {
     pub synchronises: bool,
     /// Bytes of `threadgroup` variables in its body and the functions it calls, each rounded up to 16.
     pub static_threadgroup_memory: usize,
+    /// The largest threadgroup it may be launched with, where the source says one.
+    pub max_threads: Option<u32>,
     /// What the host binds.
     pub arguments: Vec<ArtefactArgument>,
 }
@@ -169,6 +171,7 @@ mod tests {
                 name: "k".into(),
                 synchronises: true,
                 static_threadgroup_memory: 128,
+                max_threads: Some(256),
                 arguments: vec![ArtefactArgument {
                     index: 3,
                     name: "x".into(),

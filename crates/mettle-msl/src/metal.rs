@@ -25,6 +25,7 @@ pub fn source_artefact(unit: &Unit, text: String) -> Artefact {
         name: kernel.name.clone(),
         synchronises: true,
         static_threadgroup_memory: 0,
+        max_threads: kernel.max_threads,
         arguments: kernel
             .arguments
             .iter()

@@ -66,6 +66,8 @@ pub(super) struct Gpu {
     /// Compute capability, 90 for 9.0.
     pub capability: u32,
     pub multiprocessors: u32,
+    /// Bytes of shared memory of a multiprocessor.
+    pub shared_memory: usize,
 }
 
 // SAFETY: the driver's handles may be used from any thread; every call makes the context current first.
@@ -113,6 +115,9 @@ impl Gpu {
                 attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR)?;
             let multiprocessors =
                 attribute(sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT)?;
+            let shared_memory = attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
+            )?;
             let mut name = [0_u8; 256];
             check(sys::cuDeviceGetName(
                 name.as_mut_ptr().cast(),
@@ -146,6 +151,7 @@ impl Gpu {
                 name,
                 capability: (major * 10 + minor) as u32,
                 multiprocessors: multiprocessors as u32,
+                shared_memory: shared_memory as usize,
             })
         }
     }

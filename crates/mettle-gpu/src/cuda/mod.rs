@@ -49,15 +49,16 @@ impl CudaBackend {
             90.. => &["ptx-sm90", "ptx-sm80"],
             _ => &["ptx-sm80"],
         };
-        let compute_units = gpu.multiprocessors;
+        let limits = Limits {
+            max_threads_in_direction: [1024, 1024, 64],
+            compute_units: gpu.multiprocessors,
+            resident_threadgroup_memory: gpu.shared_memory,
+            ..Limits::default()
+        };
         Ok(CudaBackend {
             gpu: Arc::new(gpu),
             targets,
-            limits: Limits {
-                max_threads_in_direction: [1024, 1024, 64],
-                compute_units,
-                ..Limits::default()
-            },
+            limits,
             graphs: Graphs::default(),
             clock: Clock::default(),
             staging: Staging::default(),

@@ -141,6 +141,7 @@ impl Slot {
         stats.pipelines.fetch_add(1, Ordering::Relaxed);
         let mut kernel = kernel.clone();
         let mut max_threads = device.limits().max_threads_per_threadgroup;
+        max_threads = max_threads.min(kernel.max_threads.unwrap_or(max_threads));
         // SAFETY: the pipeline was just made, and its library is loaded.
         if let Some(info) = unsafe { backend.pipeline_info(raw) } {
             max_threads = max_threads.min(info.max_threads);

@@ -289,6 +289,22 @@ fn grids_and_threadgroup_memory() {
             limit: 1024
         }
     );
+    let increment = pipeline(&device, "elementwise", "increment");
+    let cause = refuse(
+        &mut pass,
+        &increment,
+        Grid::rows(1).threads(65),
+        |arguments| {
+            arguments.write(0, "x", &x);
+        },
+    );
+    assert_eq!(
+        cause,
+        LaunchError::ThreadgroupTooLarge {
+            threads: 65,
+            limit: 64
+        }
+    );
     let cause = refuse(&mut pass, &add, Grid::elements(1 << 33).threads(32), bind);
     assert!(matches!(cause, LaunchError::GridTooLarge { .. }), "{cause}");
     for bytes in [32768, usize::MAX] {

@@ -12,6 +12,7 @@
 #include "array.h"
 #include "atomic.h"
 #include "bfloat.h"
+#include "bytes.h"
 #include "collective.h"
 #include "geometric.h"
 #include "initializer_list.h"

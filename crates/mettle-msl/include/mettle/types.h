@@ -19,6 +19,17 @@
 #define METTLE_LOADED
 #endif
 
+namespace mettle {
+
+// Whether the lanes of a SIMD group run together, as on a GPU, and not one after the other.
+#ifdef METTLE_PTX
+inline constexpr bool lanes_run_together = true;
+#else
+inline constexpr bool lanes_run_together = false;
+#endif
+
+}  // namespace mettle
+
 // Every function of the library is inlined: vector loops and per-lane code depend on it.
 #define METTLE_INLINE inline __attribute__((always_inline))
 

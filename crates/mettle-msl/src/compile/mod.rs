@@ -53,6 +53,7 @@ pub fn compile(
             let describe = |kernel: &&Kernel| ArtefactKernel {
                 name: kernel.name.clone(),
                 arguments: kernel.arguments.iter().map(|a| argument(unit, a)).collect(),
+                max_threads: kernel.max_threads,
                 ..module.kernel(&kernel.name)
             };
             (kernels.iter().map(describe).collect(), text.into_bytes())
@@ -109,6 +110,7 @@ fn shared_object(
                 .filter(|(name, _)| reached.contains(name))
                 .map(|(_, size)| size.next_multiple_of(16))
                 .sum(),
+            max_threads: kernel.max_threads,
             arguments: kernel.arguments.iter().map(|a| argument(unit, a)).collect(),
         });
     Ok((kernels.collect(), link::link(clang, unit, target, &object)?))

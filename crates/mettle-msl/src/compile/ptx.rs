@@ -58,7 +58,7 @@ impl<'a> Module<'a> {
         Self { functions, shared }
     }
 
-    /// What the module tells of a kernel; its arguments are left out.
+    /// What the module tells of a kernel; its arguments and its largest threadgroup are left out.
     pub fn kernel(&self, name: &str) -> ArtefactKernel {
         let mut seen = HashSet::new();
         let entry = abi::ptx_entry(name);
@@ -91,6 +91,7 @@ impl<'a> Module<'a> {
                 .values()
                 .map(|b: &usize| b.next_multiple_of(16))
                 .sum(),
+            max_threads: None,
             arguments: Vec::new(),
         }
     }

@@ -14,6 +14,8 @@ use std::ops::Range;
 struct Head {
     is_kernel: bool,
     host_name: Option<String>,
+    /// Of `[[max_total_threads_per_threadgroup(...)]]`, which may name template parameters.
+    max_threads: Option<Range<usize>>,
 }
 
 /// How a kernel is called.
@@ -68,6 +70,7 @@ impl Reader<'_> {
         let mut head = Head {
             is_kernel: false,
             host_name: None,
+            max_threads: None,
         };
         let mut i = range.start;
         while i < range.end {
@@ -76,6 +79,9 @@ impl Reader<'_> {
                     match t.str(part.start) {
                         "kernel" => head.is_kernel = true,
                         "host_name" => head.host_name = Some(strings(t, part)),
+                        "max_total_threads_per_threadgroup" if t.is(part.start + 1, "(") => {
+                            head.max_threads = Some(part.start + 2..t.partner(part.start + 1));
+                        }
                         _ => {}
                     }
                 }
@@ -285,6 +291,10 @@ impl Reader<'_> {
             return None;
         };
         let parameters = self.parameters(open + 1..t.partner(open), definition.scope, bindings);
+        let limit = self.head(definition.head..open).max_threads;
+        let max_threads = limit
+            .and_then(|limit| value::evaluate(&self.names, limit, definition.scope, bindings))
+            .and_then(|limit| u32::try_from(limit).ok());
         let location = self.source.locate(t.start(place.tokens.start));
         let mut docs = self.source.docs(&location);
         if docs.is_empty() {
@@ -303,6 +313,7 @@ impl Reader<'_> {
             function: self.names.qualify(place.scope, &display),
             arguments: parameters.arguments,
             builtins: parameters.builtins,
+            max_threads,
             location,
             docs,
             parameters: parameters.order,

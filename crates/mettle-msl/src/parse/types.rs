@@ -100,7 +100,12 @@ impl Names<'_> {
                 "thread" => declared.space = declared.space.or(Some(Space::Thread)),
                 "volatile" | "constexpr" | "static" | "inline" | "restrict" | "__restrict"
                 | "struct" | "class" | "enum" | "union" | "typename" | "mutable" | "coherent" => {}
-                "alignas" | "__attribute__" => i += 1,
+                "alignas" => i += 1,
+                "__attribute__" => {
+                    i += 1;
+                    let vector = |j| t.is(j, "ext_vector_type") || t.is(j, "vector_size");
+                    declared.odd |= (i..t.partner(i)).any(vector);
+                }
                 "*" => declared.pointers += 1,
                 "&" => declared.references += 1,
                 "[" => {

@@ -14,6 +14,8 @@ pub struct Kernel {
     pub arguments: Vec<Argument>,
     /// Arguments that tell a thread where it is, in the order written.
     pub builtins: Vec<Builtin>,
+    /// The largest threadgroup it may be launched with: `[[max_total_threads_per_threadgroup(n)]]`.
+    pub max_threads: Option<u32>,
     /// Where the kernel, or its instantiation, is written.
     pub location: Location,
     /// The comment right above the function (for an instantiation: above its template when it has none of its own), without comment marks.

@@ -180,8 +180,12 @@ fn ptx_entry(i: usize, kernel: &Kernel) -> String {
     }
     let (open, close) = within(namespace);
     let symbol = abi::ptx_entry(&kernel.name);
+    // The assembler gives a thread as many registers as so many threads leave it.
+    let bounds = kernel.max_threads.map_or_else(String::new, |threads| {
+        format!(" __attribute__((launch_bounds({threads})))")
+    });
     let head = format!(
-        "extern \"C\" __attribute__((global)) void mettle_kernel_{i}(const mettle::Dispatch dispatch{parameters})"
+        "extern \"C\" __attribute__((global)){bounds} void mettle_kernel_{i}(const mettle::Dispatch dispatch{parameters})"
     );
     let pass = pass.join(", ");
     format!(

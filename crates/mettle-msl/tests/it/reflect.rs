@@ -73,6 +73,22 @@ fn a_source_with_one_of_everything() {
 }
 
 #[test]
+fn the_largest_threadgroup() {
+    let source = "
+template <int N> [[kernel, max_total_threads_per_threadgroup(N * 32)]] void t(device int* x) { x[0] = N; }
+template [[host_name(\"t4\")]] kernel void t<4>(device int*);
+[[max_total_threads_per_threadgroup(64)]] kernel void f(device int* x) { x[0] = 1; }
+kernel void g(device int* x) { x[0] = 1; }";
+    let unit = Unit::from_source("a", source, &options()).unwrap();
+    let limits: Vec<_> = unit
+        .kernels
+        .iter()
+        .map(|kernel| (&*kernel.name, kernel.max_threads))
+        .collect();
+    assert_eq!(limits, [("t4", Some(128)), ("f", Some(64)), ("g", None)]);
+}
+
+#[test]
 fn the_digest_is_of_the_text() {
     let of = |text: &str| Unit::from_source("a", text, &options()).unwrap().digest();
     let text = "kernel void f(device int* x [[buffer(0)]]) { x[0] = 1; }";

@@ -258,7 +258,9 @@ impl Pipeline for PipelineObject {
         if self.kernel.name.contains("few_threads") {
             FEW_THREADS
         } else {
-            MAX_THREADS
+            self.kernel
+                .max_threads
+                .map_or(MAX_THREADS, |threads| threads as usize)
         }
     }
 

@@ -26,6 +26,14 @@ kernel void affine(
     x[i] = x[i] * params.scale + params.offset;
 }
 
+// x[i] += 1 in threadgroups of up to 64 threads.
+[[max_total_threads_per_threadgroup(64)]] kernel void increment(
+    device float* x [[buffer(0)]],
+    uint i [[thread_position_in_grid]])
+{
+    x[i] += 1;
+}
+
 // Needs an alignment of 16, whatever the host binds.
 kernel void add_vectors(
     device const float4* a   [[buffer(0)]],
