@@ -2,6 +2,7 @@
 
 #include <metal_stdlib>
 #include <mettle/formats.h>
+#include <mettle/staged.h>
 
 using namespace metal;
 using namespace mettle_kernels;
@@ -12,21 +13,29 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // The number of columns, 1 to MAX_COLUMNS.
 constant uint COLUMNS [[function_constant(1)]];
 
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4)
+// Blocks of weights go through threadgroup memory: for GPUs that have plenty of it. Not with ROW_PER_THREAD, and nothing to
+// dense weights.
+constant bool STAGED [[function_constant(2)]];
+
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true)
 
 constant constexpr uint MAX_COLUMNS = 4;
 
 struct Params {
     uint rows;  // n, the rows of the weights
     uint k;     // the columns of the weights: whole blocks of a quantised format
-    uint aligned;  // whether x, and dense weights, may be read sixteen bytes at a time: each row starts at a multiple
+    uint aligned;  // whether x and weights that are dense or staged may be read sixteen bytes at a time, from row starts on
 };
 
 // Sixteens of a row that are added up apart, so that no addition waits for the one before it.
@@ -83,9 +92,6 @@ METAL_FUNC void row_of_thread(
 // many rows are on their way at a time.
 constant constexpr uint ROWS = 4;
 
-// SIMD groups of a threadgroup, at most.
-constant constexpr uint MAX_SIMD_GROUPS = 32;
-
 // Adds to sums[r * MAX_COLUMNS + c] what this thread has to do with rows[r] and column c: every sixteenth value of k, in
 // turns with the other threads of the threadgroup.
 template <typename W, bool ALIGNED>
@@ -97,6 +103,7 @@ METAL_FUNC void add_rows(
     const uint whole = k / WIDE * WIDE;
     for (uint first = index * WIDE; first < whole; first += threads * WIDE) {
         wide columns[MAX_COLUMNS];
+#pragma unroll
         for (uint c = 0; c < COLUMNS; ++c) {
             device const float* from = x + ulong(c) * k + first;
             columns[c] = ALIGNED ? load_aligned(from) : load(from);
@@ -107,6 +114,7 @@ METAL_FUNC void add_rows(
         for (uint r = 0; r < ROWS; ++r) {
             device const W* row = w + rows[r];
             const wide weights = ALIGNED ? decode_aligned(row, block, part) : decode(row, block, part);
+#pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) {
                 sums[r * MAX_COLUMNS + c] += dot(weights, columns[c]);
             }
@@ -114,18 +122,129 @@ METAL_FUNC void add_rows(
     }
 }
 
+// Puts a chunk of the columns, from value `first` on, into threadgroup memory as `Chunk` lays it out; zeros beyond k.
+template <typename W, uint PARTS>
+METAL_FUNC void stage_columns(
+    threadgroup float* to, device const float* x, uint first, constant Params& params, uint index, uint threads)
+{
+    typedef Chunk<W, PARTS> chunk;
+    constexpr uint lane_values = PARTS * WIDE;
+    const uint k = params.k;
+#pragma unroll
+    for (uint c = 0; c < COLUMNS; ++c) {
+        device const float* column = x + ulong(c) * k + first;
+        for (uint i = 4 * index; i < chunk::values; i += 4 * threads) {
+            // k is a multiple of four.
+            float4 four = 0.0f;
+            if (first + i < k) {
+                four = params.aligned ? load_as<float4>(column + i, 0)
+                                      : float4(column[i], column[i + 1], column[i + 2], column[i + 3]);
+            }
+            store_as(to + c * chunk::column + i / lane_values * chunk::stride + i % lane_values, 0, four);
+        }
+    }
+}
+
+// One SIMD group: four rows times a step of columns, through threadgroup memory. All of the threadgroup have the same
+// columns, which lie at the beginning of it.
+template <typename W, uint PARTS, bool DENSE = format<W>::dense>
+struct Staged {
+    static METAL_FUNC void rows(
+        device const W* w, device const float* x, device float* out, constant Params& params, uint first_row,
+        threadgroup float* memory, uint index, uint simd_groups, uint simd_group, uint lane)
+    {
+        typedef Chunk<W, PARTS> chunk;
+        constexpr uint batches = STAGED_ROWS / chunk::rows;
+        const uint blocks = params.k / format<W>::values;
+        threadgroup uint4* staged = reinterpret_cast<threadgroup uint4*>(memory + COLUMNS * chunk::column)
+            + simd_group * chunk::rows * chunk::slots;
+
+        // Beyond the last row it is computed again, and not written.
+        ulong offsets[STAGED_ROWS];
+#pragma unroll
+        for (uint r = 0; r < STAGED_ROWS; ++r) {
+            offsets[r] = ulong(min(first_row + r, params.rows - 1)) * blocks;
+        }
+        typename chunk::vector held[chunk::held];
+        if (params.aligned) {
+            fetch<W, PARTS>(held, w, offsets, blocks * sizeof(W), lane);
+        }
+        float sums[STAGED_ROWS * MAX_COLUMNS] = {};
+        for (uint block = 0; block < blocks; block += chunk::blocks) {
+            const uint left = blocks - block;
+#pragma unroll
+            for (uint batch = 0; batch < batches; ++batch) {
+                // All have read what the next stores replace.
+                if (batch == 0) {
+                    threadgroup_barrier(mem_flags::mem_threadgroup);
+                    stage_columns<W, PARTS>(memory, x, block * format<W>::values, params, index, simd_groups * 32);
+                } else {
+                    simdgroup_barrier(mem_flags::mem_threadgroup);
+                }
+                if (params.aligned) {
+                    put<W, PARTS>(held, staged, lane);
+                } else {
+                    copy<W, PARTS>(staged, w + block, offsets + batch * chunk::rows, left * sizeof(W), lane);
+                }
+                if (batch == 0) {
+                    threadgroup_barrier(mem_flags::mem_threadgroup);
+                } else {
+                    simdgroup_barrier(mem_flags::mem_threadgroup);
+                }
+                if (params.aligned) {
+                    if (batch + 1 < batches) {
+                        fetch<W, PARTS>(held, w + block, offsets + (batch + 1) * chunk::rows, left * sizeof(W), lane);
+                    } else if (left > chunk::blocks) {
+                        fetch<W, PARTS>(
+                            held, w + block + chunk::blocks, offsets, (left - chunk::blocks) * sizeof(W), lane);
+                    }
+                }
+                multiply<W, PARTS, MAX_COLUMNS>(
+                    sums + batch * chunk::rows * MAX_COLUMNS, staged, memory, COLUMNS, left, lane);
+            }
+        }
+#pragma unroll
+        for (uint r = 0; r < STAGED_ROWS; ++r) {
+#pragma unroll
+            for (uint c = 0; c < COLUMNS; ++c) {
+                const float total = simd_sum(sums[r * MAX_COLUMNS + c]);
+                if (lane == 0 && first_row + r < params.rows) {
+                    out[ulong(c) * params.rows + first_row + r] = total;
+                }
+            }
+        }
+    }
+};
+
+// Dense weights are not staged.
+template <typename W, uint PARTS>
+struct Staged<W, PARTS, true> {
+    static METAL_FUNC void rows(
+        device const W*, device const float*, device float*, constant Params&, uint, threadgroup float*, uint, uint, uint,
+        uint)
+    {
+    }
+};
+
 // out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. A launch takes
 // the m columns in steps of COLUMNS, which divides m.
 //
-// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-// rows: the grid is [m / COLUMNS, rows] threads, or [m / COLUMNS, ceil(rows / 4)] threadgroups. Steps come first, so
-// that the columns are done while the weights of a threadgroup's rows are at hand.
+// One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. Or one threadgroup of whole
+// SIMD groups for each step and four rows: [m / COLUMNS, ceil(rows / 4)] threadgroups. Or (STAGED, blocks) one SIMD group
+// for each step and four rows, s of them in a threadgroup: [m / COLUMNS, ceil(rows / (4 s))]. Steps come first, so that the
+// columns are done while the weights of a threadgroup's rows are at hand.
+//
+// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+// STAGED, ROWS * MAX_COLUMNS sums of each SIMD group.
+//
+// Registers for 512 threads leave room for several threadgroups on a compute unit.
 template <typename W>
-kernel void mul_mv(
+[[kernel, max_total_threads_per_threadgroup(512)]] void mul_mv(
     device const W*     w      [[buffer(0)]],
     device const float* x      [[buffer(1)]],
     device float*       out    [[buffer(2)]],
     constant Params&    params [[buffer(3)]],
+    threadgroup float*  memory [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
     uint  index           [[thread_index_in_threadgroup]],
@@ -133,8 +252,6 @@ kernel void mul_mv(
     uint  simd_group      [[simdgroup_index_in_threadgroup]],
     uint  lane            [[thread_index_in_simdgroup]])
 {
-    threadgroup float partial[MAX_SIMD_GROUPS * ROWS * MAX_COLUMNS];
-
     const uint k = params.k;
     const uint step = ROW_PER_THREAD ? thread_position.x : group_position.x;
     x += ulong(step) * COLUMNS * k;
@@ -145,9 +262,20 @@ kernel void mul_mv(
         return;
     }
 
+    if (STAGED && !format<W>::dense) {
+        const uint first_row = (group_position.y * simd_groups + simd_group) * STAGED_ROWS;
+        if (COLUMNS == 1) {
+            Staged<W, 4>::rows(w, x, out, params, first_row, memory, index, simd_groups, simd_group, lane);
+        } else {
+            Staged<W, 2>::rows(w, x, out, params, first_row, memory, index, simd_groups, simd_group, lane);
+        }
+        return;
+    }
+
     // Beyond the last row it is computed again, and not written.
     const uint first_row = group_position.y * ROWS;
     ulong rows[ROWS];
+#pragma unroll
     for (uint r = 0; r < ROWS; ++r) {
         rows[r] = ulong(min(first_row + r, params.rows - 1)) * row_stride<W>(k);
     }
@@ -157,21 +285,25 @@ kernel void mul_mv(
     } else {
         add_rows<W, false>(sums, w, rows, x, k, index, simd_groups * 32);
     }
-    const uint whole = k / WIDE * WIDE;
-    if (format<W>::dense && whole < k && index == 0) {
+    // What is left of a row is less than a thread's share.
+    const uint last = k / WIDE * WIDE + index;
+    if (format<W>::dense && last < k) {
+#pragma unroll
         for (uint r = 0; r < ROWS; ++r) {
-            const wide weights = decode_tail(w + rows[r], whole, k - whole);
+#pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) {
-                sums[r * MAX_COLUMNS + c] += dot(weights, load_some(x + ulong(c) * k + whole, k - whole));
+                sums[r * MAX_COLUMNS + c] += value(w + rows[r], last) * x[ulong(c) * k + last];
             }
         }
     }
 
+#pragma unroll
     for (uint r = 0; r < ROWS; ++r) {
+#pragma unroll
         for (uint c = 0; c < COLUMNS; ++c) {
             const float total = simd_sum(sums[r * MAX_COLUMNS + c]);
             if (lane == 0) {
-                partial[(simd_group * ROWS + r) * MAX_COLUMNS + c] = total;
+                memory[(simd_group * ROWS + r) * MAX_COLUMNS + c] = total;
             }
         }
     }
@@ -181,12 +313,12 @@ kernel void mul_mv(
     if (r < ROWS && c < COLUMNS && first_row + r < params.rows) {
         float total = 0;
         for (uint group = 0; group < simd_groups; ++group) {
-            total += partial[(group * ROWS + r) * MAX_COLUMNS + c];
+            total += memory[(group * ROWS + r) * MAX_COLUMNS + c];
         }
         out[ulong(c) * params.rows + first_row + r] = total;
     }
 }
 
 #define INSTANTIATE(name, type) \
-    template [[host_name("mul_mv_" #name "_f32")]] kernel decltype(mul_mv<type>) mul_mv<type>;
+    template [[host_name("mul_mv_" #name "_f32")]] [[kernel]] decltype(mul_mv<type>) mul_mv<type>;
 METTLE_FORMATS(INSTANTIATE)

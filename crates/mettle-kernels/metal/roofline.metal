@@ -1,5 +1,5 @@
-// What a device can do at most, to hold the other kernels against: how fast it copies memory and how fast it multiplies
-// and adds. Not for models.
+// What a device can do at most, to hold the other kernels against: how fast it copies memory, how fast it reads it and how
+// fast it multiplies and adds. Not for models.
 
 #include <metal_stdlib>
 #include <mettle/wide.h>
@@ -14,6 +14,25 @@ kernel void roofline_copy_f32(
     uint i [[thread_position_in_grid]])
 {
     to[i] = from[i];
+}
+
+// Vectors that a thread of `roofline_read` reads.
+constant constexpr uint READ = 16;
+
+// sums[i] = the sum of the vectors i, i + threads, i + 2 threads, ... of `from`, which holds READ for each thread of the
+// grid: as little besides reading as there can be.
+kernel void roofline_read_f32(
+    device const float4* from [[buffer(0)]],
+    device float*        sums [[buffer(1)]],
+    uint i       [[thread_position_in_grid]],
+    uint threads [[threads_per_grid]])
+{
+    float4 four = 0.0f;
+#pragma unroll
+    for (uint j = 0; j < READ; ++j) {
+        four += from[i + j * threads];
+    }
+    sums[i] = (four.x + four.y) + (four.z + four.w);
 }
 
 // How the arithmetic rate is measured.

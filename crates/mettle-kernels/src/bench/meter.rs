@@ -2,12 +2,15 @@
 
 use super::Bench;
 use crate::Result;
-use crate::ops::roofline_copy;
-use mettle_gpu::{Device, Tensor};
+use crate::ops::{roofline_copy, roofline_read};
+use mettle_gpu::{Device, Pass, Tensor};
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-/// Bytes of each of the two buffers that are copied to put everything else out of the caches: more than any cache of today's devices.
+/// Values that a thread of `roofline_read` reads.
+const READ: usize = 64;
+
+/// Bytes of each of the two buffers that are read to put everything else out of the caches: more than any cache of today's devices.
 const FLUSHED: usize = 256 << 20;
 
 /// Launches of a measurement, at least.
@@ -57,7 +60,16 @@ pub struct Meter<'a> {
     device: &'a Device,
     /// How long each of the two measurements of an entry may take, beyond the fewest launches.
     time: Duration,
-    flush: RefCell<(Tensor, Tensor)>,
+    memory: RefCell<Memory>,
+}
+
+/// What a meter copies and reads.
+struct Memory {
+    /// `FLUSHED` bytes in rows of `READ` values.
+    first: Tensor,
+    second: Tensor,
+    /// A sum for each row.
+    sums: Tensor,
 }
 
 impl<'a> Meter<'a> {
@@ -66,14 +78,18 @@ impl<'a> Meter<'a> {
     /// # Errors
     /// Memory running out.
     pub fn new(device: &'a Device, time: Duration) -> Result<Meter<'a>> {
-        let values = FLUSHED / size_of::<f32>();
+        let rows = FLUSHED / size_of::<f32>() / READ;
         // Pages that nobody has written may all be one page of zeros.
-        let from = Tensor::from_slice(device, &vec![1.0f32; values], [values])?;
-        let to = Tensor::zeros::<f32>(device, [values])?;
+        let ones = vec![1.0f32; rows * READ];
+        let memory = Memory {
+            first: Tensor::from_slice(device, &ones, [rows, READ])?,
+            second: Tensor::from_slice(device, &ones, [rows, READ])?,
+            sums: Tensor::zeros::<f32>(device, [rows])?,
+        };
         Ok(Meter {
             device,
             time,
-            flush: RefCell::new((from, to)),
+            memory: RefCell::new(memory),
         })
     }
 
@@ -83,12 +99,7 @@ impl<'a> Meter<'a> {
     /// Memory running out, and failures of the launches.
     pub fn measure(&self, bench: &Bench) -> Result<Measured> {
         let mut launch = bench.prepare(self.device)?;
-        let mut once = || {
-            let mut pass = self.device.pass();
-            pass.profile(true);
-            launch(&mut pass)?;
-            Ok(pass.submit()?.wait_profile()?.total_nanoseconds() as f64 * 1e-9)
-        };
+        let mut once = || self.timed(&mut launch);
         // Code is loaded and pages are mapped in the first.
         once()?;
         let warm = self.repeat(&mut once)?;
@@ -115,15 +126,47 @@ impl<'a> Meter<'a> {
         self.device
     }
 
-    /// Copies enough memory to put all else out of the caches; bytes moved and seconds.
-    pub(super) fn flush(&self) -> Result<(u64, f64)> {
-        let mut flush = self.flush.borrow_mut();
-        let (from, to) = &mut *flush;
+    /// Copies more memory than caches hold; bytes moved and seconds.
+    pub(super) fn copy(&self) -> Result<(u64, f64)> {
+        let mut memory = self.memory.borrow_mut();
+        let Memory { first, second, .. } = &mut *memory;
+        let seconds = self.timed(|pass| roofline_copy(pass, first, second))?;
+        Ok((2 * FLUSHED as u64, seconds))
+    }
+
+    /// Seconds that a plain read of `bytes` takes with cold caches, the median of as many as a measurement has: what a
+    /// kernel can reach that has nothing else to do. More than the meter's buffers hold is read at their rate.
+    ///
+    /// # Errors
+    /// Memory running out, and failures of the launches.
+    pub fn read(&self, bytes: u64) -> Result<f64> {
+        const ROW: usize = READ * size_of::<f32>();
+        let rows = (bytes as usize).clamp(ROW, FLUSHED).div_ceil(ROW);
+        let from = self.memory.borrow().second.rows_range(0..rows)?;
+        let mut sums = Tensor::zeros::<f32>(self.device, [rows])?;
+        let spread = self.repeat(&mut || {
+            self.flush()?;
+            self.timed(|pass| roofline_read(pass, &from, &mut sums))
+        })?;
+        Ok(spread.median * (bytes as f64 / (rows * ROW) as f64).max(1.0))
+    }
+
+    /// Puts all else out of the caches by reading: lines that are still to be written back would be counted against who
+    /// comes next.
+    fn flush(&self) -> Result<()> {
+        let mut memory = self.memory.borrow_mut();
+        let Memory { first, sums, .. } = &mut *memory;
+        self.timed(|pass| roofline_read(pass, first, sums))?;
+        Ok(())
+    }
+
+    /// Seconds of a pass.
+    fn timed(&self, launch: impl FnOnce(&mut Pass) -> Result<()>) -> Result<f64> {
         let mut pass = self.device.pass();
         pass.profile(true);
-        roofline_copy(&mut pass, from, to)?;
+        launch(&mut pass)?;
         let time = pass.submit()?.wait_profile()?.total_nanoseconds();
-        Ok((2 * FLUSHED as u64, time as f64 * 1e-9))
+        Ok(time as f64 * 1e-9)
     }
 }
 

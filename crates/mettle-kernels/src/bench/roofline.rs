@@ -38,7 +38,7 @@ impl Roofline {
     pub fn measure(meter: &Meter<'_>) -> Result<Roofline> {
         let mut copy = 0.0f64;
         for _ in 0..REPEATS {
-            let (bytes, seconds) = meter.flush()?;
+            let (bytes, seconds) = meter.copy()?;
             copy = copy.max(bytes as f64 / seconds);
         }
         let device = meter.device();

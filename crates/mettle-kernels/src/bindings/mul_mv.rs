@@ -17,7 +17,7 @@ pub struct Params {
     pub rows: u32,
     /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
-    /// `uint aligned`: whether x, and dense weights, may be read sixteen bytes at a time: each row starts at a multiple
+    /// `uint aligned`: whether x and weights that are dense or staged may be read sixteen bytes at a time, from row starts on
     pub aligned: u32,
 }
 
@@ -35,6 +35,8 @@ pub struct Constants {
     pub row_per_thread: bool,
     /// `uint COLUMNS`, function constant 1.
     pub columns: u32,
+    /// `bool STAGED`, function constant 2.
+    pub staged: bool,
 }
 
 impl Constants {
@@ -42,15 +44,22 @@ impl Constants {
         ConstantSet::EMPTY
             .with(0, self.row_per_thread)
             .with(1, self.columns)
+            .with(2, self.staged)
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F32F32<'a> {
     /// `device const float* w`.
     pub w: &'a Buffer<f32>,
@@ -60,6 +69,8 @@ pub struct F32F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -77,15 +88,22 @@ impl Binding for F32F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F16F32<'a> {
     /// `device const half* w`.
     pub w: &'a Buffer<half::f16>,
@@ -95,6 +113,8 @@ pub struct F16F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -112,15 +132,22 @@ impl Binding for F16F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Bf16F32<'a> {
     /// `device const bfloat* w`.
     pub w: &'a Buffer<half::bf16>,
@@ -130,6 +157,8 @@ pub struct Bf16F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -147,15 +176,22 @@ impl Binding for Bf16F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4_0F32<'a> {
     /// `device const block_q4_0* w`.
     pub w: &'a Buffer<BlockQ4_0>,
@@ -165,6 +201,8 @@ pub struct Q4_0F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -182,15 +220,22 @@ impl Binding for Q4_0F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4_1F32<'a> {
     /// `device const block_q4_1* w`.
     pub w: &'a Buffer<BlockQ4_1>,
@@ -200,6 +245,8 @@ pub struct Q4_1F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -217,15 +264,22 @@ impl Binding for Q4_1F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5_0F32<'a> {
     /// `device const block_q5_0* w`.
     pub w: &'a Buffer<BlockQ5_0>,
@@ -235,6 +289,8 @@ pub struct Q5_0F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -252,15 +308,22 @@ impl Binding for Q5_0F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5_1F32<'a> {
     /// `device const block_q5_1* w`.
     pub w: &'a Buffer<BlockQ5_1>,
@@ -270,6 +333,8 @@ pub struct Q5_1F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -287,15 +352,22 @@ impl Binding for Q5_1F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q8_0F32<'a> {
     /// `device const block_q8_0* w`.
     pub w: &'a Buffer<BlockQ8_0>,
@@ -305,6 +377,8 @@ pub struct Q8_0F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -322,15 +396,22 @@ impl Binding for Q8_0F32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4KF32<'a> {
     /// `device const block_q4_K* w`.
     pub w: &'a Buffer<BlockQ4K>,
@@ -340,6 +421,8 @@ pub struct Q4KF32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -357,15 +440,22 @@ impl Binding for Q4KF32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5KF32<'a> {
     /// `device const block_q5_K* w`.
     pub w: &'a Buffer<BlockQ5K>,
@@ -375,6 +465,8 @@ pub struct Q5KF32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -392,15 +484,22 @@ impl Binding for Q5KF32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row, or one threadgroup of whole SIMD groups for each step and four
-/// rows: the grid is \[m / COLUMNS, rows\] threads, or \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Steps come first, so
-/// that the columns are done while the weights of a threadgroup's rows are at hand.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
+/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
+/// columns are done while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
+/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q6KF32<'a> {
     /// `device const block_q6_K* w`.
     pub w: &'a Buffer<BlockQ6K>,
@@ -410,6 +509,8 @@ pub struct Q6KF32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -427,6 +528,7 @@ impl Binding for Q6KF32<'_> {
         args.read(1, "x", self.x);
         args.write(2, "out", self.out);
         args.value(3, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
@@ -441,8 +543,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_f16_f32",
@@ -454,8 +562,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_bf16_f32",
@@ -467,8 +581,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_0_f32",
@@ -480,8 +600,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_1_f32",
@@ -493,8 +619,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_0_f32",
@@ -506,8 +638,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_1_f32",
@@ -519,8 +657,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q8_0_f32",
@@ -532,8 +676,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_K_f32",
@@ -545,8 +695,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_K_f32",
@@ -558,8 +714,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q6_K_f32",
@@ -571,7 +733,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "x", "device const float* x", Access::Read),
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
     },
 ];

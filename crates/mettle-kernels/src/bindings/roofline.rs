@@ -46,6 +46,29 @@ impl Binding for CopyF32<'_> {
     }
 }
 
+/// sums\[i\] = the sum of the vectors i, i + threads, i + 2 threads, ... of `from`, which holds READ for each thread of the
+/// grid: as little besides reading as there can be.
+pub struct ReadF32<'a> {
+    /// `device const float4* from`.
+    pub from: &'a Buffer<[f32; 4]>,
+    /// `device float* sums`.
+    pub sums: &'a mut Buffer<f32>,
+}
+
+impl Binding for ReadF32<'_> {
+    const KERNEL: &'static str = "roofline_read_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::ROOFLINE
+    }
+    fn constants(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "from", self.from);
+        args.write(1, "sums", self.sums);
+    }
+}
+
 /// out\[i\] = s after `steps` times s = s \* factor + addend, from the s that i mod 8 gives. Eight sums of sixteen values go
 /// side by side, so that the rate is bound by the number of multipliers and not by the time that one takes. Each thread does
 /// 256 operations a step and writes 128 values.
@@ -79,6 +102,17 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         arguments: &[
             Argument::new(0, "from", "device const float4* from", Access::Read),
             Argument::new(1, "to", "device float4* to", Access::ReadWrite),
+        ],
+        constants: &[],
+    },
+    catalogue::Kernel {
+        name: "roofline_read_f32",
+        family: "roofline",
+        file: "metal/roofline.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "from", "device const float4* from", Access::Read),
+            Argument::new(1, "sums", "device float* sums", Access::ReadWrite),
         ],
         constants: &[],
     },

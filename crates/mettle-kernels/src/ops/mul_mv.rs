@@ -2,12 +2,12 @@
 
 use super::check::Op;
 use super::embedding::{FORMATS, kernel_part};
-use super::mapping::{Mapping, rows_per_group};
+use super::mapping::{Mapping, WIDE, rows_per_group};
 use crate::bench::{Benches, Work};
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
 use crate::{Error, Result};
-use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
 
@@ -23,6 +23,59 @@ const SIMD_GROUPS: usize = 4;
 /// Bytes of the vectors that a GPU loads.
 const VECTOR: usize = 16;
 
+/// How a launch is spread over threads.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Spread {
+    /// One thread a row.
+    RowPerThread,
+    /// A threadgroup for four rows.
+    RowsPerGroup,
+    /// A SIMD group for four rows, whose blocks go through threadgroup memory.
+    Staged,
+}
+
+impl Spread {
+    const ALL: [Spread; 3] = [Spread::RowPerThread, Spread::RowsPerGroup, Spread::Staged];
+
+    /// The one that suits a device and weights. Staging takes up to 30 KB of threadgroup memory for 128 threads. Where as
+    /// many threadgroups as hide the latency of memory have that together, it wins; elsewhere it would leave compute units
+    /// idle.
+    fn of(device: &Device, format: Format) -> Spread {
+        const GROUPS: usize = 4;
+        let limits = device.limits();
+        match Mapping::of(device) {
+            Mapping::RowPerThread => Spread::RowPerThread,
+            Mapping::RowPerGroup
+                if format.block_len() > 1
+                    && limits.resident_threadgroup_memory
+                        >= GROUPS * limits.max_threadgroup_memory =>
+            {
+                Spread::Staged
+            }
+            Mapping::RowPerGroup => Spread::RowsPerGroup,
+        }
+    }
+
+    fn name(self) -> &'static str {
+        match self {
+            Spread::RowPerThread => "thread",
+            Spread::RowsPerGroup => "group",
+            Spread::Staged => "staged",
+        }
+    }
+}
+
+/// Bytes of threadgroup memory of a staged launch: `COLUMNS` columns and the rows of every SIMD group, as `Chunk` of
+/// `mettle/staged.h` lays them out.
+fn staged_memory(format: Format, columns: usize) -> usize {
+    const LANES: usize = 32;
+    let parts = if columns == 1 { 4 } else { 2 };
+    let bytes = LANES * parts * WIDE / format.block_len() * format.block_bytes();
+    let rows = if bytes > 320 * parts { ROWS / 2 } else { ROWS };
+    let column = LANES * (parts * WIDE + 4) * size_of::<f32>();
+    columns * column + SIMD_GROUPS * rows * bytes.next_multiple_of(VECTOR)
+}
+
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
 /// [`FORMATS`], `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
 ///
@@ -30,13 +83,13 @@ const VECTOR: usize = 16;
 /// [`Error::Unsupported`] for weights of another format; [`Error::Argument`] for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
-    let mapping = Mapping::of(pass.device());
-    mapped(pass, mapping, w, x, out)
+    let spread = Spread::of(pass.device(), w.format());
+    spread_out(pass, spread, w, x, out)
 }
 
-fn mapped(
+fn spread_out(
     pass: &mut Pass,
-    mapping: Mapping,
+    spread: Spread,
     w: &Tensor,
     x: &Tensor,
     out: &mut Tensor,
@@ -45,11 +98,11 @@ fn mapped(
     OP.dense("w", w)?;
     OP.size("x", m)?;
     let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
-    // Blocks of quantised weights are not aligned to vectors.
-    let dense = w.format().block_len() == 1;
+    // Quantised weights are read as vectors only when they are staged: their blocks are not aligned to any.
+    let vectors = w.format().block_len() == 1 || spread == Spread::Staged;
     let aligned = (k * size_of::<f32>()).is_multiple_of(VECTOR)
         && x.alignment() >= VECTOR
-        && (!dense || w.row_bytes().is_multiple_of(VECTOR) && w.bytes().alignment() >= VECTOR);
+        && (!vectors || w.row_bytes().is_multiple_of(VECTOR) && w.bytes().alignment() >= VECTOR);
     let params = Params {
         rows: OP.size("w", n)?,
         k: OP.size("w", k)?,
@@ -65,7 +118,7 @@ fn mapped(
             let out = out.slice(range.start * n..range.end * n)?;
             launch(
                 pass,
-                mapping,
+                spread,
                 w,
                 params,
                 x,
@@ -85,7 +138,7 @@ fn mapped(
 )]
 fn launch(
     pass: &mut Pass,
-    mapping: Mapping,
+    spread: Spread,
     w: &Tensor,
     params: Params,
     x: Buffer<f32>,
@@ -94,25 +147,36 @@ fn launch(
     columns: usize,
 ) -> Result<()> {
     let rows = w.rows();
-    let grid = match mapping {
-        Mapping::RowPerThread => {
+    let staged = spread == Spread::Staged;
+    let grid = match spread {
+        Spread::RowPerThread => {
             let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
             Grid::threads_total([steps, rows]).threads([1, threads])
         }
-        Mapping::RowPerGroup => {
+        Spread::RowsPerGroup => {
             Grid::groups([steps, rows.div_ceil(ROWS)]).threads(32 * SIMD_GROUPS)
         }
+        Spread::Staged => {
+            Grid::groups([steps, rows.div_ceil(ROWS * SIMD_GROUPS)]).threads(32 * SIMD_GROUPS)
+        }
+    };
+    let memory = match spread {
+        Spread::Staged => staged_memory(w.format(), columns),
+        Spread::RowsPerGroup => SIMD_GROUPS * ROWS * MAX_COLUMNS * size_of::<f32>(),
+        // Metal binds no empty memory.
+        Spread::RowPerThread => VECTOR,
     };
     let constants = Constants {
-        row_per_thread: mapping.row_per_thread(),
+        row_per_thread: spread == Spread::RowPerThread,
         columns: columns as u32,
+        staged,
     };
     macro_rules! dispatch {
         ($($format:ident: $kernel:ident),*) => {
             match w.format() {
                 $(Format::$format => {
                     let w = &w.buffer()?;
-                    pass.dispatch(mul_mv::$kernel { w, x: &x, out: &mut out, params, constants }, grid)?;
+                    pass.dispatch(mul_mv::$kernel { w, x: &x, out: &mut out, params, memory, constants }, grid)?;
                 })*
                 format => {
                     return Err(Error::Unsupported {
@@ -134,36 +198,53 @@ fn launch(
 /// columns than a launch takes, several threadgroups, long rows, and for dense weights rows that end within a sixteen.
 pub(crate) fn family() -> Family {
     Family::new("mul_mv", Tolerance::MATMUL, |cases| {
-        for mapping in Mapping::ALL {
-            for format in FORMATS {
-                let block = format.block_len().max(32);
-                for m in 1..=MAX_COLUMNS {
-                    add(cases, mapping, format, 7, 3 * block, m);
-                }
-                add(cases, mapping, format, 1, block, 1);
-                add(cases, mapping, format, 5, block, 11);
-                add(cases, mapping, format, 130, 512, 1);
-                add(cases, mapping, format, 3, 16 * 1024, 2);
-                if format.block_len() == 1 {
-                    add(cases, mapping, format, 3, 1, 1);
-                    add(cases, mapping, format, 6, 45, 3);
-                    add(cases, mapping, format, 2, 1037, 4);
-                }
+        let every = Spread::ALL
+            .into_iter()
+            .flat_map(|spread| FORMATS.map(|format| (spread, format)));
+        for (spread, format) in every {
+            let dense = format.block_len() == 1;
+            if spread == Spread::Staged && dense {
+                continue;
+            }
+            let block = format.block_len().max(32);
+            for m in 1..=MAX_COLUMNS {
+                add(cases, spread, format, 7, 3 * block, m);
+            }
+            add(cases, spread, format, 1, block, 1);
+            add(cases, spread, format, 5, block, 11);
+            add(cases, spread, format, 130, 512, 1);
+            add(cases, spread, format, 3, 16 * 1024, 2);
+            add(cases, spread, format, 6, 10 * 1024 + 512, 1);
+            if dense {
+                add(cases, spread, format, 3, 1, 1);
+                add(cases, spread, format, 6, 45, 3);
+                add(cases, spread, format, 2, 1037, 4);
             }
         }
     })
     .benches(benches)
 }
 
-/// Weights of model shapes, one column as in decoding, and four columns.
+/// Weights of model shapes, one column as in decoding, and four columns; in the commonest formats also an output layer.
 fn benches(benches: &mut Benches) {
+    const OUTPUT: [Format; 5] = [
+        Format::F16,
+        Format::Q4_0,
+        Format::Q8_0,
+        Format::Q4_K,
+        Format::Q6_K,
+    ];
     for format in FORMATS {
-        for (n, k, m) in [
+        let mut shapes = vec![
             (4096, 4096, 1),
             (14_336, 4096, 1),
             (4096, 14_336, 1),
             (4096, 4096, 4),
-        ] {
+        ];
+        if OUTPUT.contains(&format) {
+            shapes.push((128_256, 4096, 1));
+        }
+        for (n, k, m) in shapes {
             let weights = n * k / format.block_len() * format.block_bytes();
             let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
             let kernel = format!("mul_mv_{}_f32", kernel_part(format));
@@ -177,15 +258,15 @@ fn benches(benches: &mut Benches) {
     }
 }
 
-fn add(cases: &mut Cases, mapping: Mapping, format: Format, n: usize, k: usize, m: usize) {
+fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m: usize) {
     let kernel = format!("mul_mv_{}_f32", kernel_part(format));
-    let name = format!("{}_n{n}_k{k}_m{m}", mapping.name());
+    let name = format!("{}_n{n}_k{k}_m{m}", spread.name());
     cases.add(kernel, name, move |run: &mut Run<'_>| {
         let (w, weights) = run.weights(format, n, k)?;
         let x = run.rng().activations(m * k);
         let xs = run.input(&x, [m, k])?;
         let mut out = run.output(Format::F32, [m, n])?;
-        run.pass(|pass| mapped(pass, mapping, &w, &xs, &mut out))?;
+        run.pass(|pass| spread_out(pass, spread, &w, &xs, &mut out))?;
         run.check(&out, || reference(&weights, &x, k))
     });
 }

@@ -13,6 +13,9 @@ const THREADS: usize = 256;
 /// Values that a thread of `roofline_copy` copies.
 const COPIED: usize = 4;
 
+/// Values that a thread of `roofline_read` reads.
+const READ: usize = 16 * 4;
+
 /// Values that a thread of `roofline_fma` writes: eight sums of sixteen.
 const SUMS: usize = 8 * 16;
 
@@ -37,6 +40,28 @@ pub fn roofline_copy(pass: &mut Pass, from: &Tensor, to: &mut Tensor) -> Result<
         to: &mut OP.vector::<f32>("to", to, len)?.cast()?,
     };
     Ok(pass.dispatch(kernel, Grid::elements(len / COPIED).threads(THREADS))?)
+}
+
+/// `sums[i]` becomes the sum of every `threads`-th group of four values of `from` from group i on, for as many threads as
+/// `sums` has values; `from` is f32 of 64 values for each.
+///
+/// # Errors
+/// As for [`roofline_copy`].
+pub fn roofline_read(pass: &mut Pass, from: &Tensor, sums: &mut Tensor) -> Result<()> {
+    const OP: Op = Op("roofline_read");
+    let len = from.len();
+    if !len.is_multiple_of(READ) {
+        return Err(OP.refuse(
+            "from",
+            format!("has {len} values, must have a multiple of {READ}"),
+        ));
+    }
+    let threads = len / READ;
+    let kernel = roofline::ReadF32 {
+        from: &OP.values::<f32>("from", from)?.cast()?,
+        sums: &mut OP.vector("sums", sums, threads)?,
+    };
+    Ok(pass.dispatch(kernel, Grid::elements(threads).threads(THREADS))?)
 }
 
 /// Does `steps` multiply-add steps on every value of `out`, f32 of a multiple of 128 values; the number of operations.
@@ -79,6 +104,21 @@ pub(crate) fn family() -> Family {
                 run.check(&to, || values.iter().map(|&v| Expected::exact(v)).collect())
             });
         }
+        for threads in [1, 31, 1000] {
+            cases.add(
+                "roofline_read_f32",
+                format!("threads{threads}"),
+                move |run| {
+                    let values = run.rng().activations(threads * READ);
+                    let from = run.input(&values, [threads * READ])?;
+                    let mut sums = run.output(Format::F32, [threads])?;
+                    run.pass(|pass| roofline_read(pass, &from, &mut sums))?;
+                    run.check(&sums, || {
+                        (0..threads).map(|i| read_by(&values, i, threads)).collect()
+                    })
+                },
+            );
+        }
         for (threads, steps) in [(1, 0), (3, 5), (300, 40)] {
             let name = format!("threads{threads}_steps{steps}");
             cases.add("roofline_fma_f32", name, move |run| {
@@ -93,7 +133,7 @@ pub(crate) fn family() -> Family {
     .benches(benches)
 }
 
-/// The two limits themselves.
+/// The limits themselves.
 fn benches(benches: &mut Benches) {
     let n = 1 << 25;
     benches.add(
@@ -104,6 +144,16 @@ fn benches(benches: &mut Benches) {
             let from = setup.values([n])?;
             let mut to = setup.output(Format::F32, [n])?;
             Ok(Box::new(move |pass| roofline_copy(pass, &from, &mut to)))
+        },
+    );
+    benches.add(
+        "roofline_read_f32",
+        format!("n{n}"),
+        Work::new(4 * n + 4 * n / READ, n),
+        move |setup| {
+            let from = setup.values([n])?;
+            let mut sums = setup.output(Format::F32, [n / READ])?;
+            Ok(Box::new(move |pass| roofline_read(pass, &from, &mut sums)))
         },
     );
     let (n, steps) = (1 << 20, 256);
@@ -119,6 +169,14 @@ fn benches(benches: &mut Benches) {
             }))
         },
     );
+}
+
+fn read_by(values: &[f32], thread: usize, threads: usize) -> Expected {
+    let read = || {
+        let vectors = values.chunks_exact(4).skip(thread).step_by(threads);
+        vectors.flatten().map(|&v| f64::from(v))
+    };
+    Expected::near(read().sum(), read().map(f64::abs).sum())
 }
 
 fn reference(i: usize, steps: u32) -> Expected {

@@ -8,7 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
-use mettle_gpu::Device;
+use mettle_gpu::{Device, DeviceOptions};
 use mettle_kernels::bench::{self, Bench, Measured, Meter, Roofline, Spread};
 use serde::{Deserialize, Serialize};
 
@@ -27,6 +27,9 @@ pub struct Args {
     /// Where to run.
     #[arg(long, default_value = "auto")]
     device: String,
+    /// Take the kernels' sources from this folder, not those in the program.
+    #[arg(long, value_name = "DIR")]
+    sources: Option<PathBuf>,
     /// How long each of the two measurements of an entry should take.
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
     time: Duration,
@@ -61,6 +64,8 @@ struct Row {
     operations: u64,
     warm: Times,
     cold: Times,
+    /// What a plain read of as many bytes takes with cold caches.
+    read_microseconds: f64,
 }
 
 /// Of a launch.
@@ -87,16 +92,27 @@ pub fn run(args: Args) -> Result<ExitCode> {
         args.kernel,
         args.shape
     );
-    let device = Device::open(args.device.parse()?)?;
+    let options = DeviceOptions {
+        sources: args.sources,
+        ..DeviceOptions::default()
+    };
+    let device = Device::open_with(args.device.parse()?, &options)?;
     let meter = Meter::new(&device, args.time)?;
     let limits = Roofline::measure(&meter)?;
     let progress = terminal::progress(entries.len() as u64, "measuring");
     let mut rows = Vec::with_capacity(entries.len());
+    let mut reads = BTreeMap::new();
     for entry in &entries {
         let measured = meter
             .measure(entry)
             .with_context(|| format!("{} {}", entry.kernel(), entry.shape()))?;
-        rows.push(row(entry, &measured, &limits));
+        let bytes = entry.work().bytes;
+        let read = match reads.get(&bytes) {
+            Some(&read) => read,
+            None => meter.read(bytes)?,
+        };
+        reads.insert(bytes, read);
+        rows.push(row(entry, &measured, &limits, read));
         progress.inc(1);
     }
     progress.finish_and_clear();
@@ -130,7 +146,7 @@ fn read(path: &PathBuf) -> Result<Report> {
     })
 }
 
-fn row(entry: &Bench, measured: &Measured, limits: &Roofline) -> Row {
+fn row(entry: &Bench, measured: &Measured, limits: &Roofline, read: f64) -> Row {
     let work = entry.work();
     let times = |spread: Spread| Times {
         launches: spread.launches,
@@ -148,6 +164,7 @@ fn row(entry: &Bench, measured: &Measured, limits: &Roofline) -> Row {
         operations: work.operations,
         warm: times(measured.warm),
         cold: times(measured.cold),
+        read_microseconds: read * 1e6,
     }
 }
 
@@ -160,7 +177,7 @@ fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Res
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     let mut header = vec![
-        "kernel", "shape", "warm us", "cold us", "spread", "GB/s", "GFLOP/s", "of limit",
+        "kernel", "shape", "warm us", "cold us", "spread", "GB/s", "GFLOP/s", "of limit", "of read",
     ];
     if earlier.is_some() {
         header.push("change");
@@ -178,6 +195,7 @@ fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Res
             format!("{:.2}", cold.gigabytes_per_second),
             format!("{:.1}", cold.gigaflops),
             format!("{:.2}", cold.roofline),
+            format!("{:.2}", row.read_microseconds / cold.microseconds),
         ];
         if earlier.is_some() {
             cells.push(match before.get(&(&*row.kernel, &*row.shape)) {
@@ -200,7 +218,7 @@ fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Res
     )?;
     writeln!(
         out,
-        "medians; the last columns are of launches with cold caches; the limit of an entry is the larger of its bytes at copy speed and its operations"
+        "medians; the last columns are of launches with cold caches; the limit of an entry is the larger of its bytes at copy speed and its operations, and 'of read' is the time that a plain read of as many bytes takes, over its own"
     )?;
     Ok(())
 }

@@ -1,13 +1,15 @@
 // The number formats of weights: how a block lies in memory and how sixteen of its values are decoded.
 //
 // A family of kernels is a template over the element type of its weight rows: float, half, bfloat, or one of the block
-// structs below. `decode(row, block, part)` gives sixteen consecutive values of a row, and FORMATS lists the types with
-// their names, so that a family instantiates itself for all of them.
+// structs below. `decode(row, block, part)` gives sixteen consecutive values of a row, `unpack` those of a block before
+// they are scaled, and METTLE_FORMATS lists the types with their names, so that a family instantiates itself for all of
+// them.
 //
 // Layouts are those of ggml (GGUF files): little-endian, blocks packed without padding and aligned to two bytes.
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/bytes.h>
 #include <mettle/wide.h>
 
 using namespace metal;
@@ -81,21 +83,33 @@ struct block_q6_K {
 
 namespace mettle_kernels {
 
-// The number of values in a block; dense types come in blocks of sixteen here, without meaning in memory.
+// Sixteen values of a block: scale * q + offset each.
+struct Scaled {
+    wide q;
+    float scale;
+    float offset;
+};
+
+// How a format stores values. `values` is their number in a block; dense types come in blocks of sixteen here, without
+// meaning in memory. Formats of blocks have
+//   unpack<ALIGN>(block, part)  sixteen values of a block in device or threadgroup memory, aligned to ALIGN bytes
+//   has_offset                  whether the offsets of these are ever other than zero
+//   sharing                     how many sixteens in a row come from the same bytes
+// where `part` counts the sixteens of a block.
 template <typename W>
-struct format {
-    static constant constexpr uint values = 32;
+struct format;
+
+template <uint VALUES, bool HAS_OFFSET, uint SHARING>
+struct block_format {
+    static constant constexpr uint values = VALUES;
     static constant constexpr bool dense = false;
+    static constant constexpr bool has_offset = HAS_OFFSET;
+    static constant constexpr uint sharing = SHARING;
 };
 
 struct dense_format {
     static constant constexpr uint values = WIDE;
     static constant constexpr bool dense = true;
-};
-
-struct super_block_format {
-    static constant constexpr uint values = 256;
-    static constant constexpr bool dense = false;
 };
 
 template <>
@@ -104,12 +118,121 @@ template <>
 struct format<half> : dense_format {};
 template <>
 struct format<bfloat> : dense_format {};
+
+// The low nibbles of sixteen bytes for part 0, their high nibbles for part 1.
+METAL_FUNC wide_bytes nibbles(wide_bytes bytes, uint part)
+{
+    return (bytes >> (4 * part)) & 0x0f0f0f0fu;
+}
+
 template <>
-struct format<block_q4_K> : super_block_format {};
+struct format<block_q4_0> : block_format<32, false, 2> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        return Scaled{to_float<8>(nibbles(load_bytes<2>(block->qs), part)), float(block->d), 0.0f};
+    }
+};
+
 template <>
-struct format<block_q5_K> : super_block_format {};
+struct format<block_q4_1> : block_format<32, true, 2> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        constexpr uint align = ALIGN < 4 ? 2 : 4;
+        return Scaled{to_float<0>(nibbles(load_bytes<align>(block->qs), part)), float(block->d), float(block->m)};
+    }
+};
+
+// Nibbles with their fifth bits.
+template <uint ALIGN, typename P>
+METAL_FUNC wide_bytes five_bits(P block, uint part)
+{
+    const uint high = uint(block->qh[2 * part]) | uint(block->qh[2 * part + 1]) << 8;
+    return nibbles(load_bytes<ALIGN>(block->qs), part) | spread<4>(high);
+}
+
 template <>
-struct format<block_q6_K> : super_block_format {};
+struct format<block_q5_0> : block_format<32, false, 2> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        return Scaled{to_float<16>(five_bits<2>(block, part)), float(block->d), 0.0f};
+    }
+};
+
+template <>
+struct format<block_q5_1> : block_format<32, true, 2> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        constexpr uint align = ALIGN < 8 ? ALIGN : 8;
+        return Scaled{to_float<0>(five_bits<align>(block, part)), float(block->d), float(block->m)};
+    }
+};
+
+template <>
+struct format<block_q8_0> : block_format<32, false, 1> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        // The upper bit inverted adds 128 to each.
+        const wide_bytes bytes = load_bytes<2>(block->qs + WIDE * part) ^ 0x80808080u;
+        return Scaled{to_float<128>(bytes), float(block->d), 0.0f};
+    }
+};
+
+// The scale and the offset of sub-block j of a q4_K or q5_K block from its first sixteen bytes: d, dmin and `scales`.
+// Scale and minimum of sub-blocks 0 to 3 lie in the low six bits of bytes j and j + 4 of `scales`; the others have four
+// bits each in byte j + 4 and two on top of bytes j - 4 and j.
+METAL_FUNC float2 scale_and_offset(wide_bytes head, uint j)
+{
+    const metal::uint3 bytes = metal::uint3(head.y, head.z, head.w) >> (8 * (j % 4));
+    const uint scale = j < 4 ? bytes.x & 63 : (bytes.z & 15) | ((bytes.x >> 2) & 48);
+    const uint minimum = j < 4 ? bytes.y & 63 : ((bytes.z >> 4) & 15) | ((bytes.y >> 2) & 48);
+    const float2 d = float2(as_type<half2>(head.x));
+    return float2(d.x * float(scale), -d.y * float(minimum));
+}
+
+template <>
+struct format<block_q4_K> : block_format<256, true, 4> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        const uint j = part / 2;
+        const float2 scale = scale_and_offset(load_bytes<ALIGN>(block), j);
+        const wide_bytes low = nibbles(load_bytes<ALIGN>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
+        return Scaled{to_float<0>(low), scale.x, scale.y};
+    }
+};
+
+template <>
+struct format<block_q5_K> : block_format<256, true, 4> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        const uint j = part / 2;
+        const float2 scale = scale_and_offset(load_bytes<ALIGN>(block), j);
+        const wide_bytes low = nibbles(load_bytes<ALIGN>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
+        const wide_bytes high = (load_bytes<ALIGN>(block->qh + 16 * (part % 2)) >> j) & 0x01010101u;
+        return Scaled{to_float<0>(low | (high << 4)), scale.x, scale.y};
+    }
+};
+
+template <>
+struct format<block_q6_K> : block_format<256, false, 8> {
+    template <uint ALIGN, typename P>
+    static METAL_FUNC Scaled unpack(P block, uint part)
+    {
+        const uint half_block = part / 8;
+        const uint quarter = part % 8 / 2;
+        const uint offset = 16 * (part % 2);
+        const wide_bytes low =
+            nibbles(load_bytes<2>(block->ql + 64 * half_block + 32 * (quarter % 2) + offset), quarter / 2);
+        const wide_bytes high = (load_bytes<2>(block->qh + 32 * half_block + offset) >> (2 * quarter)) & 0x03030303u;
+        return Scaled{to_float<32>(low | (high << 4)), float(block->d) * float(block->scales[part]), 0.0f};
+    }
+};
 
 // The distance between two rows of `columns` weights, in elements of W.
 template <typename W>
@@ -120,86 +243,13 @@ METAL_FUNC uint row_stride(uint columns)
 
 // --------------------------------------------------------------------------------------------------------- decoding
 
-// In all of these `part` counts the sixteens of a block. Every product and difference is exact in f32 or rounded once,
-// so the result is the same whether or not the compiler contracts it into an fma.
-
-METAL_FUNC wide decode(device const block_q4_0& block, uint part)
-{
-    const wide_int q = (load(block.qs) >> int(4 * part)) & 15;
-    return to_float(q - 8) * splat(float(block.d));
-}
-
-METAL_FUNC wide decode(device const block_q4_1& block, uint part)
-{
-    const wide q = to_float((load(block.qs) >> int(4 * part)) & 15);
-    return fma(q, splat(float(block.d)), splat(float(block.m)));
-}
-
-METAL_FUNC wide_int five_bits(device const uchar* qs, device const uchar* qh, uint part)
-{
-    const uint high = uint(qh[2 * part]) | uint(qh[2 * part + 1]) << 8;
-    return ((load(qs) >> int(4 * part)) & 15) | (bits(high) << 4);
-}
-
-METAL_FUNC wide decode(device const block_q5_0& block, uint part)
-{
-    return to_float(five_bits(block.qs, block.qh, part) - 16) * splat(float(block.d));
-}
-
-METAL_FUNC wide decode(device const block_q5_1& block, uint part)
-{
-    return fma(to_float(five_bits(block.qs, block.qh, part)), splat(float(block.d)), splat(float(block.m)));
-}
-
-METAL_FUNC wide decode(device const block_q8_0& block, uint part)
-{
-    return to_float(load(block.qs + WIDE * part)) * splat(float(block.d));
-}
-
-// The six-bit scale (x) and minimum (y) of sub-block j of a q4_K or q5_K block. Sub-blocks 0 to 3 have theirs in the
-// low six bits of bytes j and j + 4; the others have four bits in byte j + 4 and two on top of bytes j - 4 and j.
-METAL_FUNC uint2 scale_and_min(device const uchar* scales, uint j)
-{
-    if (j < 4) {
-        return uint2(scales[j] & 63, scales[j + 4] & 63);
-    }
-    return uint2((scales[j + 4] & 15) | (scales[j - 4] >> 6) << 4, (scales[j + 4] >> 4) | (scales[j] >> 6) << 4);
-}
-
-METAL_FUNC wide decode(device const block_q4_K& block, uint part)
-{
-    const uint j = part / 2;
-    const uint2 scale = scale_and_min(block.scales, j);
-    const wide q = to_float((load(block.qs + 32 * (j / 2) + 16 * (part % 2)) >> int(4 * (j % 2))) & 15);
-    return fma(q, splat(float(block.d) * float(scale.x)), splat(-float(block.dmin) * float(scale.y)));
-}
-
-METAL_FUNC wide decode(device const block_q5_K& block, uint part)
-{
-    const uint j = part / 2;
-    const uint2 scale = scale_and_min(block.scales, j);
-    const wide_int low = (load(block.qs + 32 * (j / 2) + 16 * (part % 2)) >> int(4 * (j % 2))) & 15;
-    const wide_int high = (load(block.qh + 16 * (part % 2)) >> int(j)) & 1;
-    const wide q = to_float(low | (high << 4));
-    return fma(q, splat(float(block.d) * float(scale.x)), splat(-float(block.dmin) * float(scale.y)));
-}
-
-METAL_FUNC wide decode(device const block_q6_K& block, uint part)
-{
-    const uint half_block = part / 8;
-    const uint quarter = part % 8 / 2;
-    const uint offset = 16 * (part % 2);
-    const wide_int low = load(block.ql + 64 * half_block + 32 * (quarter % 2) + offset) >> int(4 * (quarter / 2));
-    const wide_int high = load(block.qh + 32 * half_block + offset) >> int(2 * quarter);
-    const wide_int q = (low & 15) | ((high & 3) << 4);
-    return to_float(q - 32) * splat(float(block.d) * float(block.scales[part]));
-}
-
-// Sixteen values of a row of weights, from `part` of `block` on.
+// Sixteen values of a row of weights, from `part` of `block` on. Every difference is exact in f32, and every value is
+// rounded at most twice, with and without contraction into an fma.
 template <typename Block>
 METAL_FUNC wide decode(device const Block* row, uint block, uint part)
 {
-    return decode(row[block], part);
+    const Scaled x = format<Block>::template unpack<2>(row + block, part);
+    return format<Block>::has_offset ? fma(x.q, splat(x.scale), splat(x.offset)) : x.q * splat(x.scale);
 }
 
 METAL_FUNC wide decode(device const float* row, uint block, uint) { return load(row + WIDE * block); }
@@ -227,6 +277,17 @@ template <typename Block>
 METAL_FUNC wide decode_tail(device const Block*, uint, uint)
 {
     return splat(0.0f);
+}
+
+// Value i of a row of a dense type; rows of blocks never get here.
+METAL_FUNC float value(device const float* row, uint i) { return row[i]; }
+METAL_FUNC float value(device const half* row, uint i) { return float(row[i]); }
+METAL_FUNC float value(device const bfloat* row, uint i) { return float(row[i]); }
+
+template <typename Block>
+METAL_FUNC float value(device const Block*, uint)
+{
+    return 0.0f;
 }
 
 }  // namespace mettle_kernels

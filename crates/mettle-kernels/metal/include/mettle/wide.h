@@ -6,6 +6,7 @@
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/memory.h>
 
 namespace mettle_kernels {
 
@@ -22,7 +23,7 @@ typedef int wide_int __attribute__((ext_vector_type(16)));
 
 METAL_FUNC wide splat(float x) { return wide(x); }
 
-// Sixteen halves or floats from memory that is aligned for one, or sixteen bytes from memory aligned to two.
+// Sixteen values from memory that is aligned for one.
 METAL_FUNC wide load(device const float* p)
 {
     return mettle::load_unaligned<wide>(p);
@@ -42,35 +43,19 @@ METAL_FUNC wide load(device const bfloat* p)
     return __builtin_bit_cast(wide, bits);
 }
 
-typedef ushort pairs_of_bytes __attribute__((ext_vector_type(8)));
-
-METAL_FUNC wide_int load(device const uchar* p)
-{
-    typedef uchar bytes __attribute__((ext_vector_type(16)));
-    const auto pairs = mettle::load_unaligned<pairs_of_bytes>(reinterpret_cast<device const ushort*>(p));
-    return __builtin_convertvector(__builtin_bit_cast(bytes, pairs), wide_int);
-}
-
-METAL_FUNC wide_int load(device const char* p)
-{
-    typedef signed char bytes __attribute__((ext_vector_type(16)));
-    const auto pairs = mettle::load_unaligned<pairs_of_bytes>(reinterpret_cast<device const ushort*>(p));
-    return __builtin_convertvector(__builtin_bit_cast(bytes, pairs), wide_int);
-}
-
-// The same from memory that is aligned to sixteen bytes.
+// The same from memory that is aligned to sixteen bytes, for floats in device or threadgroup memory.
 typedef uint sixteen_bytes __attribute__((ext_vector_type(4)));
 typedef float four_floats __attribute__((ext_vector_type(4)));
 typedef float eight_floats __attribute__((ext_vector_type(8)));
 
-METAL_FUNC wide load_aligned(device const float* p)
+template <typename P>
+METAL_FUNC wide load_quads(P p)
 {
-    device const sixteen_bytes* quads = reinterpret_cast<device const sixteen_bytes*>(p);
     wide x;
-    x.lo.lo = __builtin_bit_cast(four_floats, quads[0]);
-    x.lo.hi = __builtin_bit_cast(four_floats, quads[1]);
-    x.hi.lo = __builtin_bit_cast(four_floats, quads[2]);
-    x.hi.hi = __builtin_bit_cast(four_floats, quads[3]);
+    x.lo.lo = __builtin_bit_cast(four_floats, load_as<metal::float4>(p, 0));
+    x.lo.hi = __builtin_bit_cast(four_floats, load_as<metal::float4>(p, 1));
+    x.hi.lo = __builtin_bit_cast(four_floats, load_as<metal::float4>(p, 2));
+    x.hi.hi = __builtin_bit_cast(four_floats, load_as<metal::float4>(p, 3));
     return x;
 }
 
@@ -105,15 +90,6 @@ METAL_FUNC void store(device half* p, wide x)
     const halves rounded = __builtin_convertvector(x, halves);
     __builtin_memcpy(p, &rounded, sizeof(rounded));
 }
-
-// The sixteen bits of `mask`, lowest first, as zeros and ones.
-METAL_FUNC wide_int bits(uint mask)
-{
-    const wide_int position = {0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15};
-    return (wide_int(int(mask)) >> position) & 1;
-}
-
-METAL_FUNC wide to_float(wide_int x) { return __builtin_convertvector(x, wide); }
 
 // a * b + c, rounded once.
 METAL_FUNC wide fma(wide a, wide b, wide c) { return __builtin_elementwise_fma(a, b, c); }
@@ -191,10 +167,6 @@ struct wide {
     metal::float4 quad[4];
 };
 
-struct wide_int {
-    metal::int4 quad[4];
-};
-
 #define METTLE_WIDE_OPERATOR(type, op)             \
     METAL_FUNC type operator op(type a, type b)    \
     {                                              \
@@ -208,23 +180,7 @@ METTLE_WIDE_OPERATOR(wide, +)
 METTLE_WIDE_OPERATOR(wide, -)
 METTLE_WIDE_OPERATOR(wide, *)
 METTLE_WIDE_OPERATOR(wide, /)
-METTLE_WIDE_OPERATOR(wide_int, |)
 #undef METTLE_WIDE_OPERATOR
-
-#define METTLE_WIDE_INT_OPERATOR(op)                 \
-    METAL_FUNC wide_int operator op(wide_int a, int b) \
-    {                                                \
-        wide_int result;                             \
-        for (ushort i = 0; i < 4; ++i) {             \
-            result.quad[i] = a.quad[i] op b;         \
-        }                                            \
-        return result;                               \
-    }
-METTLE_WIDE_INT_OPERATOR(&)
-METTLE_WIDE_INT_OPERATOR(<<)
-METTLE_WIDE_INT_OPERATOR(>>)
-METTLE_WIDE_INT_OPERATOR(-)
-#undef METTLE_WIDE_INT_OPERATOR
 
 METAL_FUNC wide splat(float x)
 {
@@ -249,26 +205,12 @@ METAL_FUNC wide load_floats(device const T* p)
     return result;
 }
 
-// Bytes come in pairs: half as many loads.
-template <typename T>
-METAL_FUNC wide_int load_bytes(device const T* p)
+template <typename P>
+METAL_FUNC wide load_quads(P p)
 {
-    device const ushort* pairs = reinterpret_cast<device const ushort*>(p);
-    wide_int result;
-    for (ushort i = 0; i < 4; ++i) {
-        const ushort low = pairs[2 * i];
-        const ushort high = pairs[2 * i + 1];
-        result.quad[i] = metal::int4(int(T(low & 255)), int(T(low >> 8)), int(T(high & 255)), int(T(high >> 8)));
-    }
-    return result;
-}
-
-METAL_FUNC wide load_aligned(device const float* p)
-{
-    device const metal::float4* quads = reinterpret_cast<device const metal::float4*>(p);
     wide result;
     for (ushort i = 0; i < 4; ++i) {
-        result.quad[i] = quads[i];
+        result.quad[i] = load_as<metal::float4>(p, i);
     }
     return result;
 }
@@ -296,8 +238,6 @@ METAL_FUNC wide load_aligned(device const bfloat* p)
 METAL_FUNC wide load(device const float* p) { return load_floats(p); }
 METAL_FUNC wide load(device const half* p) { return load_floats(p); }
 METAL_FUNC wide load(device const bfloat* p) { return load_floats(p); }
-METAL_FUNC wide_int load(device const uchar* p) { return load_bytes(p); }
-METAL_FUNC wide_int load(device const char* p) { return load_bytes(p); }
 
 template <typename T>
 METAL_FUNC void store(device T* p, wide x)
@@ -305,25 +245,6 @@ METAL_FUNC void store(device T* p, wide x)
     for (ushort i = 0; i < 16; ++i) {
         p[i] = T(element(x, i));
     }
-}
-
-METAL_FUNC wide_int bits(uint mask)
-{
-    wide_int result;
-    for (ushort i = 0; i < 4; ++i) {
-        const int nibble = int(mask >> (4 * i));
-        result.quad[i] = metal::int4(nibble, nibble >> 1, nibble >> 2, nibble >> 3) & 1;
-    }
-    return result;
-}
-
-METAL_FUNC wide to_float(wide_int x)
-{
-    wide result;
-    for (ushort i = 0; i < 4; ++i) {
-        result.quad[i] = metal::float4(x.quad[i]);
-    }
-    return result;
 }
 
 METAL_FUNC wide fma(wide a, wide b, wide c)
@@ -384,6 +305,8 @@ METAL_FUNC wide exp(wide x)
 }
 
 #endif
+
+METAL_FUNC wide load_aligned(device const float* p) { return load_quads(p); }
 
 // The first `count` <= 16 values from memory, then `rest`.
 template <typename T>

@@ -1,0 +1,99 @@
+// Sixteen bytes at a time: quantised values on their way to floats.
+//
+// Shifts and masks work on whole words, four bytes each, before anything is widened: a mask follows every shift, so no bit
+// passes into the next byte.
+#pragma once
+
+#include <metal_stdlib>
+#include <mettle/memory.h>
+#include <mettle/wide.h>
+
+namespace mettle_kernels {
+
+// Bytes 0 to 3 in the first word, lowest first, and so on.
+typedef metal::uint4 wide_bytes;
+
+// The word that memory aligned to ALIGN bytes is read in.
+template <uint ALIGN>
+struct word_of;
+template <>
+struct word_of<2> {
+    typedef ushort type;
+};
+template <>
+struct word_of<4> {
+    typedef uint type;
+};
+template <>
+struct word_of<8> {
+    typedef metal::uint2 type;
+};
+template <>
+struct word_of<16> {
+    typedef metal::uint4 type;
+};
+
+// Sixteen bytes from device or threadgroup memory that is aligned to ALIGN bytes: 2, 4, 8 or 16.
+template <uint ALIGN, typename P>
+METAL_FUNC wide_bytes load_bytes(P from)
+{
+    typedef typename word_of<ALIGN>::type word;
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+    return mettle::load_unaligned<wide_bytes>(reinterpret_cast<typename pointer_like<word, P>::type>(from));
+#else
+    constexpr uint words = 16 / sizeof(word);
+    union {
+        word parts[words];
+        wide_bytes bytes;
+    } loaded;
+    for (uint i = 0; i < words; ++i) {
+        loaded.parts[i] = load_as<word>(from, i);
+    }
+    return loaded.bytes;
+#endif
+}
+
+// The sixteen bits of `mask`, lowest first, each in its byte as zero or 1 << BIT, BIT below five.
+template <uint BIT>
+METAL_FUNC wide_bytes spread(uint mask)
+{
+    // Bit i of four goes from i to 8 i + BIT by a product with 2^(7 i + BIT), and no two partial products meet.
+    const wide_bytes four = (wide_bytes(mask) >> wide_bytes(0, 4, 8, 12)) & 15u;
+    return (four * (0x00204081u << BIT)) & (0x01010101u << BIT);
+}
+
+// The bytes of a word as the floats 2^23 + byte.
+METAL_FUNC metal::uint4 bytes_in_floats(uint word)
+{
+    constexpr uint exponent = 0x4b000000;
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+    return metal::uint4(
+        mettle::permute_bytes<0x7540>(word, exponent), mettle::permute_bytes<0x7541>(word, exponent),
+        mettle::permute_bytes<0x7542>(word, exponent), mettle::permute_bytes<0x7543>(word, exponent));
+#else
+    return ((metal::uint4(word) >> metal::uint4(0, 8, 16, 24)) & 255u) | exponent;
+#endif
+}
+
+// Each byte less OFFSET, between -128 and 127, as a float.
+template <int OFFSET>
+METAL_FUNC wide to_float(wide_bytes bytes)
+{
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+    if (!mettle::lanes_run_together) {
+        typedef signed char signed_bytes __attribute__((ext_vector_type(16)));
+        return __builtin_convertvector(__builtin_bit_cast(signed_bytes, bytes) - (signed char)(OFFSET), wide);
+    }
+#endif
+    // In the low bits of 2^23 a byte becomes a float without a conversion, which GPUs do at a quarter of the rate or less.
+    wide x;
+    for (ushort i = 0; i < 4; ++i) {
+        const metal::uint4 four = bytes_in_floats(bytes[i]);
+        for (ushort j = 0; j < 4; ++j) {
+            set_element(x, 4 * i + j, as_type<float>(four[j]) - float(0x800000 + OFFSET));
+        }
+    }
+    return x;
+}
+
+}  // namespace mettle_kernels
