@@ -33,7 +33,9 @@ for target in "${targets[@]}"; do
   exit 1
 done
 
-# No optimisation and no debugging information: what is built here is thrown away. Warnings of dependencies stay hidden.
+# No optimisation, no debugging information and nothing kept for the next build: what is built here is thrown away. Warnings of
+# dependencies stay hidden.
+export CARGO_INCREMENTAL=0
 flags="-Dwarnings -Copt-level=0 -Cdebuginfo=0"
 if [ "$(uname -s)" != Darwin ]; then
   if ! linker=$(first_of ld64.lld-{21,20,19,18,17,16} ld64.lld); then
