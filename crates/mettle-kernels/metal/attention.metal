@@ -21,6 +21,8 @@ constant uint HEAD_SIZE [[function_constant(1)]];
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
 #pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
