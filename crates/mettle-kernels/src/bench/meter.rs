@@ -98,7 +98,17 @@ impl<'a> Meter<'a> {
     /// # Errors
     /// Memory running out, and failures of the launches.
     pub fn measure(&self, bench: &Bench) -> Result<Measured> {
-        let mut launch = bench.prepare(self.device)?;
+        self.measure_launch(bench.prepare(self.device)?)
+    }
+
+    /// Measures what `launch` records into a pass.
+    ///
+    /// # Errors
+    /// Failures of the launches.
+    pub fn measure_launch(
+        &self,
+        mut launch: impl FnMut(&mut Pass) -> Result<()>,
+    ) -> Result<Measured> {
         let mut once = || self.timed(&mut launch);
         // Code is loaded and pages are mapped in the first.
         once()?;

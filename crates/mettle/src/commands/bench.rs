@@ -9,18 +9,31 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use comfy_table::{Table, presets};
 use mettle_gpu::{Device, DeviceOptions};
-use mettle_kernels::bench::{self, Bench, Measured, Meter, Roofline, Spread};
+use mettle_kernels::bench::{self, Bench, Measured, Meter, Roofline, Spread, Work};
 use serde::{Deserialize, Serialize};
 
+use crate::commands::exec::{Described, LaunchArgs};
 use crate::commands::source::seconds;
 use crate::terminal;
 
 /// Options of `mettle bench`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// Only kernels whose name matches this glob, such as `mul_mv_*`.
+    /// Only kernels whose name matches this glob, such as `mul_mv_*`; with --source the kernel's name.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     kernel: String,
+    /// Measure a kernel of this `.metal` file instead of the library's: --kernel names it, and the options below say how it is launched, as for
+    /// `mettle exec`.
+    #[arg(long, value_name = "FILE", requires = "kernel", conflicts_with_all = ["shape", "sources"])]
+    source: Option<PathBuf>,
+    #[command(flatten)]
+    launch: LaunchArgs,
+    /// With --source: the bytes that a launch must move at least; those of all its buffers when absent.
+    #[arg(long, value_name = "BYTES", requires = "source")]
+    moved: Option<u64>,
+    /// With --source: the floating-point operations that a launch must make.
+    #[arg(long, value_name = "N", requires = "source", default_value_t = 0)]
+    operations: u64,
     /// Only shapes that match this glob, such as `*k4096*`.
     #[arg(long, value_name = "GLOB", default_value = "*")]
     shape: String,
@@ -85,13 +98,7 @@ struct Times {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let earlier = args.compare.as_ref().map(read).transpose()?;
-    let entries = bench::select(&args.kernel, &args.shape);
-    ensure!(
-        !entries.is_empty(),
-        "no bench entry matches --kernel '{}' --shape '{}'",
-        args.kernel,
-        args.shape
-    );
+    let subject = Subject::of(&args)?;
     let options = DeviceOptions {
         sources: args.sources,
         ..DeviceOptions::default()
@@ -99,23 +106,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let device = Device::open_with(args.device.parse()?, &options)?;
     let meter = Meter::new(&device, args.time)?;
     let limits = Roofline::measure(&meter)?;
-    let progress = terminal::progress(entries.len() as u64, "measuring");
-    let mut rows = Vec::with_capacity(entries.len());
-    let mut reads = BTreeMap::new();
-    for entry in &entries {
-        let measured = meter
-            .measure(entry)
-            .with_context(|| format!("{} {}", entry.kernel(), entry.shape()))?;
-        let bytes = entry.work().bytes;
-        let read = match reads.get(&bytes) {
-            Some(&read) => read,
-            None => meter.read(bytes)?,
-        };
-        reads.insert(bytes, read);
-        rows.push(row(entry, &measured, &limits, read));
-        progress.inc(1);
-    }
-    progress.finish_and_clear();
+    let rows = subject.measure(&device, &meter, &limits)?;
     let report = Report {
         device: format!("{} ({})", device.name(), device.kind()),
         limits: Limits {
@@ -135,6 +126,88 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// What is measured.
+enum Subject {
+    /// Entries of the library's kernels.
+    Library(Vec<Bench>),
+    /// A kernel of a file.
+    File(Box<File>),
+}
+
+/// A kernel of a file and its launch.
+struct File {
+    kernel: String,
+    launch: Described,
+    /// Bytes that a launch must move; none: those of its buffers.
+    moved: Option<u64>,
+    operations: u64,
+}
+
+impl Subject {
+    fn of(args: &Args) -> Result<Subject> {
+        let Some(file) = &args.source else {
+            let entries = bench::select(&args.kernel, &args.shape);
+            ensure!(
+                !entries.is_empty(),
+                "no bench entry matches --kernel '{}' --shape '{}'",
+                args.kernel,
+                args.shape
+            );
+            return Ok(Subject::Library(entries));
+        };
+        Ok(Subject::File(Box::new(File {
+            kernel: args.kernel.clone(),
+            launch: args.launch.describe(file, &args.kernel, &[])?,
+            moved: args.moved,
+            operations: args.operations,
+        })))
+    }
+
+    fn measure(&self, device: &Device, meter: &Meter<'_>, limits: &Roofline) -> Result<Vec<Row>> {
+        let entries = match self {
+            Subject::Library(entries) => entries,
+            Subject::File(file) => return Ok(vec![file.measure(device, meter, limits)?]),
+        };
+        let progress = terminal::progress(entries.len() as u64, "measuring");
+        let mut rows = Vec::with_capacity(entries.len());
+        let mut reads = BTreeMap::new();
+        for entry in entries {
+            let (kernel, shape) = (entry.kernel(), entry.shape());
+            let measured = meter.measure(entry);
+            let measured = measured.with_context(|| format!("{kernel} {shape}"))?;
+            let work = entry.work();
+            let read = match reads.get(&work.bytes) {
+                Some(&read) => read,
+                None => meter.read(work.bytes)?,
+            };
+            reads.insert(work.bytes, read);
+            rows.push(row(kernel, shape, work, &measured, limits, read));
+            progress.inc(1);
+        }
+        progress.finish_and_clear();
+        Ok(rows)
+    }
+}
+
+impl File {
+    fn measure(&self, device: &Device, meter: &Meter<'_>, limits: &Roofline) -> Result<Row> {
+        let launch = self.launch.prepare(device)?;
+        let work = Work {
+            bytes: self.moved.unwrap_or(launch.buffer_bytes() as u64),
+            operations: self.operations,
+        };
+        let measured = meter.measure_launch(|pass| Ok(launch.record(pass)?))?;
+        let read = meter.read(work.bytes)?;
+        let size = |size: [usize; 3]| size.map(|n| n.to_string()).join("x");
+        let shape = format!(
+            "grid{}_group{}",
+            size(self.launch.grid),
+            size(self.launch.threadgroup)
+        );
+        Ok(row(&self.kernel, &shape, work, &measured, limits, read))
+    }
+}
+
 fn read(path: &PathBuf) -> Result<Report> {
     let text =
         std::fs::read_to_string(path).with_context(|| format!("cannot read {}", path.display()))?;
@@ -146,8 +219,14 @@ fn read(path: &PathBuf) -> Result<Report> {
     })
 }
 
-fn row(entry: &Bench, measured: &Measured, limits: &Roofline, read: f64) -> Row {
-    let work = entry.work();
+fn row(
+    kernel: &str,
+    shape: &str,
+    work: Work,
+    measured: &Measured,
+    limits: &Roofline,
+    read: f64,
+) -> Row {
     let times = |spread: Spread| Times {
         launches: spread.launches,
         microseconds: spread.median * 1e6,
@@ -158,8 +237,8 @@ fn row(entry: &Bench, measured: &Measured, limits: &Roofline, read: f64) -> Row 
         roofline: limits.seconds(work) / spread.median,
     };
     Row {
-        kernel: entry.kernel().to_owned(),
-        shape: entry.shape().to_owned(),
+        kernel: kernel.to_owned(),
+        shape: shape.to_owned(),
         bytes: work.bytes,
         operations: work.operations,
         warm: times(measured.warm),

@@ -12,6 +12,7 @@ use crate::commands::reflection::{declaration, place};
 const POINTER: usize = 8;
 
 /// An argument that is complete and fits its declaration.
+#[derive(Clone)]
 pub enum Bound {
     Buffer {
         index: u32,

@@ -12,6 +12,7 @@ use super::spec::{BufferSpec, Init, is_npy};
 use mettle_msl::Scalar;
 
 /// Elements and their type.
+#[derive(Clone)]
 pub struct Data {
     pub dtype: Dtype,
     pub bytes: Vec<u8>,
