@@ -202,6 +202,42 @@ fn measures_kernels_and_compares_runs() {
         "{table}"
     );
     assert_refused(&["bench", "--kernel", "no_such_*"], &["no_such_*"]);
+    let source = folder.path().join("scale.metal");
+    let text = "kernel void scale(device float* x [[buffer(0)]], constant float& f [[buffer(1)]], uint i [[thread_position_in_grid]]) { x[i] *= f; }";
+    std::fs::write(&source, text).unwrap();
+    let source = source.to_str().unwrap();
+    let report = json(&run(&[
+        "bench",
+        "--source",
+        source,
+        "--kernel",
+        "scale",
+        "--grid",
+        "4096",
+        "--buffer",
+        "0=f32:4096",
+        "--bytes",
+        "1=f32:2",
+        "--operations",
+        "4096",
+        "--time",
+        "0.01",
+        "--device",
+        "cpu",
+        "--json",
+    ]));
+    let entry = &report["entries"][0];
+    assert_eq!(
+        (&entry["bytes"], &entry["operations"]),
+        (&16384.into(), &4096.into())
+    );
+    assert!(entry["read_microseconds"].as_f64().unwrap() > 0.0);
+    assert_refused(
+        &[
+            "bench", "--source", source, "--kernel", "scal", "--grid", "1",
+        ],
+        &["scal", "scale"],
+    );
     assert_refused(
         &[
             "bench",
