@@ -30,7 +30,7 @@ enum Command {
     /// Run the cases of the kernels against their host references.
     Verify(commands::verify::Args),
     /// Measure kernels against what the device can do at most.
-    Bench(commands::bench::Args),
+    Bench(Box<commands::bench::Args>),
     /// Show the devices and which would be chosen, the compilers, the embedded kernels and the cache, and try each device.
     Doctor(commands::doctor::Args),
     /// Show, fill or clear what is kept of compiled sources.
@@ -50,7 +50,7 @@ fn main() -> ExitCode {
         Command::Generate(args) => commands::generate::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Verify(args) => commands::verify::run(args),
-        Command::Bench(args) => commands::bench::run(args),
+        Command::Bench(args) => commands::bench::run(*args),
         Command::Doctor(args) => commands::doctor::run(args),
         Command::Cache(args) => commands::cache::run(args),
         Command::Check(args) => commands::check::run(args),
