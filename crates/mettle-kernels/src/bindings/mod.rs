@@ -8,10 +8,12 @@ pub mod attention;
 pub mod attention_grouped;
 pub mod embedding;
 pub mod kv_append;
+pub mod mul_mm;
 pub mod mul_mv;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
+pub mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
@@ -25,10 +27,12 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention_grouped::CATALOGUE,
     embedding::CATALOGUE,
     kv_append::CATALOGUE,
+    mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,
     rope::CATALOGUE,
+    round_rows::CATALOGUE,
     sample::CATALOGUE,
     softmax::CATALOGUE,
     swiglu::CATALOGUE,

@@ -10,10 +10,12 @@ mod check;
 pub mod embedding;
 pub mod kv_append;
 mod mapping;
+mod mul_mm;
 pub mod mul_mv;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
+mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
@@ -40,10 +42,12 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention_grouped::family(),
         embedding::family(),
         kv_append::family(),
+        mul_mm::family(),
         mul_mv::family(),
         rms_norm::family(),
         roofline::family(),
         rope::family(),
+        round_rows::family(),
         sample::family(),
         softmax::family(),
         swiglu::family(),

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::embedding::{FORMATS, kernel_part};
 use super::mapping::{Mapping, WIDE, rows_per_group};
+use super::mul_mm::{MIN_COLUMNS, mul_mm};
 use crate::bench::{Benches, Work};
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
@@ -79,10 +80,17 @@ fn staged_memory(format: Format, columns: usize) -> usize {
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
 /// [`FORMATS`], `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
 ///
+/// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
+/// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
+/// off by up to 2^-16.
+///
 /// # Errors
 /// [`Error::Unsupported`] for weights of another format; [`Error::Argument`] for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
+    if Mapping::of(pass.device()) == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
+        return mul_mm(pass, OP, w, x, out);
+    }
     let spread = Spread::of(pass.device(), w.format());
     spread_out(pass, spread, w, x, out)
 }
@@ -271,7 +279,7 @@ fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m:
     });
 }
 
-fn reference(weights: &[f32], x: &[f32], k: usize) -> Vec<Expected> {
+pub(super) fn reference(weights: &[f32], x: &[f32], k: usize) -> Vec<Expected> {
     let product = |w: &[f32], x: &[f32]| {
         let terms = || w.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
         Expected::near(terms().sum(), terms().map(f64::abs).sum())

@@ -14,6 +14,8 @@
 #include "bfloat.h"
 #include "bytes.h"
 #include "collective.h"
+#include "copy.h"
+#include "fragment.h"
 #include "geometric.h"
 #include "initializer_list.h"
 #include "integer.h"

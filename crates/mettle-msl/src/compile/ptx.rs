@@ -5,7 +5,7 @@ use crate::artefact::ArtefactKernel;
 use std::collections::{HashMap, HashSet};
 
 /// Beginnings of instructions by which threads wait for each other or exchange values.
-const SYNCHRONISING: [&str; 8] = [
+const SYNCHRONISING: [&str; 9] = [
     "bar.",
     "barrier.",
     "shfl.",
@@ -13,6 +13,7 @@ const SYNCHRONISING: [&str; 8] = [
     "match.",
     "redux.",
     "activemask",
+    "ldmatrix.",
     "mma.",
 ];
 

@@ -1,0 +1,516 @@
+// Matrix times matrix, for prompts: tiles of both matrices meet in threadgroup memory.
+//
+// Products are of 16-bit numbers, sums are in float. Rows of x come prepared (see round_rows.metal):
+// - For weights of f16 and of quantised formats both factors are rounded to half. x is scaled by a power of two a row, so
+//   that nothing of it is too large for a half. Weights beyond half's largest number, 65504, become infinite.
+// - For weights of bf16, which keep their range, x is the sum of two bfloats, and the products with both are added up.
+// - For weights of f32 both factors are sums of two bfloats; three of their four products are added up, as the fourth is
+//   below what two bfloats leave out (Henry, Tang and Heinecke, "Leveraging the bfloat16 Artificial Intelligence Datatype
+//   For Higher-Precision Computations", 2019).
+
+#include <metal_stdlib>
+#include <mettle/copy.h>
+#include <mettle/formats.h>
+#include <mettle/fragment.h>
+
+using namespace metal;
+using namespace mettle_kernels;
+
+// Whether a threadgroup computes `large_rows` x 128 results rather than 64 x 64. A thread then needs up to 255 registers.
+constant bool LARGE [[function_constant(0)]];
+
+#pragma mettle variant(gpu: mul_mm_*, LARGE = false)
+#pragma mettle variant(gpu: mul_mm_*, LARGE = true)
+
+struct Params {
+    uint rows;     // m, the rows of x that count
+    uint padded;   // the rows that x has
+    uint columns;  // n, the rows of the weights
+    uint k;        // the columns of the weights: whole blocks of a quantised format
+    uint stride;   // values from one row of x to the next: k, rounded up to a multiple of 32
+    uint aligned;  // whether each row of weights starts at a multiple of sixteen bytes, of four with blocks of 32
+};
+
+// Values of k in a tile.
+constant constexpr uint DEPTH = 32;
+
+// Chunks of a row of a tile.
+constant constexpr uint CHUNKS = DEPTH / CHUNK;
+
+// What is multiplied for weights of a type: numbers of the type `operand`, in so many passes over k.
+// Large threadgroups have so many rows that decoding weights for them pays; without decoding, more of them at a time pay
+// more.
+template <typename W>
+struct product {
+    typedef half operand;
+    static constant constexpr uint passes = 1;
+    static constant constexpr uint large_rows = 128;
+};
+
+template <>
+struct product<half> {
+    typedef half operand;
+    static constant constexpr uint passes = 1;
+    static constant constexpr uint large_rows = 64;
+};
+
+template <>
+struct product<bfloat> {
+    typedef bfloat operand;
+    static constant constexpr uint passes = 2;
+    static constant constexpr uint large_rows = 64;
+};
+
+template <>
+struct product<float> {
+    typedef bfloat operand;
+    static constant constexpr uint passes = 3;
+    static constant constexpr uint large_rows = 128;
+};
+
+// Tiles of 16-bit values of which threads copy chunks.
+template <uint ROWS, uint THREADS>
+struct CopiedTile {
+    static constant constexpr uint COUNT = ROWS * CHUNKS / THREADS;
+
+    // What a thread has under way.
+    struct Fetched {
+        copy<uint4> chunks[COUNT];
+    };
+
+    // Chunk j of a thread: neighbouring threads have neighbouring chunks of a row.
+    static METAL_FUNC uint row(uint j, uint index) { return (j * THREADS + index) / CHUNKS; }
+    static METAL_FUNC uint chunk(uint j, uint index) { return (j * THREADS + index) % CHUNKS; }
+
+    static METAL_FUNC threadgroup uint4* place(threadgroup ushort* tile, uint j, uint index)
+    {
+        return reinterpret_cast<threadgroup uint4*>(tile + tile_layout::place(ROWS, row(j, index), chunk(j, index)));
+    }
+
+    // Starts copying ROWS rows, each `stride` values after the one before, from value `first` on; the last row there is
+    // `last`. Every row is aligned to a chunk.
+    static METAL_FUNC void fetch(
+        thread Fetched& fetched, threadgroup ushort* tile, device const ushort* rows, uint last, uint stride, uint first,
+        uint index)
+    {
+#pragma unroll
+        for (uint j = 0; j < COUNT; ++j) {
+            device const ushort* from = rows + ulong(min(row(j, index), last)) * stride + first + chunk(j, index) * CHUNK;
+            start(fetched.chunks[j], place(tile, j, index), reinterpret_cast<device const uint4*>(from));
+        }
+    }
+
+    // The same of rows of `stride` values at any address; zeros beyond the end of a row.
+    static METAL_FUNC void fetch_some(
+        thread Fetched& fetched, threadgroup ushort* tile, device const ushort* rows, uint last, uint stride, uint first,
+        uint index)
+    {
+        for (uint j = 0; j < COUNT; ++j) {
+            device const ushort* from = rows + ulong(min(row(j, index), last)) * stride;
+            const uint begin = first + chunk(j, index) * CHUNK;
+            uint4 values = uint4(0);
+            for (uint i = 0; i < CHUNK && begin + i < stride; ++i) {
+                values[i / 2] |= uint(from[begin + i]) << 16 * (i % 2);
+            }
+            start_with(fetched.chunks[j], place(tile, j, index), values);
+        }
+    }
+
+    static METAL_FUNC void put(thread const Fetched& fetched, threadgroup ushort* tile, uint index)
+    {
+#pragma unroll
+        for (uint j = 0; j < COUNT; ++j) {
+            finish(fetched.chunks[j], place(tile, j, index));
+        }
+        finish_copies();
+    }
+};
+
+// Two values, or what rounding them leaves out, as the bits of T.
+METAL_FUNC uint rounded(half, float2 x, bool) { return as_type<uint>(half2(x)); }
+
+METAL_FUNC uint rounded(bfloat, float2 x, bool rest)
+{
+    const bfloat2 near = bfloat2(x);
+    if (!rest) {
+        return as_type<uint>(near);
+    }
+    // An infinity leaves nothing out.
+    const float2 left = x - float2(near);
+    return as_type<uint>(bfloat2(select(left, float2(0.0f), isinf(float2(near)))));
+}
+
+// Eight of sixteen values as a chunk.
+template <typename T>
+METAL_FUNC uint4 chunk_of(wide x, uint first, bool rest)
+{
+    uint4 chunk;
+#pragma unroll
+    for (uint i = 0; i < 4; ++i) {
+        chunk[i] = rounded(T(0), float2(element(x, first + 2 * i), element(x, first + 2 * i + 1)), rest);
+    }
+    return chunk;
+}
+
+// The last `count` values of a row, from value `first` on, then zeros. Only rows of a dense type end within a sixteen.
+METAL_FUNC wide tail(device const float* row, uint first, uint count)
+{
+    wide x = splat(0.0f);
+#pragma unroll
+    for (uint i = 0; i < WIDE; ++i) {
+        set_element(x, i, i < count ? row[first + i] : 0.0f);
+    }
+    return x;
+}
+
+template <typename Block>
+METAL_FUNC wide tail(device const Block*, uint, uint)
+{
+    return splat(0.0f);
+}
+
+// Sixteen weights of a row of k from value `first` on, zeros beyond its end.
+template <typename W>
+METAL_FUNC wide sixteen(device const W* row, uint first, uint k, bool aligned)
+{
+    constexpr uint values = format<W>::values;
+    if (!format<W>::dense || first + WIDE <= k) {
+        const uint block = first / values;
+        const uint part = first % values / WIDE;
+        return format<W>::dense && aligned ? decode_aligned(row, block, part) : decode(row, block, part);
+    }
+    return first < k ? tail(row, first, k - first) : splat(0.0f);
+}
+
+// How tiles of weights are made: decoded, sixteen values of a row at a time. Neighbouring threads have neighbouring rows.
+template <typename W, uint ROWS, uint THREADS>
+struct Weights {
+    typedef typename product<W>::operand T;
+    static constant constexpr uint STEPS = ROWS * (DEPTH / WIDE) / THREADS;
+
+    struct Fetched {
+        uint4 chunks[2 * STEPS];
+    };
+
+    static METAL_FUNC void fetch(
+        thread Fetched& fetched, threadgroup ushort*, device const W* w, uint last, constant Params& params, uint first,
+        bool rest, uint index)
+    {
+#pragma unroll
+        for (uint j = 0; j < STEPS; ++j) {
+            const uint i = j * THREADS + index;
+            device const W* row = w + ulong(min(i % ROWS, last)) * row_stride<W>(params.k);
+            const wide weights = sixteen(row, first + i / ROWS * WIDE, params.k, params.aligned);
+            fetched.chunks[2 * j] = chunk_of<T>(weights, 0, rest);
+            fetched.chunks[2 * j + 1] = chunk_of<T>(weights, CHUNK, rest);
+        }
+    }
+
+    static METAL_FUNC void put(thread const Fetched& fetched, threadgroup ushort* tile, constant Params&, uint, uint index)
+    {
+#pragma unroll
+        for (uint j = 0; j < 2 * STEPS; ++j) {
+            const uint i = j / 2 * THREADS + index;
+            const uint place = tile_layout::place(ROWS, i % ROWS, 2 * (i / ROWS) + j % 2);
+            *reinterpret_cast<threadgroup uint4*>(tile + place) = fetched.chunks[j];
+        }
+    }
+};
+
+// Weights that are multiplied as they are.
+template <typename W, uint ROWS, uint THREADS>
+struct WeightsAsTheyAre {
+    typedef CopiedTile<ROWS, THREADS> Tile;
+    typedef typename Tile::Fetched Fetched;
+
+    static METAL_FUNC void fetch(
+        thread Fetched& fetched, threadgroup ushort* tile, device const W* w, uint last, constant Params& params,
+        uint first, bool, uint index)
+    {
+        device const ushort* rows = reinterpret_cast<device const ushort*>(w);
+        if (params.aligned && first + DEPTH <= params.k) {
+            Tile::fetch(fetched, tile, rows, last, params.k, first, index);
+        } else {
+            Tile::fetch_some(fetched, tile, rows, last, params.k, first, index);
+        }
+    }
+
+    static METAL_FUNC void put(
+        thread const Fetched& fetched, threadgroup ushort* tile, constant Params&, uint, uint index)
+    {
+        Tile::put(fetched, tile, index);
+    }
+};
+
+// Blocks of 32 values that begin with their scale. The threads of a SIMD group copy the blocks of their rows together, word
+// by word, to where these rows' values will be; each reads those of its row again, and decodes them in half: a half holds
+// the whole numbers up to 2048, so only the product with the scale is rounded.
+template <typename Block, uint ROWS, uint THREADS>
+struct WeightsOfBlocks {
+    // Rows of a SIMD group, and threads that share one.
+    static constant constexpr uint OWN = ROWS * 32 / THREADS;
+    static constant constexpr uint SHARE = OWN < 32 ? 32 / OWN : 1;
+    // Words of a block, and the most of them that a thread copies.
+    static constant constexpr uint WORDS = (sizeof(Block) + 3) / 4;
+    static constant constexpr uint COUNT = (OWN * WORDS + 31) / 32;
+
+    struct Fetched {
+        copy<uint> words[COUNT];
+    };
+
+    // The place of word i of those that a SIMD group copies, where the values of its rows will be.
+    static METAL_FUNC threadgroup uint* place(threadgroup ushort* tile, uint i, uint index)
+    {
+        const uint slot = tile_layout::slot(ROWS, index / 32 * OWN, OWN, i / 4);
+        return reinterpret_cast<threadgroup uint*>(tile + slot) + i % 4;
+    }
+
+    // Rows of blocks begin at multiples of four bytes when `aligned`. Then every other block begins in the middle of a word,
+    // and the last of a row is one of these.
+    static METAL_FUNC uint bytes_before(constant Params& params, uint first)
+    {
+        return params.aligned ? first / DEPTH % 2 * (sizeof(Block) % 4) : 0;
+    }
+
+    static METAL_FUNC void fetch(
+        thread Fetched& fetched, threadgroup ushort* tile, device const Block* w, uint last, constant Params& params,
+        uint first, bool, uint index)
+    {
+        const ulong stride = row_stride<Block>(params.k) * sizeof(Block);
+        device const uchar* blocks = reinterpret_cast<device const uchar*>(w + first / DEPTH);
+        if (params.aligned) {
+            blocks -= bytes_before(params, first);
+#pragma unroll
+            for (uint j = 0; j < COUNT; ++j) {
+                const uint i = j * 32 + index % 32;
+                if (i < OWN * WORDS) {
+                    device const uchar* from = blocks + min(index / 32 * OWN + i / WORDS, last) * stride + i % WORDS * 4;
+                    start(fetched.words[j], place(tile, i, index), reinterpret_cast<device const uint*>(from));
+                }
+            }
+            return;
+        }
+        for (uint j = 0; j < COUNT; ++j) {
+            const uint i = j * 32 + index % 32;
+            if (i < OWN * WORDS) {
+                device const uchar* from = blocks + min(index / 32 * OWN + i / WORDS, last) * stride + i % WORDS * 4;
+                device const ushort* pairs = reinterpret_cast<device const ushort*>(from);
+                const bool more = i % WORDS * 4 + 2 < sizeof(Block);
+                const uint word = pairs[0] | (more ? uint(pairs[1]) << 16 : 0);
+                start_with(fetched.words[j], place(tile, i, index), word);
+            }
+        }
+    }
+
+    static METAL_FUNC void put(
+        thread const Fetched& fetched, threadgroup ushort* tile, constant Params& params, uint first, uint index)
+    {
+#pragma unroll
+        for (uint j = 0; j < COUNT; ++j) {
+            const uint i = j * 32 + index % 32;
+            if (i < OWN * WORDS) {
+                finish(fetched.words[j], place(tile, i, index));
+            }
+        }
+        finish_copies();
+        simdgroup_barrier(mem_flags::mem_threadgroup);
+        const uint row = index % 32 / SHARE;
+        uint words[WORDS + 1];
+#pragma unroll
+        for (uint i = 0; i < WORDS; ++i) {
+            words[i] = *place(tile, row * WORDS + i, index);
+        }
+        words[WORDS] = 0;
+        const uint shift = 8 * bytes_before(params, first);
+        simdgroup_barrier(mem_flags::mem_threadgroup);
+
+        const half2 scale = half2(as_type<half2>(words[0] >> shift).x);
+        const half2 zero = half2(half(1024 + zero_code(Block())));
+#pragma unroll
+        for (uint j = 0; j < CHUNKS / SHARE; ++j) {
+            const uint chunk = SHARE == 1 ? j : index % SHARE * (CHUNKS / SHARE) + j;
+            uint4 values;
+#pragma unroll
+            for (uint i = 0; i < 2; ++i) {
+                const uint four = codes(words, shift + 16, Block(), chunk, i);
+                // A half with these bits is 1024 and the code.
+                const uint low = 0x64006400 | (four & 0xff) | (four & 0xff00) << 8;
+                const uint high = 0x64006400 | (four >> 16 & 0xff) | (four >> 8 & 0xff0000);
+                values[2 * i] = as_type<uint>((as_type<half2>(low) - zero) * scale);
+                values[2 * i + 1] = as_type<uint>((as_type<half2>(high) - zero) * scale);
+            }
+            const uint place = tile_layout::place(ROWS, index / 32 * OWN + row, chunk);
+            *reinterpret_cast<threadgroup uint4*>(tile + place) = values;
+        }
+    }
+
+    // Four codes of a chunk, one a byte.
+    static METAL_FUNC uint codes(thread const uint* words, uint shift, block_q4_0, uint chunk, uint i)
+    {
+        const uint four = chunk % 2 == 0 ? bytes(words, shift, i) : bytes(words, shift, 2 + i);
+        return four >> chunk / 2 * 4 & 0x0f0f0f0f;
+    }
+
+    static METAL_FUNC uint codes(thread const uint* words, uint shift, block_q8_0, uint chunk, uint i)
+    {
+        const uint low = chunk % 2 == 0 ? bytes(words, shift, i) : bytes(words, shift, 2 + i);
+        const uint high = chunk % 2 == 0 ? bytes(words, shift, 4 + i) : bytes(words, shift, 6 + i);
+        return (chunk / 2 == 0 ? low : high) ^ 0x80808080;
+    }
+
+    // The code of zero.
+    static METAL_FUNC uint zero_code(block_q4_0) { return 8; }
+    static METAL_FUNC uint zero_code(block_q8_0) { return 128; }
+
+    // Four bytes of words that begin after `shift` bits.
+    static METAL_FUNC uint bytes(thread const uint* words, uint shift, uint i)
+    {
+        const ulong both = ulong(words[i + 1]) << 32 | words[i];
+        return uint(both >> shift);
+    }
+};
+
+template <uint ROWS, uint THREADS>
+struct Weights<half, ROWS, THREADS> : WeightsAsTheyAre<half, ROWS, THREADS> {};
+
+template <uint ROWS, uint THREADS>
+struct Weights<bfloat, ROWS, THREADS> : WeightsAsTheyAre<bfloat, ROWS, THREADS> {};
+
+template <uint ROWS, uint THREADS>
+struct Weights<block_q4_0, ROWS, THREADS> : WeightsOfBlocks<block_q4_0, ROWS, THREADS> {};
+
+template <uint ROWS, uint THREADS>
+struct Weights<block_q8_0, ROWS, THREADS> : WeightsOfBlocks<block_q8_0, ROWS, THREADS> {};
+
+// ROWS x COLUMNS results by ACROSS x DOWN SIMD groups. While the tiles of one step are multiplied, those of the next are on their way to registers; they
+// are put beside the others in threadgroup memory, so that threads wait for each other once a step.
+template <typename W, uint ROWS, uint COLUMNS, uint DOWN, uint ACROSS>
+METAL_FUNC void multiply(
+    device const W* w, device const ushort* x, device const float* scale, device float* out, constant Params& params,
+    threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
+{
+    typedef typename product<W>::operand T;
+    constexpr uint THREADS = 32 * DOWN * ACROSS;
+    typedef CopiedTile<ROWS, THREADS> Rows;
+    typedef Weights<W, COLUMNS, THREADS> Columns;
+    constexpr uint X_TILE = ROWS * DEPTH;
+    constexpr uint W_TILE = COLUMNS * DEPTH;
+    // Fragments of a SIMD group.
+    constexpr uint LEFT = ROWS / DOWN / FRAGMENT;
+    constexpr uint RIGHT = COLUMNS / ACROSS / FRAGMENT;
+
+    const uint first_row = position.x * ROWS;
+    const uint first_column = position.y * COLUMNS;
+    x += ulong(first_row) * params.stride;
+    w += ulong(first_column) * row_stride<W>(params.k);
+    const uint last_column = params.columns - 1 - first_column;
+
+    sum_fragment sums[LEFT][RIGHT];
+#pragma unroll
+    for (uint i = 0; i < LEFT; ++i) {
+#pragma unroll
+        for (uint j = 0; j < RIGHT; ++j) {
+            clear(sums[i][j]);
+        }
+    }
+
+    typename Rows::Fetched x_fetched;
+    typename Columns::Fetched w_fetched;
+    Rows::fetch(x_fetched, tiles, x, ROWS - 1, params.stride, 0, index);
+    Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, 0, false, index);
+    Rows::put(x_fetched, tiles, index);
+    Columns::put(w_fetched, tiles + X_TILE, params, 0, index);
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+
+    const uint steps = product<W>::passes * (params.stride / DEPTH);
+    uint pass = 0;
+    uint first = 0;
+    const uint row = simd_group / ACROSS * (ROWS / DOWN);
+    const uint column = simd_group % ACROSS * (COLUMNS / ACROSS);
+    for (uint step = 0; step < steps; ++step) {
+        // Products of both large parts, then of the small part of x, then of that of the weights. After the last step
+        // comes what nobody needs.
+        first += DEPTH;
+        if (first == params.stride) {
+            first = 0;
+            pass = min(pass + 1, product<W>::passes - 1);
+        }
+        threadgroup ushort* next = tiles + (step + 1) % 2 * (X_TILE + W_TILE);
+        device const ushort* part = x + (pass == 1 ? ulong(params.padded) * params.stride : 0);
+        Rows::fetch(x_fetched, next, part, ROWS - 1, params.stride, first, index);
+        Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, first, pass == 2, index);
+
+        threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % 2 * (X_TILE + W_TILE));
+        threadgroup const T* w_tile = x_tile + X_TILE;
+#pragma unroll
+        for (uint chunk = 0; chunk < CHUNKS; chunk += 2) {
+            matrix_fragment<T> left[LEFT];
+            matrix_fragment<T> right[RIGHT];
+#pragma unroll
+            for (uint i = 0; i < LEFT; ++i) {
+                load_left(left[i], x_tile, ROWS, row + i * FRAGMENT, chunk);
+            }
+#pragma unroll
+            for (uint j = 0; j < RIGHT; ++j) {
+                load_right(right[j], w_tile, COLUMNS, column + j * FRAGMENT, chunk);
+            }
+#pragma unroll
+            for (uint i = 0; i < LEFT; ++i) {
+#pragma unroll
+                for (uint j = 0; j < RIGHT; ++j) {
+                    multiply_accumulate(sums[i][j], left[i], right[j]);
+                }
+            }
+        }
+
+        Rows::put(x_fetched, next, index);
+        Columns::put(w_fetched, next + X_TILE, params, first, index);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
+
+    threadgroup float* scratch = reinterpret_cast<threadgroup float*>(tiles) + simd_group * (FRAGMENT * FRAGMENT);
+#pragma unroll
+    for (uint i = 0; i < LEFT; ++i) {
+#pragma unroll
+        for (uint j = 0; j < RIGHT; ++j) {
+            const uint r = first_row + row + i * FRAGMENT;
+            const uint c = first_column + column + j * FRAGMENT;
+            if (r < params.rows && c < params.columns) {
+                store(
+                    sums[i][j], out + ulong(r) * params.columns + c, params.columns, scale + r, params.rows - r,
+                    params.columns - c, scratch, lane);
+            }
+        }
+    }
+}
+
+// out[r, c] = scale[r] * sum over i of x[r, i] * w[c, i]; w is [columns, k], out is [rows, columns]. x is one or two planes
+// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+// row of these.
+//
+// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+// have 128 bytes for each row and for each column of a piece.
+template <typename W>
+kernel void mul_mm(
+    device const W*      w      [[buffer(0)]],
+    device const ushort* x      [[buffer(1)]],
+    device const float*  scale  [[buffer(2)]],
+    device float*        out    [[buffer(3)]],
+    constant Params&     params [[buffer(4)]],
+    threadgroup ushort*  tiles  [[threadgroup(0)]],
+    uint2 position   [[threadgroup_position_in_grid]],
+    uint  index      [[thread_index_in_threadgroup]],
+    uint  simd_group [[simdgroup_index_in_threadgroup]],
+    uint  lane       [[thread_index_in_simdgroup]])
+{
+    if (LARGE) {
+        multiply<W, product<W>::large_rows, 128, 2, 2>(
+            w, x, scale, out, params, tiles, position, index, simd_group, lane);
+    } else {
+        multiply<W, 64, 64, 2, 2>(w, x, scale, out, params, tiles, position, index, simd_group, lane);
+    }
+}
+
+#define INSTANTIATE(name, type) \
+    template [[host_name("mul_mm_" #name "_f32")]] kernel decltype(mul_mm<type>) mul_mm<type>;
+METTLE_FORMATS(INSTANTIATE)

@@ -1,0 +1,725 @@
+//! Launch bindings of `metal/mul_mm.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+pub use super::types::{
+    BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
+};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint rows`: m, the rows of x that count
+    pub rows: u32,
+    /// `uint padded`: the rows that x has
+    pub padded: u32,
+    /// `uint columns`: n, the rows of the weights
+    pub columns: u32,
+    /// `uint k`: the columns of the weights: whole blocks of a quantised format
+    pub k: u32,
+    /// `uint stride`: values from one row of x to the next: k, rounded up to a multiple of 32
+    pub stride: u32,
+    /// `uint aligned`: whether each row of weights starts at a multiple of sixteen bytes, of four with blocks of 32
+    pub aligned: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 24);
+    assert!(std::mem::offset_of!(Params, rows) == 0);
+    assert!(std::mem::offset_of!(Params, padded) == 4);
+    assert!(std::mem::offset_of!(Params, columns) == 8);
+    assert!(std::mem::offset_of!(Params, k) == 12);
+    assert!(std::mem::offset_of!(Params, stride) == 16);
+    assert!(std::mem::offset_of!(Params, aligned) == 20);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `bool LARGE`, function constant 0.
+    pub large: bool,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY.with(0, self.large)
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct F32F32<'a> {
+    /// `device const float* w`.
+    pub w: &'a Buffer<f32>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32F32<'_> {
+    const KERNEL: &'static str = "mul_mm_f32_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct F16F32<'a> {
+    /// `device const half* w`.
+    pub w: &'a Buffer<half::f16>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16F32<'_> {
+    const KERNEL: &'static str = "mul_mm_f16_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Bf16F32<'a> {
+    /// `device const bfloat* w`.
+    pub w: &'a Buffer<half::bf16>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Bf16F32<'_> {
+    const KERNEL: &'static str = "mul_mm_bf16_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q4_0F32<'a> {
+    /// `device const block_q4_0* w`.
+    pub w: &'a Buffer<BlockQ4_0>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4_0F32<'_> {
+    const KERNEL: &'static str = "mul_mm_q4_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q4_1F32<'a> {
+    /// `device const block_q4_1* w`.
+    pub w: &'a Buffer<BlockQ4_1>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4_1F32<'_> {
+    const KERNEL: &'static str = "mul_mm_q4_1_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q5_0F32<'a> {
+    /// `device const block_q5_0* w`.
+    pub w: &'a Buffer<BlockQ5_0>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5_0F32<'_> {
+    const KERNEL: &'static str = "mul_mm_q5_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q5_1F32<'a> {
+    /// `device const block_q5_1* w`.
+    pub w: &'a Buffer<BlockQ5_1>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5_1F32<'_> {
+    const KERNEL: &'static str = "mul_mm_q5_1_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q8_0F32<'a> {
+    /// `device const block_q8_0* w`.
+    pub w: &'a Buffer<BlockQ8_0>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q8_0F32<'_> {
+    const KERNEL: &'static str = "mul_mm_q8_0_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q4KF32<'a> {
+    /// `device const block_q4_K* w`.
+    pub w: &'a Buffer<BlockQ4K>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q4KF32<'_> {
+    const KERNEL: &'static str = "mul_mm_q4_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q5KF32<'a> {
+    /// `device const block_q5_K* w`.
+    pub w: &'a Buffer<BlockQ5K>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q5KF32<'_> {
+    const KERNEL: &'static str = "mul_mm_q5_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
+/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
+/// row of these.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
+/// have 128 bytes for each row and for each column of a piece.
+pub struct Q6KF32<'a> {
+    /// `device const block_q6_K* w`.
+    pub w: &'a Buffer<BlockQ6K>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Q6KF32<'_> {
+    const KERNEL: &'static str = "mul_mm_q6_K_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "mul_mm_f32_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["f32", "u16"],
+        arguments: &[
+            Argument::new(0, "w", "device const float* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_f16_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["f16", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const half* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_bf16_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["bf16", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const bfloat* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q4_0_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q4_0", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q4_1_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q4_1", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q5_0_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q5_0", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q5_1_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q5_1", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q8_0_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q8_0", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q4_K_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q4_K", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q5_K_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q5_K", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_q6_K_f32",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["q6_K", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE"],
+    },
+];

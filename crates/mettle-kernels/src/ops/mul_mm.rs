@@ -1,0 +1,225 @@
+//! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
+
+use super::check::Op;
+use super::embedding::{FORMATS, kernel_part};
+use super::mul_mv::{mul_mat, reference};
+use super::round_rows::{Operand, round_rows};
+use crate::bench::{Benches, Work};
+use crate::bindings::mul_mm::{self, Constants, Params};
+use crate::cases::{Cases, Family, Tolerance};
+use crate::{Error, Result};
+use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
+
+/// Columns from which on a GPU multiplies by tiles. On an H100, with 4096 x 4096 weights, up to 32 columns took tiles 80 to
+/// 280 us for all formats but f32, and every four of them took `mul_mv` 73 to 91 us before it staged blocks.
+pub(super) const MIN_COLUMNS: usize = 16;
+
+/// Threads of a threadgroup: `THREADS` of `mul_mm.metal`.
+const THREADS: usize = 128;
+
+/// Bytes of threadgroup memory for each row and column of a threadgroup's results: two tiles of 32 16-bit values.
+const BYTES_PER_ROW: usize = 2 * 32 * 2;
+
+/// Bytes of the vectors that dense weights are loaded as.
+const VECTOR: usize = 16;
+
+/// Bytes of the words that blocks of 32 weights are loaded as.
+const WORD: usize = 4;
+
+/// How many results a threadgroup computes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Size {
+    /// 64 x 64.
+    Small,
+    /// 128 columns, and as many rows as suit the weights, for which a thread needs up to 128 registers of sums alone.
+    Large,
+}
+
+impl Size {
+    /// Large pieces halve what is read, but want two threadgroups of them, with all their registers and memory, on a compute
+    /// unit at a time, and leave GPUs partly idle when there are only a few of them.
+    fn of(device: &Device, m: usize, w: &Tensor) -> Size {
+        let (rows, columns) = Size::Large.results(w.format());
+        let large = m.div_ceil(rows) * w.rows().div_ceil(columns);
+        let memory = 2 * BYTES_PER_ROW * (rows + columns);
+        if device.limits().resident_threadgroup_memory >= memory && large >= ENOUGH_GROUPS {
+            Size::Large
+        } else {
+            Size::Small
+        }
+    }
+
+    /// Rows and columns: `large_rows` of `mul_mm.metal`.
+    fn results(self, format: Format) -> (usize, usize) {
+        match (self, format) {
+            (Size::Small, _) => (64, 64),
+            (Size::Large, Format::F16 | Format::BF16) => (64, 128),
+            (Size::Large, _) => (128, 128),
+        }
+    }
+}
+
+/// Threadgroups that keep a large GPU busy: with 4096 x 4096 weights on 132 multiprocessors, 128 large ones took 98 us where
+/// 512 small ones took 122, and 32 large ones 98 us where 64 small ones took 65.
+const ENOUGH_GROUPS: usize = 96;
+
+/// `out = x w^T` by tiles: arguments and errors as [`mul_mat`]'s.
+pub(super) fn mul_mm(
+    pass: &mut Pass,
+    op: Op,
+    w: &Tensor,
+    x: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let size = Size::of(pass.device(), x.rows(), w);
+    sized(pass, op, size, w, x, out)
+}
+
+fn sized(
+    pass: &mut Pass,
+    op: Op,
+    size: Size,
+    w: &Tensor,
+    x: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let (n, k, m) = (w.rows(), w.columns(), x.rows());
+    op.dense("w", w)?;
+    op.matrix::<f32>("x", x, m, k)?;
+    let mut out = op.matrix("out", out, m, n)?;
+    let operand = match w.format() {
+        Format::F32 | Format::BF16 => Operand::TwoBfloats,
+        _ => Operand::Half,
+    };
+    let (rows, columns) = size.results(w.format());
+    let rounded = round_rows(pass, operand, x, rows)?;
+    let vector = match w.format().block_len() {
+        1 => VECTOR,
+        _ => WORD,
+    };
+    let aligned = w.row_bytes().is_multiple_of(vector) && w.bytes().alignment() >= vector;
+    let params = Params {
+        rows: op.size("x", m)?,
+        padded: op.size("x", rounded.rows)?,
+        columns: op.size("w", n)?,
+        k: op.size("w", k)?,
+        stride: op.size("w", rounded.stride)?,
+        aligned: aligned.into(),
+    };
+    let constants = Constants {
+        large: size == Size::Large,
+    };
+    let grid = Grid::groups([m.div_ceil(rows), n.div_ceil(columns)]).threads(THREADS);
+    let (x, scale) = (&rounded.values, &rounded.scale);
+    let tiles = (rows + columns) * BYTES_PER_ROW;
+    macro_rules! dispatch {
+        ($($format:ident: $kernel:ident),*) => {
+            match w.format() {
+                $(Format::$format => {
+                    let w = &w.buffer()?;
+                    let out = &mut out;
+                    pass.dispatch(mul_mm::$kernel { w, x, scale, out, params, tiles, constants }, grid)?;
+                })*
+                format => {
+                    return Err(Error::Unsupported {
+                        op: op.0,
+                        reason: format!("weights of {format}; there are {FORMATS:?}"),
+                    });
+                }
+            }
+        };
+    }
+    dispatch!(
+        F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
+        Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
+    );
+    Ok(())
+}
+
+/// Both factors are rounded to half: each product is off by up to two times 2^-11, that is 2^-10 or 8192 steps of f32, and
+/// its mean square error is at most two times 2^-22 / 3 of its square. Halves below 2^-14, of values 2^-28 times as large as
+/// the largest of their row, have fewer bits and count less. The sums' own rounding comes on top.
+const HALVES: Tolerance = Tolerance {
+    nmse: 1.6e-7,
+    steps: 8192.0 + 64.0,
+};
+
+/// Two bfloats leave out up to 2^-18 of a value, 32 steps of f32: for weights of bf16 of x, for those of f32 of x, of the
+/// weights, and once more with the product that is not made. Tensor cores cut off what their sums cannot hold, up to a step
+/// each of the k / 16 times.
+const BFLOATS: Tolerance = Tolerance {
+    nmse: 1e-10,
+    steps: 3.0 * 32.0 + 64.0,
+};
+
+fn tolerance(format: Format) -> Tolerance {
+    match format {
+        Format::F32 | Format::BF16 => BFLOATS,
+        _ => HALVES,
+    }
+}
+
+/// The cases of `mul_mm.metal`: one row and column, tiles that are not full, several threadgroups, both sizes, steps that are
+/// not full for dense weights, and rows of very large and small values.
+pub(crate) fn family() -> Family {
+    Family::new("mul_mm", HALVES, |cases| {
+        for format in FORMATS {
+            let block = format.block_len().max(32);
+            add(cases, Size::Small, format, (1, 1, block), 1.0);
+            add(cases, Size::Small, format, (70, 66, 2 * block), 1.0);
+            add(cases, Size::Large, format, (131, 17, block), 1.0);
+            if format.block_len() == 1 {
+                add(cases, Size::Small, format, (3, 5, 45), 1.0);
+                add(cases, Size::Large, format, (9, 130, 72), 1.0);
+            }
+        }
+        for format in [Format::F32, Format::F16, Format::BF16, Format::Q4_0] {
+            add(cases, Size::Small, format, (5, 4, 64), 1e6);
+            add(cases, Size::Small, format, (5, 4, 64), 1e-30);
+        }
+    })
+    .benches(benches)
+}
+
+/// Weights of model shapes with prompts of several lengths.
+fn benches(benches: &mut Benches) {
+    for format in FORMATS {
+        for (m, n, k) in [
+            (32, 4096, 4096),
+            (512, 4096, 4096),
+            (512, 14_336, 4096),
+            (4096, 4096, 4096),
+        ] {
+            let weights = n * k / format.block_len() * format.block_bytes();
+            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+            let kernel = format!("mul_mm_{}_f32", kernel_part(format));
+            benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
+                let w = setup.weights(format, n, k)?;
+                let x = setup.values([m, k])?;
+                let mut out = setup.output(Format::F32, [m, n])?;
+                Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+            });
+        }
+    }
+}
+
+/// A case of x `[m, k]`, whose rows are `scale` times as large as activations are, and weights `[n, k]`.
+fn add(
+    cases: &mut Cases,
+    size: Size,
+    format: Format,
+    (m, n, k): (usize, usize, usize),
+    scale: f32,
+) {
+    let kernel = format!("mul_mm_{}_f32", kernel_part(format));
+    let name = format!("{size:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
+    cases.add_with(tolerance(format), kernel, name, move |run| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let mut x = run.rng().activations(m * k);
+        x.iter_mut().for_each(|x| *x *= scale);
+        let xs = run.input(&x, [m, k])?;
+        let mut out = run.output(Format::F32, [m, n])?;
+        run.pass(|pass| sized(pass, Op("mul_mat"), size, &w, &xs, &mut out))?;
+        run.check(&out, || reference(&weights, &x, k))
+    });
+}

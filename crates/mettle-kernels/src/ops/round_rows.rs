@@ -1,0 +1,220 @@
+//! Activations made ready for products of 16-bit numbers.
+
+use super::check::Op;
+use crate::Result;
+use crate::bench::{Benches, Work};
+use crate::bindings::round_rows::{Bf16, F16, Params};
+use crate::cases::{Cases, Expected, Family, Tolerance};
+use half::{bf16, f16};
+use mettle_gpu::{Buffer, Grid, Pass, Tensor};
+
+const OP: Op = Op("round_rows");
+
+/// Values that rows are padded to a multiple of: `DEPTH` of `mul_mm.metal`.
+const COLUMN_STEP: usize = 32;
+
+/// Threads of a threadgroup, which makes one row.
+const THREADS: usize = 256;
+
+/// What activations are rounded to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Operand {
+    /// One half, of rows that are scaled by powers of two: 11 bits, whatever the range of the row.
+    Half,
+    /// The sum of two bfloats: 17 bits with the range of f32.
+    TwoBfloats,
+}
+
+impl Operand {
+    fn planes(self) -> usize {
+        match self {
+            Operand::Half => 1,
+            Operand::TwoBfloats => 2,
+        }
+    }
+}
+
+/// Rows rounded by [`round_rows`].
+pub(super) struct Rounded {
+    /// The bits of halves or bfloats: `[planes, rows, stride]`.
+    pub values: Buffer<u16>,
+    /// What each row's values are to be multiplied with: `[rows]`.
+    pub scale: Buffer<f32>,
+    /// Values from one row to the next.
+    pub stride: usize,
+    /// Rows, those of zeros included.
+    pub rows: usize,
+}
+
+/// Rounds the f32 `x`, `[m, k]`. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
+/// beyond `x`.
+pub(super) fn round_rows(
+    pass: &mut Pass,
+    operand: Operand,
+    x: &Tensor,
+    row_step: usize,
+) -> Result<Rounded> {
+    let (m, k) = (x.rows(), x.columns());
+    let rows = m.next_multiple_of(row_step);
+    let stride = k.next_multiple_of(COLUMN_STEP);
+    let values = pass
+        .device()
+        .buffer::<u16>(operand.planes() * rows * stride)?;
+    let mut scale = pass.device().buffer::<f32>(rows)?;
+    let params = Params {
+        rows: OP.size("x", m)?,
+        padded: OP.size("x", rows)?,
+        columns: OP.size("x", k)?,
+        stride: OP.size("x", stride)?,
+    };
+    let x = &OP.values("x", x)?;
+    let grid = Grid::rows(rows).threads(THREADS);
+    match operand {
+        Operand::Half => {
+            let out = &mut values.cast::<f16>()?;
+            let kernel = F16 {
+                x,
+                out,
+                scale: &mut scale,
+                params,
+            };
+            pass.dispatch(kernel, grid)?;
+        }
+        Operand::TwoBfloats => {
+            let out = &mut values.cast::<bf16>()?;
+            let kernel = Bf16 {
+                x,
+                out,
+                scale: &mut scale,
+                params,
+            };
+            pass.dispatch(kernel, grid)?;
+        }
+    }
+    Ok(Rounded {
+        values,
+        scale,
+        stride,
+        rows,
+    })
+}
+
+/// The cases of `round_rows.metal`: rows of one value, of whole and broken steps, more than a threadgroup's threads, and
+/// values from subnormal numbers to infinity.
+pub(crate) fn family() -> Family {
+    Family::new("round_rows", Tolerance::EXACT, |cases| {
+        for (m, k) in [(1, 1), (3, 45), (64, 32), (5, 1037)] {
+            add(cases, Operand::Half, m, k);
+            add(cases, Operand::TwoBfloats, m, k);
+        }
+    })
+    .benches(benches)
+}
+
+/// A prompt at the width of a model of eight thousand million weights.
+fn benches(benches: &mut Benches) {
+    let (m, k) = (512, 4096);
+    for (name, operand) in [
+        ("round_rows_f16", Operand::Half),
+        ("round_rows_bf16", Operand::TwoBfloats),
+    ] {
+        let work = Work::new(m * k * (4 + 2 * operand.planes()), m * k);
+        benches.add(name, format!("m{m}_k{k}"), work, move |setup| {
+            let x = setup.values([m, k])?;
+            Ok(Box::new(move |pass| {
+                round_rows(pass, operand, &x, 64).map(|_| ())
+            }))
+        });
+    }
+}
+
+fn add(cases: &mut Cases, operand: Operand, m: usize, k: usize) {
+    let kernel = match operand {
+        Operand::Half => "round_rows_f16",
+        Operand::TwoBfloats => "round_rows_bf16",
+    };
+    cases.add(kernel, format!("m{m}_k{k}"), move |run| {
+        let mut values = run.rng().activations(m * k);
+        // Rows of all sizes that floats have; in the last one, values that are none.
+        for (row, values) in values.chunks_exact_mut(k).enumerate() {
+            let scale = [1.0, 1e6, 1e-6, 1e-42, 1e36][row % 5];
+            values.iter_mut().for_each(|value| *value *= scale);
+        }
+        if m > 4 {
+            values[(m - 1) * k] = f32::INFINITY;
+            values[m * k - 1] = f32::NAN;
+        }
+        let x = run.input(&values, [m, k])?;
+        let mut rounded = None;
+        run.pass(|pass| {
+            rounded = Some(round_rows(pass, operand, &x, 4)?);
+            Ok(())
+        })?;
+        let Some(rounded) = rounded else {
+            return Ok(());
+        };
+        let rows = rounded.rows;
+        let expected = expected(operand, &values, k, rounded.stride, rows);
+        let format = match operand {
+            Operand::Half => mettle_gpu::Format::F16,
+            Operand::TwoBfloats => mettle_gpu::Format::BF16,
+        };
+        let shape = [operand.planes() * rows, rounded.stride];
+        let out = Tensor::from_buffer(rounded.values.cast::<u8>()?, format, shape)?;
+        run.check(&out, || expected.0)?;
+        let scale =
+            Tensor::from_buffer(rounded.scale.cast::<u8>()?, mettle_gpu::Format::F32, [rows])?;
+        run.check(&scale, || expected.1)
+    });
+}
+
+/// The values and the scales that rounding gives, in f64: every step is exact or one rounding.
+fn expected(
+    operand: Operand,
+    x: &[f32],
+    k: usize,
+    stride: usize,
+    rows: usize,
+) -> (Vec<Expected>, Vec<Expected>) {
+    let plane = rows * stride;
+    let mut values = vec![Expected::exact(0.0); operand.planes() * plane];
+    let mut scales = vec![1.0; rows];
+    for (r, scale) in scales.iter_mut().enumerate() {
+        let x = x.chunks_exact(k).nth(r).unwrap_or(&[]);
+        if operand == Operand::Half {
+            let largest = x
+                .iter()
+                .fold(0.0f32, |largest, value| largest.max(value.abs()));
+            let finite = x.iter().all(|value| value.is_finite());
+            // At least the smallest normal number.
+            *scale = if finite {
+                (f64::from(largest).log2().floor() - 14.0)
+                    .max(-126.0)
+                    .exp2()
+            } else {
+                1.0
+            };
+        }
+        for (i, &value) in x.iter().enumerate() {
+            let at = r * stride + i;
+            match operand {
+                Operand::Half => {
+                    let scaled = f16::from_f64(f64::from(value) / *scale);
+                    values[at] = Expected::exact(scaled.to_f64());
+                }
+                Operand::TwoBfloats => {
+                    let large = bf16::from_f32(value);
+                    let rest = if large.is_infinite() {
+                        0.0
+                    } else {
+                        value - large.to_f32()
+                    };
+                    values[at] = Expected::exact(large.to_f64());
+                    values[plane + at] = Expected::exact(bf16::from_f32(rest).to_f64());
+                }
+            }
+        }
+    }
+    let scales = scales.into_iter().map(Expected::exact).collect();
+    (values, scales)
+}
