@@ -87,14 +87,16 @@ struct matrix {
     }
     return r;
   }
+  // All operators are friends, which only their operands find. Where a template finds an operator by its name alone, clang
+  // takes no components in its place: `x.yzx * y.zxy` would be an error.
+  template <int Columns>
+  METTLE_INLINE friend matrix<T, Columns, R> operator*(const matrix& a, const matrix<T, Columns, C>& b) {
+    matrix<T, Columns, R> r;
+    for (int c = 0; c < Columns; c++) r.columns[c] = a * b.columns[c];
+    return r;
+  }
 };
 
-template <class T, int C, int R, int K>
-METTLE_INLINE matrix<T, C, R> operator*(const matrix<T, K, R>& a, const matrix<T, C, K>& b) {
-  matrix<T, C, R> r;
-  for (int c = 0; c < C; c++) r.columns[c] = a * b.columns[c];
-  return r;
-}
 template <class T, int C, int R>
 METTLE_INLINE matrix<T, R, C> transpose(const matrix<T, C, R>& m) {
   matrix<T, R, C> r;

@@ -34,6 +34,14 @@ struct simdgroup_matrix {
   METTLE_INLINE METTLE_THREAD storage_type& thread_elements() METTLE_THREAD { return elements_; }
   METTLE_INLINE const METTLE_THREAD storage_type& thread_elements() const METTLE_THREAD { return elements_; }
 
+  // An operator takes no call site: lanes at different products written so are not told apart.
+  METTLE_INLINE friend simdgroup_matrix operator*(const METTLE_THREAD simdgroup_matrix& a,
+                                                  const METTLE_THREAD simdgroup_matrix& b) {
+    simdgroup_matrix product;
+    simdgroup_multiply(product, a, b);
+    return product;
+  }
+
  private:
   storage_type elements_;
 };
@@ -158,15 +166,6 @@ METTLE_INLINE void simdgroup_multiply(METTLE_THREAD simdgroup_matrix<D, 8, 8>& d
                                       const METTLE_THREAD simdgroup_matrix<B, 8, 8>& b,
                                       ulong site = mettle::call_site()) {
   simdgroup_multiply_accumulate(d, a, b, make_filled_simdgroup_matrix<D, 8, 8>(D(0)), site);
-}
-
-// An operator takes no call site: lanes at different products written so are not told apart.
-template <class T>
-METTLE_INLINE simdgroup_matrix<T, 8, 8> operator*(const METTLE_THREAD simdgroup_matrix<T, 8, 8>& a,
-                                                  const METTLE_THREAD simdgroup_matrix<T, 8, 8>& b) {
-  simdgroup_matrix<T, 8, 8> product;
-  simdgroup_multiply(product, a, b);
-  return product;
 }
 
 }  // namespace metal

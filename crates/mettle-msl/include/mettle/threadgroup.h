@@ -5,6 +5,9 @@
 
 namespace metal {
 
+// In a namespace of their own, so that only their operands find the operators; see matrix.h.
+namespace memory {
+
 // Which memory a barrier orders. Here every barrier orders all of it.
 enum class mem_flags : uint {
   mem_none = 0,
@@ -17,6 +20,10 @@ enum class mem_flags : uint {
 
 METTLE_INLINE constexpr mem_flags operator|(mem_flags a, mem_flags b) { return mem_flags(uint(a) | uint(b)); }
 METTLE_INLINE constexpr mem_flags operator&(mem_flags a, mem_flags b) { return mem_flags(uint(a) & uint(b)); }
+
+}  // namespace memory
+
+using memory::mem_flags;
 
 #ifdef METTLE_PTX
 METTLE_INLINE void threadgroup_barrier(mem_flags, ulong = 0) { __nvvm_bar_sync(0); }
