@@ -335,46 +335,67 @@ pub(crate) fn family() -> Family {
     .benches(benches)
 }
 
-/// One token that sees many keys, and a prompt; heads of 128 in groups of four.
+/// One token that sees many keys, and a prompt.
 fn benches(benches: &mut Benches) {
-    let (heads, kv_heads, head_size) = (32, 8, 128);
     for format in [Format::F32, Format::F16] {
         for (tokens, keys) in [(1, 1024), (1, 8192), (128, 128)] {
             let kernel = format!("attention_{}", format.name().to_lowercase());
-            let shape =
-                format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
-            let cache = 2 * keys * kv_heads * head_size * format.block_bytes();
-            // Of a prompt, a token sees half of the keys on average.
-            let seen = if tokens > 1 { keys.div_ceil(2) } else { keys };
-            let work = Work::new(
-                cache + 8 * tokens * heads * head_size,
-                4 * tokens * seen * heads * head_size,
+            // On GPUs attention_grouped has entries of its own.
+            add_bench(
+                benches,
+                kernel,
+                format,
+                tokens,
+                keys,
+                |device| match Path::of(device) {
+                    Path::Grouped(_) => Path::Group,
+                    path => path,
+                },
             );
-            benches.add(kernel, shape, work, move |setup| {
-                let q = setup.values([tokens, heads, head_size])?;
-                let shape = [keys, kv_heads, head_size];
-                let cache_k = setup.rounded(format, shape)?;
-                let cache_v = setup.rounded(format, shape)?;
-                let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
-                let positions = setup.of(&positions)?;
-                let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
-                let options = Attention {
-                    scale: 1.0 / (head_size as f32).sqrt(),
-                    window: None,
-                };
-                Ok(Box::new(move |pass| {
-                    // On GPUs attention_grouped has entries of its own.
-                    let path = match Path::of(pass.device()) {
-                        Path::Grouped(_) => Path::Group,
-                        path => path,
-                    };
-                    mapped(
-                        pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
-                    )
-                }))
-            });
         }
     }
+}
+
+/// Heads of the queries, heads of keys and values, and values of a head in bench entries: groups of four.
+pub(super) const BENCH_HEADS: (usize, usize, usize) = (32, 8, 128);
+
+/// An entry of the last `tokens` of `keys` positions.
+pub(super) fn add_bench(
+    benches: &mut Benches,
+    kernel: String,
+    format: Format,
+    tokens: usize,
+    keys: usize,
+    path: fn(&Device) -> Path,
+) {
+    let (heads, kv_heads, head_size) = BENCH_HEADS;
+    let shape = format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
+    let cache = 2 * keys * kv_heads * head_size * format.block_bytes();
+    // Tokens of a prompt see half of each other on average.
+    let seen = keys - tokens / 2;
+    let work = Work::new(
+        cache + 8 * tokens * heads * head_size,
+        4 * tokens * seen * heads * head_size,
+    );
+    benches.add(kernel, shape, work, move |setup| {
+        let q = setup.values([tokens, heads, head_size])?;
+        let shape = [keys, kv_heads, head_size];
+        let cache_k = setup.rounded(format, shape)?;
+        let cache_v = setup.rounded(format, shape)?;
+        let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
+        let positions = setup.of(&positions)?;
+        let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
+        let options = Attention {
+            scale: 1.0 / (head_size as f32).sqrt(),
+            window: None,
+        };
+        Ok(Box::new(move |pass| {
+            let path = path(pass.device());
+            mapped(
+                pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
+            )
+        }))
+    });
 }
 
 /// Runs a case.

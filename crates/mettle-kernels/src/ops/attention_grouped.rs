@@ -1,7 +1,7 @@
 //! Attention on GPUs, where the query heads of a key-value head share what is read of the cache. [`attention`](super::attention())
 //! takes it where it serves.
 
-use super::attention::{Attention, Path, Sizes, check, mapped};
+use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, check};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::attention_grouped::{self, Constants, Params};
@@ -298,7 +298,6 @@ pub(crate) fn family() -> Family {
 
 /// One token that sees many keys, and prompts; heads of 128 in groups of four.
 fn benches(benches: &mut Benches) {
-    let (heads, kv_heads, head_size) = (32, 8, 128);
     for format in [Format::F32, Format::F16] {
         for (tokens, keys) in [
             (1, 1024),
@@ -309,36 +308,12 @@ fn benches(benches: &mut Benches) {
             (512, 512),
         ] {
             let kernel = format!("attention_grouped_{}", format.name().to_lowercase());
-            let shape =
-                format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
-            let cache = 2 * keys * kv_heads * head_size * format.block_bytes();
-            // Tokens of a prompt see half of each other on average.
-            let seen = keys - tokens / 2;
-            let work = Work::new(
-                cache + 8 * tokens * heads * head_size,
-                4 * tokens * seen * heads * head_size,
-            );
-            benches.add(kernel, shape, work, move |setup| {
-                let q = setup.values([tokens, heads, head_size])?;
-                let shape = [keys, kv_heads, head_size];
-                let cache_k = setup.rounded(format, shape)?;
-                let cache_v = setup.rounded(format, shape)?;
-                let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
-                let positions = setup.of(&positions)?;
-                let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
-                let options = Attention {
-                    scale: 1.0 / (head_size as f32).sqrt(),
-                    window: None,
-                };
-                Ok(Box::new(move |pass| {
-                    let path = Path::Grouped(None);
-                    mapped(
-                        pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
-                    )
-                }))
+            add_bench(benches, kernel, format, tokens, keys, |_| {
+                Path::Grouped(None)
             });
         }
     }
+    let (heads, kv_heads, head_size) = BENCH_HEADS;
     // The results of splits as an H200 has them at 8192 keys.
     let splits = 33;
     let len = heads * splits * (PARTIAL_HEADER + head_size);
