@@ -194,15 +194,18 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 10] = [
+        const FAMILIES: [&str; 13] = [
             "add",
             "argmax",
             "attention",
+            "attention_grouped",
             "embedding",
             "kv_append",
+            "mul_mm",
             "mul_mv",
             "rms_norm",
             "rope",
+            "round_rows",
             "sample",
             "swiglu",
         ];
@@ -212,7 +215,11 @@ impl Model {
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
         known.extend(["f32", "u32", "i32", cached.as_str()].map(str::to_owned));
         catalogue::pipelines(&inner.device, |kernel| {
-            let of_cache = matches!(kernel.family, "attention" | "kv_append");
+            // The merge of grouped attention sees no cache.
+            let of_cache = matches!(
+                kernel.family,
+                "attention" | "attention_grouped" | "kv_append"
+            ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
             FAMILIES.contains(&kernel.family)
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
