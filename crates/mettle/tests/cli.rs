@@ -187,6 +187,7 @@ fn measures_kernels_and_compares_runs() {
     let entry = &report["entries"][0];
     assert_eq!(entry["bytes"], 12 * 4096);
     assert!(entry["warm"]["microseconds"].as_f64().unwrap() > 0.0);
+    assert!(entry["in_step"]["of_copy"].as_f64().unwrap() > 0.0);
     assert!(
         report["limits"]["copy_gigabytes_per_second"]
             .as_f64()

@@ -1,6 +1,8 @@
-//! Timing launches, with caches warm and with caches cold.
+//! Timing launches: with caches warm, with caches cold, and in a step.
 
-use super::Bench;
+use super::setup::Handed;
+use super::step::Steps;
+use super::{Bench, Launch};
 use crate::Result;
 use crate::ops::{roofline_copy, roofline_read};
 use mettle_gpu::{Device, Pass, Tensor};
@@ -53,12 +55,16 @@ pub struct Measured {
     pub warm: Spread,
     /// Everything put out of the caches before each launch.
     pub cold: Spread,
+    /// What a further repetition adds to a pass of many that wait for each other, each with weights and caches of its own, which are in no
+    /// cache; `None` where repetitions would not wait, or where there is only one launch's memory. What a repetition shares with the
+    /// others, the activations, is where the one before it left it. A time of the host where the device does not tell its own.
+    pub in_step: Option<Spread>,
 }
 
 /// Measures entries on a device.
 pub struct Meter<'a> {
     device: &'a Device,
-    /// How long each of the two measurements of an entry may take, beyond the fewest launches.
+    /// How long each of the measurements of an entry may take, beyond the fewest launches.
     time: Duration,
     memory: RefCell<Memory>,
 }
@@ -98,10 +104,31 @@ impl<'a> Meter<'a> {
     /// # Errors
     /// Memory running out, and failures of the launches.
     pub fn measure(&self, bench: &Bench) -> Result<Measured> {
-        self.measure_launch(bench.prepare(self.device)?)
+        let mut handed = Handed::default();
+        let (launch, own_bytes) = bench.prepare(self.device, &mut handed)?;
+        let mut launches = vec![launch];
+        let mut measured = self.measure_launch(&mut launches[0])?;
+        for _ in 1..Steps::copies(own_bytes, FLUSHED) {
+            launches.push(bench.prepare(self.device, &mut handed)?.0);
+        }
+        measured.in_step = self.in_step(&mut launches)?;
+        Ok(measured)
     }
 
-    /// Measures what `launch` records into a pass.
+    /// Measures a launch as one of many in a pass.
+    fn in_step(&self, launches: &mut [Launch]) -> Result<Option<Spread>> {
+        let mut steps = Steps::new(self.device, launches);
+        if !steps.wait_for_each_other()? {
+            return Ok(None);
+        }
+        // Devices may make a graph of a pass when it comes the second time.
+        for _ in 0..2 {
+            steps.seconds()?;
+        }
+        self.repeat(&mut || steps.seconds()).map(Some)
+    }
+
+    /// Measures what `launch` records into a pass, with its memory alone.
     ///
     /// # Errors
     /// Failures of the launches.
@@ -117,7 +144,11 @@ impl<'a> Meter<'a> {
             self.flush()?;
             once()
         })?;
-        Ok(Measured { warm, cold })
+        Ok(Measured {
+            warm,
+            cold,
+            in_step: None,
+        })
     }
 
     fn repeat(&self, once: &mut dyn FnMut() -> Result<f64>) -> Result<Spread> {

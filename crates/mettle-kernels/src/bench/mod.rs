@@ -17,13 +17,17 @@
 
 mod meter;
 mod roofline;
+mod setup;
+mod step;
 
 pub use meter::{Measured, Meter, Spread};
 pub use roofline::Roofline;
+pub use setup::Setup;
 
 use crate::Result;
-use crate::cases::{Rng, matches};
-use mettle_gpu::{Device, Format, Pass, Shape, Tensor};
+use crate::cases::matches;
+use mettle_gpu::{Device, Pass};
+use setup::Handed;
 use std::borrow::Cow;
 
 /// What a launch moves and computes at least.
@@ -80,13 +84,15 @@ impl Bench {
         self.work
     }
 
-    /// Makes its tensors.
+    /// Makes its tensors, but for those that repetitions of it hand to each other and have been made. Also says how many bytes are
+    /// this repetition's own.
     ///
     /// # Errors
     /// Memory running out.
-    fn prepare(&self, device: &Device) -> Result<Launch> {
-        let rng = Rng::labelled(0, &[&self.kernel, &self.shape]);
-        (self.prepare)(&mut Setup { device, rng })
+    fn prepare(&self, device: &Device, handed: &mut Handed) -> Result<(Launch, usize)> {
+        let mut setup = Setup::new(device, &[&self.kernel, &self.shape], handed);
+        let launch = (self.prepare)(&mut setup)?;
+        Ok((launch, setup.own_bytes()))
     }
 }
 
@@ -129,78 +135,6 @@ impl Benches {
             work,
             prepare: Box::new(prepare),
         });
-    }
-}
-
-/// What entries make their tensors with.
-pub struct Setup<'a> {
-    device: &'a Device,
-    rng: Rng,
-}
-
-impl Setup<'_> {
-    /// The device under test.
-    pub fn device(&self) -> &Device {
-        self.device
-    }
-
-    /// f32 values of a normal distribution; every 4099th repeats, so that large tensors are made quickly.
-    ///
-    /// # Errors
-    /// Memory running out.
-    pub fn values(&mut self, shape: impl Into<Shape>) -> Result<Tensor> {
-        let shape = shape.into();
-        let few = self.rng.normal(4099.min(shape.len()));
-        let values: Vec<f32> = few.iter().copied().cycle().take(shape.len()).collect();
-        Ok(Tensor::from_slice(self.device, &values, shape)?)
-    }
-
-    /// The same values rounded to a format of single values, such as F16.
-    ///
-    /// # Errors
-    /// A format of blocks, or memory running out.
-    pub fn rounded(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
-        let shape = shape.into();
-        let few = self.rng.normal(4099.min(shape.len()));
-        let mut bytes = vec![0; few.len() * format.block_bytes()];
-        crate::formats::quantize(format, &few, &mut bytes)?;
-        let total = shape.len() * format.block_bytes();
-        let bytes: Vec<u8> = bytes.iter().copied().cycle().take(total).collect();
-        let buffer = self.device.upload(&bytes)?;
-        Ok(Tensor::from_buffer(buffer, format, shape)?)
-    }
-
-    /// Random weights of `format`; rows beyond 64 repeat.
-    ///
-    /// # Errors
-    /// Columns that are not whole blocks, or memory running out.
-    pub fn weights(&mut self, format: Format, rows: usize, columns: usize) -> Result<Tensor> {
-        let some = rows.min(64);
-        let mut bytes = crate::cases::blocks(&mut self.rng, format, some * columns)?.bytes;
-        let row = bytes.len() / some;
-        bytes = bytes.iter().copied().cycle().take(rows * row).collect();
-        Ok(Tensor::quantized(
-            self.device,
-            format,
-            &bytes,
-            [rows, columns],
-        )?)
-    }
-
-    /// A tensor with these values.
-    ///
-    /// # Errors
-    /// Memory running out.
-    pub fn of<T: mettle_gpu::Scalar>(&self, values: &[T]) -> Result<Tensor> {
-        Ok(Tensor::from_slice(self.device, values, [values.len()])?)
-    }
-
-    /// A tensor to write to.
-    ///
-    /// # Errors
-    /// Memory running out.
-    pub fn output(&self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
-        Ok(Tensor::empty_as(self.device, format, shape.into())?)
     }
 }
 

@@ -43,7 +43,7 @@ pub struct Args {
     /// Take the kernels' sources from this folder, not those in the program.
     #[arg(long, value_name = "DIR")]
     sources: Option<PathBuf>,
-    /// How long each of the two measurements of an entry should take.
+    /// How long each of the three measurements of an entry should take.
     #[arg(long, value_name = "SECONDS", default_value = "0.2", value_parser = seconds)]
     time: Duration,
     /// Show the change from an earlier run, whose --json output this file holds.
@@ -77,6 +77,9 @@ struct Row {
     operations: u64,
     warm: Times,
     cold: Times,
+    /// What one costs among many that wait for each other, with weights that are in no cache; entries of files have none.
+    #[serde(default)]
+    in_step: Option<Times>,
     /// What a plain read of as many bytes takes with cold caches.
     read_microseconds: f64,
 }
@@ -93,6 +96,9 @@ struct Times {
     gigaflops: f64,
     /// The least time that the device's limits allow, over the time it took.
     roofline: f64,
+    /// Its bytes a second over those of a copy.
+    #[serde(default)]
+    of_copy: f64,
 }
 
 /// Runs the command.
@@ -235,6 +241,7 @@ fn row(
         gigabytes_per_second: work.bytes as f64 / spread.median / 1e9,
         gigaflops: work.operations as f64 / spread.median / 1e9,
         roofline: limits.seconds(work) / spread.median,
+        of_copy: work.bytes as f64 / spread.median / limits.bytes_per_second,
     };
     Row {
         kernel: kernel.to_owned(),
@@ -243,28 +250,44 @@ fn row(
         operations: work.operations,
         warm: times(measured.warm),
         cold: times(measured.cold),
+        in_step: measured.in_step.map(times),
         read_microseconds: read * 1e6,
     }
 }
 
 fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Result<()> {
-    let before: BTreeMap<(&str, &str), f64> = earlier
+    let before: BTreeMap<(&str, &str), &Row> = earlier
         .iter()
         .flat_map(|report| &report.entries)
-        .map(|row| ((&*row.kernel, &*row.shape), row.cold.microseconds))
+        .map(|row| ((&*row.kernel, &*row.shape), row))
         .collect();
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     let mut header = vec![
-        "kernel", "shape", "warm us", "cold us", "spread", "GB/s", "GFLOP/s", "of limit", "of read",
+        "kernel",
+        "shape",
+        "warm us",
+        "cold us",
+        "spread",
+        "GB/s",
+        "GFLOP/s",
+        "of limit",
+        "of read",
+        "in step us",
+        "GB/s",
+        "of copy",
     ];
     if earlier.is_some() {
-        header.push("change");
+        header.extend(["change", "in step"]);
     }
     table.set_header(header);
     for row in &report.entries {
         let cold = &row.cold;
         let spread = (cold.high - cold.low) / cold.microseconds * 100.0;
+        let in_step = |figure: fn(&Times) -> f64| match &row.in_step {
+            Some(times) => format!("{:.2}", figure(times)),
+            None => String::new(),
+        };
         let mut cells = vec![
             row.kernel.clone(),
             row.shape.clone(),
@@ -275,12 +298,24 @@ fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Res
             format!("{:.1}", cold.gigaflops),
             format!("{:.2}", cold.roofline),
             format!("{:.2}", row.read_microseconds / cold.microseconds),
+            in_step(|times| times.microseconds),
+            in_step(|times| times.gigabytes_per_second),
+            in_step(|times| times.of_copy),
         ];
         if earlier.is_some() {
-            cells.push(match before.get(&(&*row.kernel, &*row.shape)) {
-                Some(old) => format!("{:+.0} %", (cold.microseconds / old - 1.0) * 100.0),
-                None => "new".to_owned(),
-            });
+            let old = before.get(&(&*row.kernel, &*row.shape));
+            let times = [
+                (Some(cold), old.map(|old| &old.cold)),
+                (
+                    row.in_step.as_ref(),
+                    old.and_then(|old| old.in_step.as_ref()),
+                ),
+            ];
+            cells.extend(times.map(|times| match times {
+                (Some(new), Some(old)) => change(new, old),
+                (Some(_), None) => "new".to_owned(),
+                (None, _) => String::new(),
+            }));
         }
         table.add_row(cells);
     }
@@ -297,7 +332,14 @@ fn print(report: &Report, earlier: Option<&Report>, out: &mut impl Write) -> Res
     )?;
     writeln!(
         out,
-        "medians; the last columns are of launches with cold caches; the limit of an entry is the larger of its bytes at copy speed and its operations, and 'of read' is the time that a plain read of as many bytes takes, over its own"
+        "medians; the columns up to 'of read' are of launches with cold caches; the limit of an entry is the larger of its bytes at copy speed and its operations, and 'of read' is the time that a plain read of as many bytes takes, over its own; 'in step' is what one adds to a pass of many that wait for each other, each with weights of its own"
     )?;
     Ok(())
+}
+
+fn change(new: &Times, old: &Times) -> String {
+    format!(
+        "{:+.0} %",
+        (new.microseconds / old.microseconds - 1.0) * 100.0
+    )
 }

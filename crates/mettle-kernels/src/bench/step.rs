@@ -1,0 +1,80 @@
+//! What a launch costs inside a step: in a pass of many that wait for each other, which devices may run as a graph.
+
+use super::Launch;
+use crate::Result;
+use mettle_gpu::{Device, Pass};
+use std::time::Instant;
+
+/// Repetitions in a pass, at least and at most. A longer pass has twice as many.
+const MIN_REPEATS: usize = 8;
+const MAX_REPEATS: usize = 64;
+
+/// Seconds that no launch is quicker than, where the host's clock says that the longer pass was.
+const SHORTEST: f64 = 1e-9;
+
+/// Passes of many repetitions.
+pub(super) struct Steps<'a> {
+    device: &'a Device,
+    /// Repetitions with memory of their own.
+    launches: &'a mut [Launch],
+}
+
+impl<'a> Steps<'a> {
+    pub fn new(device: &'a Device, launches: &'a mut [Launch]) -> Steps<'a> {
+        Steps { device, launches }
+    }
+
+    /// How many repetitions with `own_bytes` of their own each put what they read out of caches of up to `caches` bytes before it is read
+    /// again: one if each alone is larger or has nothing of its own, and not more than a pass should have.
+    pub fn copies(own_bytes: usize, caches: usize) -> usize {
+        match own_bytes {
+            0 => 1,
+            own => caches.div_ceil(own).min(MAX_REPEATS),
+        }
+    }
+
+    /// Whether each repetition waits for the one before it.
+    pub fn wait_for_each_other(&mut self) -> Result<bool> {
+        Ok(self.pass(MIN_REPEATS)?.barriers() >= MIN_REPEATS - 1)
+    }
+
+    /// Seconds that a repetition adds to a pass: the difference between two passes, which begin and end alike.
+    pub fn seconds(&mut self) -> Result<f64> {
+        let repeats = self.launches.len().max(MIN_REPEATS);
+        let few = self.timed(repeats)?;
+        let many = self.timed(2 * repeats)?;
+        Ok(((many - few) / repeats as f64).max(SHORTEST))
+    }
+
+    fn pass(&mut self, repeats: usize) -> Result<Pass> {
+        let mut pass = self.device.pass();
+        let count = self.launches.len();
+        for i in 0..repeats {
+            (self.launches[i % count])(&mut pass)?;
+        }
+        Ok(pass)
+    }
+
+    /// Seconds of a pass by the device's clock, or the host's where the device does not tell.
+    fn timed(&mut self, repeats: usize) -> Result<f64> {
+        let pass = self.pass(repeats)?;
+        let started = Instant::now();
+        let profile = pass.submit()?.wait_profile()?;
+        let waited = started.elapsed();
+        let time = profile.gpu_time().map_or(waited, |time| time.elapsed());
+        Ok(time.as_secs_f64())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn copies_exceed_caches_and_stay_few() {
+        assert_eq!(Steps::copies(0, 100), 1);
+        assert_eq!(Steps::copies(30, 100), 4);
+        assert_eq!(Steps::copies(1000, 100), 1);
+        assert_eq!(Steps::copies(1, 1000), MAX_REPEATS);
+    }
+}
