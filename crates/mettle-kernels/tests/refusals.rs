@@ -66,6 +66,12 @@ fn rows() {
     refused("rms_norm", "eps", |p| {
         ops::rms_norm(p, &x, &f32s(&d, [6]), f32::NAN, &mut out)
     });
+    refused("rms_norm_assign", "weight", |p| {
+        ops::rms_norm_assign(p, &mut out, &f32s(&d, [4]), 1e-6)
+    });
+    refused("rms_norm_assign", "eps", |p| {
+        ops::rms_norm_assign(p, &mut out, &f32s(&d, [6]), -1e-6)
+    });
     refused("softmax", "out", |p| {
         ops::softmax(p, &x, &mut f32s(&d, [6, 4]))
     });

@@ -49,6 +49,7 @@ pub use error::{Error, Result};
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};
 pub use kv_cache::KvFormat;
 pub use memory::MemoryEstimate;
+pub use mettle_kernels::ops::Fusion;
 pub use model::{LoadOptions, Model};
 pub use score::{Score, score};
 pub use session::Session;

@@ -16,21 +16,21 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// What loading `file` with `options` and one session will take.
+    /// What loading `file` on `device` with `options` and one session will take.
     ///
     /// # Errors
     /// Those of [`Config::from_metadata`].
-    pub fn new(file: &File, options: &LoadOptions) -> Result<Self> {
+    pub fn new(file: &File, options: &LoadOptions, device: &Device) -> Result<Self> {
         let config = Config::from_metadata(file.metadata())?;
-        Ok(Self::of(file, &config, options))
+        Ok(Self::of(file, &config, options, device))
     }
 
-    pub(crate) fn of(file: &File, config: &Config, options: &LoadOptions) -> Self {
+    pub(crate) fn of(file: &File, config: &Config, options: &LoadOptions, device: &Device) -> Self {
         let context = options.context_for(config);
         Self {
             weights: file.tensors().map(|t| t.range.len() as u64).sum(),
             kv_cache: KvCache::bytes(config, context, options.kv_format),
-            scratch: Scratch::bytes(config, context, options.chunk),
+            scratch: Scratch::bytes(config, context, options.chunk_for(device)),
         }
     }
 

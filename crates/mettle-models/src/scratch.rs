@@ -12,8 +12,6 @@ pub(crate) struct Heads {
     pub(crate) rows: Tensor,
     /// `[tokens, heads, head_dim]`.
     pub(crate) heads: Tensor,
-    /// `[tokens * heads, head_dim]`, for norms over each head.
-    pub(crate) each: Tensor,
 }
 
 impl Heads {
@@ -32,7 +30,6 @@ impl Heads {
         let (tokens, count, head_dim) = (heads.shape()[0], heads.shape()[1], heads.shape()[2]);
         Ok(Self {
             rows: heads.reshape([tokens, count * head_dim])?,
-            each: heads.reshape([tokens * count, head_dim])?,
             heads,
         })
     }
@@ -49,9 +46,6 @@ pub(crate) struct Activations {
     pub(crate) normed: Tensor,
     /// What is added to the stream.
     pub(crate) projected: Tensor,
-    /// Queries and keys before a norm over each head.
-    pub(crate) raw_query: Heads,
-    pub(crate) raw_key: Heads,
     pub(crate) query: Heads,
     pub(crate) key: Heads,
     pub(crate) value: Heads,
@@ -71,8 +65,6 @@ impl Activations {
             stream: plain("residual stream", config.hidden)?,
             normed: plain("normed stream", config.hidden)?,
             projected: plain("projected", config.hidden)?,
-            raw_query: heads("queries before their norm", config.heads)?,
-            raw_key: heads("keys before their norm", config.kv_heads)?,
             query: heads("queries", config.heads)?,
             key: heads("keys", config.kv_heads)?,
             value: heads("values", config.kv_heads)?,
@@ -87,7 +79,7 @@ impl Activations {
     fn values(config: &Config) -> u64 {
         let query = config.heads as u64 * config.head_dim as u64;
         let key = config.kv_heads as u64 * config.head_dim as u64;
-        3 * config.hidden as u64 + 3 * query + 3 * key + 3 * config.feed_forward as u64
+        3 * config.hidden as u64 + 2 * query + 2 * key + 3 * config.feed_forward as u64
     }
 
     /// The memory of some of the tokens.
@@ -98,8 +90,6 @@ impl Activations {
             stream: plain(&self.stream)?,
             normed: plain(&self.normed)?,
             projected: plain(&self.projected)?,
-            raw_query: heads(&self.raw_query)?,
-            raw_key: heads(&self.raw_key)?,
             query: heads(&self.query)?,
             key: heads(&self.key)?,
             value: heads(&self.value)?,

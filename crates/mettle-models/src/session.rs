@@ -48,7 +48,7 @@ impl Session {
     pub(crate) fn new(model: Model) -> Result<Self> {
         let (device, config, options) = (model.device(), model.config(), model.options());
         let context = model.context();
-        let scratch = Scratch::new(device, config, context, options.chunk)?;
+        let scratch = Scratch::new(device, config, context, options.chunk_for(device))?;
         // Loading has checked that the context fits i32.
         let positions: Vec<i32> = (0..context as i32).collect();
         let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?.labelled("logits");

@@ -6,6 +6,7 @@ pub mod check;
 pub mod diagnostics;
 pub mod doctor;
 pub mod exec;
+mod fusion;
 pub mod generate;
 pub mod kernels;
 mod reflection;

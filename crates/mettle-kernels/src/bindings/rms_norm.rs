@@ -35,7 +35,7 @@ impl Constants {
 }
 
 /// out\[r, i\] = x\[r, i\] \* weight\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps); x and out are \[rows, columns\], weight is
-/// \[columns\]. The norm of each head's query or key is this on \[tokens \* heads, head_size\].
+/// \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct F32<'a> {
@@ -67,16 +67,57 @@ impl Binding for F32<'_> {
     }
 }
 
-pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
-    name: "rms_norm_f32",
-    family: "rms_norm",
-    file: "metal/rms_norm.metal",
-    dtypes: &["f32"],
-    arguments: &[
-        Argument::new(0, "x", "device const float* x", Access::Read),
-        Argument::new(1, "weight", "device const float* weight", Access::Read),
-        Argument::new(2, "out", "device float* out", Access::ReadWrite),
-        Argument::new(3, "params", "constant Params& params", Access::Value),
-    ],
-    constants: &["ROW_PER_THREAD"],
-}];
+/// The same in place: x is \[rows, columns\]. The norm of each head of queries or keys is this on \[tokens \* heads, head_size\].
+pub struct AssignF32<'a> {
+    /// `device float* x`.
+    pub x: &'a mut Buffer<f32>,
+    /// `device const float* weight`.
+    pub weight: &'a Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for AssignF32<'_> {
+    const KERNEL: &'static str = "rms_norm_assign_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.write(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.value(2, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "rms_norm_f32",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "weight", "device const float* weight", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_assign_f32",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "x", "device float* x", Access::ReadWrite),
+            Argument::new(1, "weight", "device const float* weight", Access::Read),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD"],
+    },
+];

@@ -88,4 +88,15 @@ impl Op {
             )),
         }
     }
+
+    /// The constant that a norm adds to a mean square.
+    pub fn eps(self, eps: f32) -> Result<f32> {
+        if eps >= 0.0 && eps.is_finite() {
+            return Ok(eps);
+        }
+        Err(self.refuse(
+            "eps",
+            format!("is {eps}, must be a number that is not negative"),
+        ))
+    }
 }

@@ -5,7 +5,7 @@
 //! a product before it is added) stays in registers, so the scratch tensors that these ops take hold something afterwards
 //! only where launches were separate. Both ways compute the same formulas and differ by rounding alone.
 
-use super::{add_assign, mul_mat, rms_norm, swiglu};
+use super::{Rope, add_assign, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu};
 use crate::Result;
 use mettle_gpu::{Pass, Tensor};
 
@@ -98,4 +98,75 @@ pub fn mul_mat_add(
 ) -> Result<()> {
     mul_mat(pass, w, x, projected)?;
     add_assign(pass, stream, projected)
+}
+
+/// RMS norms over each head of queries and of keys ("QK norm").
+#[derive(Clone, Copy, Debug)]
+pub struct HeadNorms<'a> {
+    /// f32, as many values as a head has.
+    pub query: &'a Tensor,
+    /// As `query`.
+    pub key: &'a Tensor,
+    /// Added to the mean squares.
+    pub eps: f32,
+}
+
+/// Heads as their projections made them, f32 `[tokens, heads, head_size]` each.
+#[derive(Debug)]
+pub struct ProjectedHeads<'a> {
+    /// Queries, changed in place; those of the last tokens, if there are fewer than of keys; none where only the cache is wanted.
+    pub query: Option<&'a mut Tensor>,
+    /// Keys, which are scratch memory afterwards.
+    pub key: &'a mut Tensor,
+    /// Values, as many heads as of keys.
+    pub value: &'a Tensor,
+}
+
+/// Where keys and values go: see [`kv_append()`](super::kv_append()).
+#[derive(Debug)]
+pub struct CacheRows<'a> {
+    /// F32 or F16 `[capacity, kv_heads, head_size]`.
+    pub keys: &'a mut Tensor,
+    /// As `keys`.
+    pub values: &'a mut Tensor,
+    /// i32 `[tokens]`: the row for each token, and the position that its heads are rotated by.
+    pub positions: &'a Tensor,
+}
+
+/// Normalises each head of the queries and keys where there are norms, rotates it by the position of its token, and appends keys
+/// and values to the cache, converted to its format. A token whose position lies outside the cache is rotated but not stored.
+///
+/// # Errors
+/// Those of [`rms_norm_assign`], [`rope()`](super::rope()) and [`kv_append()`](super::kv_append()).
+pub fn qk_norm_rope_append(
+    pass: &mut Pass,
+    _fusion: Fusion,
+    norms: Option<HeadNorms<'_>>,
+    rotation: &Rope,
+    heads: ProjectedHeads<'_>,
+    cache: CacheRows<'_>,
+) -> Result<()> {
+    let ProjectedHeads {
+        mut query,
+        key,
+        value,
+    } = heads;
+    let CacheRows {
+        keys,
+        values,
+        positions,
+    } = cache;
+    if let Some(norms) = norms {
+        if let Some(query) = &mut query {
+            rms_norm_assign(pass, query, norms.query, norms.eps)?;
+        }
+        rms_norm_assign(pass, key, norms.key, norms.eps)?;
+    }
+    if let Some(query) = query {
+        let tokens = positions.len();
+        let first = tokens.saturating_sub(query.shape()[0]);
+        rope(pass, query, &positions.rows_range(first..tokens)?, rotation)?;
+    }
+    rope(pass, key, positions, rotation)?;
+    kv_append(pass, key, value, keys, values, positions)
 }

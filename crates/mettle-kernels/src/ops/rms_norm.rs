@@ -4,19 +4,16 @@ use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
 use crate::bench::{Benches, Work};
-use crate::bindings::rms_norm;
+use crate::bindings::rms_norm::{self, Constants, Params};
 use crate::cases::{Expected, Family, Tolerance};
 use mettle_gpu::{Format, Pass, Tensor};
 
-const OP: Op = Op("rms_norm");
-
 /// `out[r, :] = x[r, :] * weight / sqrt(mean(x[r, :]^2) + eps)` for every row; all f32, `x` and `out` of the same rows
-/// and columns, `weight` of as many values as a row has. For the norm of each head, reshape to
-/// `[tokens * heads, head_size]` or pass `[tokens, heads, head_size]`.
+/// and columns, `weight` of as many values as a row has.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) for other formats or shapes, gaps, or an `eps` that is negative or no
-/// number; those of the launch, when `out` shares memory with an input among others.
+/// number; those of the launch, when `out` shares memory with an input among others: see [`rms_norm_assign`].
 pub fn rms_norm(
     pass: &mut Pass,
     x: &Tensor,
@@ -28,6 +25,15 @@ pub fn rms_norm(
     mapped(pass, mapping, x, weight, eps, out)
 }
 
+/// [`rms_norm()`] in place. For the norm of each head, `x` is `[tokens, heads, head_size]`.
+///
+/// # Errors
+/// As for [`rms_norm()`].
+pub fn rms_norm_assign(pass: &mut Pass, x: &mut Tensor, weight: &Tensor, eps: f32) -> Result<()> {
+    let mapping = Mapping::of(pass.device());
+    mapped_assign(pass, mapping, x, weight, eps)
+}
+
 fn mapped(
     pass: &mut Pass,
     mapping: Mapping,
@@ -36,27 +42,48 @@ fn mapped(
     eps: f32,
     out: &mut Tensor,
 ) -> Result<()> {
+    const OP: Op = Op("rms_norm");
     let (rows, columns) = (x.rows(), x.columns());
-    if !(eps >= 0.0 && eps.is_finite()) {
-        return Err(OP.refuse(
-            "eps",
-            format!("is {eps}, must be a number that is not negative"),
-        ));
-    }
-    OP.size("x", rows)?;
     let kernel = rms_norm::F32 {
         x: &OP.values("x", x)?,
         weight: &OP.vector("weight", weight, columns)?,
         out: &mut OP.matrix("out", out, rows, columns)?,
-        params: rms_norm::Params {
-            columns: OP.size("x", columns)?,
-            eps,
-        },
-        constants: rms_norm::Constants {
-            row_per_thread: mapping.row_per_thread(),
-        },
+        params: params(OP, x, eps)?,
+        constants: constants(mapping),
     };
     Ok(pass.dispatch(kernel, mapping.rows(rows, columns))?)
+}
+
+fn mapped_assign(
+    pass: &mut Pass,
+    mapping: Mapping,
+    x: &mut Tensor,
+    weight: &Tensor,
+    eps: f32,
+) -> Result<()> {
+    const OP: Op = Op("rms_norm_assign");
+    let (rows, columns) = (x.rows(), x.columns());
+    let kernel = rms_norm::AssignF32 {
+        x: &mut OP.values("x", x)?,
+        weight: &OP.vector("weight", weight, columns)?,
+        params: params(OP, x, eps)?,
+        constants: constants(mapping),
+    };
+    Ok(pass.dispatch(kernel, mapping.rows(rows, columns))?)
+}
+
+fn params(op: Op, x: &Tensor, eps: f32) -> Result<Params> {
+    op.size("x", x.rows())?;
+    Ok(Params {
+        columns: op.size("x", x.columns())?,
+        eps: op.eps(eps)?,
+    })
+}
+
+fn constants(mapping: Mapping) -> Constants {
+    Constants {
+        row_per_thread: mapping.row_per_thread(),
+    }
 }
 
 /// The cases of `rms_norm.metal`: one value, less than a sixteen, a head, rows that end within a sixteen, more sixteens
@@ -87,6 +114,15 @@ pub(crate) fn family() -> Family {
                     run.pass(|pass| mapped(pass, mapping, &xs, &weights, 1e-6, &mut out))?;
                     run.check(&out, || reference(&x, &weight, 1e-6))
                 });
+                let name = format!("{}_rows{rows}_columns{columns}", mapping.name());
+                cases.add("rms_norm_assign_f32", name, move |run| {
+                    let x = run.rng().activations(rows * columns);
+                    let weight = run.rng().normal(columns);
+                    let mut xs = run.input(&x, [rows, columns])?;
+                    let weights = run.input(&weight, [columns])?;
+                    run.pass(|pass| mapped_assign(pass, mapping, &mut xs, &weights, 1e-6))?;
+                    run.check(&xs, || reference(&x, &weight, 1e-6))
+                });
             }
             // Mean squares far below eps, where it decides, and rows of nothing but zeros.
             cases.add(
@@ -108,8 +144,22 @@ pub(crate) fn family() -> Family {
     .benches(benches)
 }
 
-/// One token and a prompt.
+/// One token and a prompt, and the heads of one token in place.
 fn benches(benches: &mut Benches) {
+    let (heads, head_size) = (32, 128);
+    let n = heads * head_size;
+    benches.add(
+        "rms_norm_assign_f32",
+        format!("rows{heads}_columns{head_size}"),
+        Work::new(8 * n + 4 * head_size, 4 * n),
+        move |setup| {
+            let mut x = setup.values([heads, head_size])?;
+            let weight = setup.values([head_size])?;
+            Ok(Box::new(move |pass| {
+                rms_norm_assign(pass, &mut x, &weight, 1e-6)
+            }))
+        },
+    );
     let columns = 4096;
     for rows in [1, 512] {
         let n = rows * columns;

@@ -1,21 +1,20 @@
 //! The transformer block that all families share.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Attention, Rope};
-
-use crate::{
-    Config, Result,
-    kv_cache::LayerCache,
-    scratch::{Activations, Heads},
-    weights::Loader,
+use mettle_kernels::ops::{
+    self, Attention, CacheRows, Fusion, HeadNorms, Norm, ProjectedHeads, Rope, SwigluScratch,
 };
+
+use crate::{Config, Result, kv_cache::LayerCache, scratch::Activations, weights::Loader};
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
 pub(super) struct Block {
     attention_norm: Tensor,
-    query: Projection,
-    key: Projection,
+    query: Tensor,
+    key: Tensor,
     value: Tensor,
+    /// Of RMS norms over each head of queries and of keys, for families that have them.
+    head_norms: Option<[Tensor; 2]>,
     attention_output: Tensor,
     feed_forward_norm: Tensor,
     gate: Tensor,
@@ -23,39 +22,22 @@ pub(super) struct Block {
     down: Tensor,
 }
 
-/// A projection to heads that are rotated afterwards.
-struct Projection {
-    weight: Tensor,
-    /// Of an RMS norm over each head, for families that have one.
-    norm: Option<Tensor>,
-}
-
 /// What is the same for all blocks of a pass.
 #[derive(Clone, Copy)]
 pub(super) struct Frame<'a> {
     pub(super) config: &'a Config,
+    pub(super) fusion: Fusion,
     pub(super) rope: &'a Rope,
     /// Of the tokens, I32.
     pub(super) positions: &'a Tensor,
 }
 
-impl Projection {
-    fn record_product(
-        &self,
-        pass: &mut Pass,
-        x: &Tensor,
-        raw: &mut Heads,
-        out: &mut Heads,
-    ) -> Result<()> {
-        let out = if self.norm.is_some() { raw } else { out };
-        Ok(ops::mul_mat(pass, &self.weight, x, &mut out.rows)?)
-    }
-
-    fn record_norm(&self, pass: &mut Pass, eps: f32, raw: &Heads, out: &mut Heads) -> Result<()> {
-        if let Some(norm) = &self.norm {
-            ops::rms_norm(pass, &raw.each, norm, eps, &mut out.each)?;
+impl Frame<'_> {
+    fn norm<'a>(&self, weight: &'a Tensor) -> Norm<'a> {
+        Norm {
+            weight,
+            eps: self.config.norm_eps,
         }
-        Ok(())
     }
 }
 
@@ -70,25 +52,19 @@ impl Block {
             ..
         } = *config;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let head_norms = config.architecture.family().head_norms;
-        let mut projection = |part: &str, heads: usize| -> Result<Projection> {
-            Ok(Projection {
-                weight: loader.matrix(&name(part), [heads * head_dim, hidden])?,
-                norm: match head_norms {
-                    true => Some(loader.vector(&name(&format!("{part}_norm")), head_dim)?),
-                    false => None,
-                },
-            })
+        let head_norms = match config.architecture.family().head_norms {
+            true => Some([
+                loader.vector(&name("attn_q_norm"), head_dim)?,
+                loader.vector(&name("attn_k_norm"), head_dim)?,
+            ]),
+            false => None,
         };
-        let (query, key) = (
-            projection("attn_q", heads)?,
-            projection("attn_k", kv_heads)?,
-        );
         Ok(Self {
             attention_norm: loader.vector(&name("attn_norm"), hidden)?,
-            query,
-            key,
+            query: loader.matrix(&name("attn_q"), [heads * head_dim, hidden])?,
+            key: loader.matrix(&name("attn_k"), [kv_heads * head_dim, hidden])?,
             value: loader.matrix(&name("attn_v"), [kv_heads * head_dim, hidden])?,
+            head_norms,
             attention_output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
             feed_forward_norm: loader.vector(&name("ffn_norm"), hidden)?,
             gate: loader.matrix(&name("ffn_gate"), [feed_forward, hidden])?,
@@ -105,80 +81,104 @@ impl Block {
         a: &mut Activations,
         cache: &mut LayerCache,
     ) -> Result<()> {
-        let (eps, rope) = (frame.config.norm_eps, frame.rope);
-        ops::rms_norm(pass, &a.stream, &self.attention_norm, eps, &mut a.normed)?;
-        // What does not depend on each other stands together, so that it can overlap.
-        self.query
-            .record_product(pass, &a.normed, &mut a.raw_query, &mut a.query)?;
-        self.key
-            .record_product(pass, &a.normed, &mut a.raw_key, &mut a.key)?;
-        ops::mul_mat(pass, &self.value, &a.normed, &mut a.value.rows)?;
-        self.query
-            .record_norm(pass, eps, &a.raw_query, &mut a.query)?;
-        self.key.record_norm(pass, eps, &a.raw_key, &mut a.key)?;
-        ops::rope(pass, &mut a.query.heads, frame.positions, rope)?;
-        ops::rope(pass, &mut a.key.heads, frame.positions, rope)?;
-        self.record_append(pass, frame, a, cache)?;
-        self.record_attention(pass, frame, a, cache)?;
-        self.record_feed_forward(pass, frame, a)
+        ops::norm_mul_mats(
+            pass,
+            frame.fusion,
+            &a.stream,
+            frame.norm(&self.attention_norm),
+            &mut a.normed,
+            &mut [
+                (&self.query, &mut a.query.rows),
+                (&self.key, &mut a.key.rows),
+                (&self.value, &mut a.value.rows),
+            ],
+        )?;
+        let heads = ProjectedHeads {
+            query: Some(&mut a.query.heads),
+            key: &mut a.key.heads,
+            value: &a.value.heads,
+        };
+        self.record_append(pass, frame, heads, cache)?;
+        self.record_output(pass, frame, a, cache)
     }
 
-    /// Records of the block what fills the cache, and nothing of its output.
-    pub(super) fn record_cache(
+    /// Records of the block what fills the cache, and its output for nothing but the last token, whose row of `a` is `last`; for
+    /// none at all without one.
+    pub(super) fn record_last(
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
         a: &mut Activations,
+        mut last: Option<&mut Activations>,
         cache: &mut LayerCache,
     ) -> Result<()> {
-        let eps = frame.config.norm_eps;
-        ops::rms_norm(pass, &a.stream, &self.attention_norm, eps, &mut a.normed)?;
-        self.key
-            .record_product(pass, &a.normed, &mut a.raw_key, &mut a.key)?;
-        ops::mul_mat(pass, &self.value, &a.normed, &mut a.value.rows)?;
-        self.key.record_norm(pass, eps, &a.raw_key, &mut a.key)?;
-        ops::rope(pass, &mut a.key.heads, frame.positions, frame.rope)?;
-        self.record_append(pass, frame, a, cache)
+        let norm = frame.norm(&self.attention_norm);
+        ops::norm_mul_mats(
+            pass,
+            frame.fusion,
+            &a.stream,
+            norm,
+            &mut a.normed,
+            &mut [
+                (&self.key, &mut a.key.rows),
+                (&self.value, &mut a.value.rows),
+            ],
+        )?;
+        if let Some(row) = &mut last {
+            ops::norm_mul_mats(
+                pass,
+                frame.fusion,
+                &row.stream,
+                norm,
+                &mut row.normed,
+                &mut [(&self.query, &mut row.query.rows)],
+            )?;
+        }
+        let heads = ProjectedHeads {
+            query: last.as_mut().map(|row| &mut row.query.heads),
+            key: &mut a.key.heads,
+            value: &a.value.heads,
+        };
+        self.record_append(pass, frame, heads, cache)?;
+        let Some(row) = last else { return Ok(()) };
+        let tokens = frame.positions.len();
+        let frame = Frame {
+            positions: &frame.positions.rows_range(tokens - 1..tokens)?,
+            ..frame
+        };
+        self.record_output(pass, frame, row, cache)
     }
 
-    /// Records the block's output for some of the tokens that [`record_cache`](Self::record_cache) has seen; `a` and the
-    /// positions of the frame are theirs.
-    pub(super) fn record_output(
-        &self,
-        pass: &mut Pass,
-        frame: Frame<'_>,
-        a: &mut Activations,
-        cache: &LayerCache,
-    ) -> Result<()> {
-        let eps = frame.config.norm_eps;
-        self.query
-            .record_product(pass, &a.normed, &mut a.raw_query, &mut a.query)?;
-        self.query
-            .record_norm(pass, eps, &a.raw_query, &mut a.query)?;
-        ops::rope(pass, &mut a.query.heads, frame.positions, frame.rope)?;
-        self.record_attention(pass, frame, a, cache)?;
-        self.record_feed_forward(pass, frame, a)
-    }
-
+    /// Records what makes rotated queries of the projected heads, and appends keys and values to the cache.
     fn record_append(
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
-        a: &Activations,
+        heads: ProjectedHeads<'_>,
         cache: &mut LayerCache,
     ) -> Result<()> {
-        let (keys, values) = (&mut cache.keys, &mut cache.values);
-        Ok(ops::kv_append(
+        let norms = self.head_norms.as_ref().map(|[query, key]| HeadNorms {
+            query,
+            key,
+            eps: frame.config.norm_eps,
+        });
+        let cache = CacheRows {
+            keys: &mut cache.keys,
+            values: &mut cache.values,
+            positions: frame.positions,
+        };
+        Ok(ops::qk_norm_rope_append(
             pass,
-            &a.key.heads,
-            &a.value.heads,
-            keys,
-            values,
-            frame.positions,
+            frame.fusion,
+            norms,
+            frame.rope,
+            heads,
+            cache,
         )?)
     }
 
-    fn record_attention(
+    /// Records what follows once queries are rotated and the cache is filled.
+    fn record_output(
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
@@ -192,38 +192,44 @@ impl Block {
                 .window
                 .map(|w| u32::try_from(w).unwrap_or(u32::MAX)),
         };
-        let (query, attended) = (&a.query.heads, &mut a.attended.heads);
-        let LayerCache { keys, values } = cache;
         ops::attention(
             pass,
-            query,
-            keys,
-            values,
+            &a.query.heads,
+            &cache.keys,
+            &cache.values,
             frame.positions,
             &options,
-            attended,
+            &mut a.attended.heads,
         )?;
-        ops::mul_mat(
+        ops::mul_mat_add(
             pass,
+            frame.fusion,
             &self.attention_output,
             &a.attended.rows,
             &mut a.projected,
+            &mut a.stream,
         )?;
-        Ok(ops::add_assign(pass, &mut a.stream, &a.projected)?)
-    }
-
-    fn record_feed_forward(
-        &self,
-        pass: &mut Pass,
-        frame: Frame<'_>,
-        a: &mut Activations,
-    ) -> Result<()> {
-        let eps = frame.config.norm_eps;
-        ops::rms_norm(pass, &a.stream, &self.feed_forward_norm, eps, &mut a.normed)?;
-        ops::mul_mat(pass, &self.gate, &a.normed, &mut a.gate)?;
-        ops::mul_mat(pass, &self.up, &a.normed, &mut a.up)?;
-        ops::swiglu(pass, &a.gate, &a.up, &mut a.activated)?;
-        ops::mul_mat(pass, &self.down, &a.activated, &mut a.projected)?;
-        Ok(ops::add_assign(pass, &mut a.stream, &a.projected)?)
+        ops::norm_swiglu(
+            pass,
+            frame.fusion,
+            &a.stream,
+            frame.norm(&self.feed_forward_norm),
+            &self.gate,
+            &self.up,
+            SwigluScratch {
+                normed: &mut a.normed,
+                gate: &mut a.gate,
+                up: &mut a.up,
+            },
+            &mut a.activated,
+        )?;
+        Ok(ops::mul_mat_add(
+            pass,
+            frame.fusion,
+            &self.down,
+            &a.activated,
+            &mut a.projected,
+            &mut a.stream,
+        )?)
     }
 }

@@ -7,9 +7,11 @@ mod qwen3;
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use mettle_gpu::{Device, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport};
+use mettle_gpu::{
+    Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport,
+};
 use mettle_kernels::catalogue;
-use mettle_kernels::ops::{self, Pairing, Rope, RopeConfig, Yarn};
+use mettle_kernels::ops::{self, Fusion, Norm, Pairing, Rope, RopeConfig, Yarn};
 
 use crate::{
     Architecture, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
@@ -24,29 +26,31 @@ use block::{Block, Frame};
 const DEFAULT_CONTEXT: usize = 4096;
 
 /// How a model is loaded.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LoadOptions {
     /// Positions of a session; what the model was trained for, but at most 4096, when absent.
     pub context: Option<usize>,
     /// How keys and values are cached.
     pub kv_format: KvFormat,
-    /// Tokens of a prompt that go through the model together, at least 1.
-    pub chunk: usize,
-}
-
-impl Default for LoadOptions {
-    fn default() -> Self {
-        Self {
-            context: None,
-            kv_format: KvFormat::default(),
-            chunk: 128,
-        }
-    }
+    /// Tokens of a prompt that go through the model together, at least 1; 512 on GPUs and 128 elsewhere, when absent.
+    pub chunk: Option<usize>,
+    /// Whether sequences of operations are fused into single launches.
+    pub fusion: Fusion,
 }
 
 impl LoadOptions {
     pub(crate) fn context_for(&self, config: &Config) -> usize {
         self.context.unwrap_or(config.context.min(DEFAULT_CONTEXT))
+    }
+
+    /// A GPU has many more threads to keep busy than a CPU, and reads all weights for each chunk; a CPU would only need more
+    /// memory that its caches do not hold.
+    pub(crate) fn chunk_for(&self, device: &Device) -> usize {
+        let usual = match device.kind() {
+            DeviceKind::Cpu => 128,
+            _ => 512,
+        };
+        self.chunk.unwrap_or(usual)
     }
 }
 
@@ -121,10 +125,10 @@ impl Model {
     ) -> Result<Self> {
         let config = Config::from_metadata(file.metadata())?;
         let context = options.context_for(&config);
-        if context == 0 || options.chunk == 0 || i32::try_from(context).is_err() {
+        let chunk = options.chunk_for(device);
+        if context == 0 || chunk == 0 || i32::try_from(context).is_err() {
             return Err(Error::Request(format!(
-                "a context of {context} positions in chunks of {} is not possible",
-                options.chunk
+                "a context of {context} positions in chunks of {chunk} is not possible"
             )));
         }
         if context > config.context {
@@ -133,7 +137,7 @@ impl Model {
                 config.context
             );
         }
-        let memory = MemoryEstimate::of(file, &config, options);
+        let memory = MemoryEstimate::of(file, &config, options, device);
         memory.check(device)?;
         let mut loader = Loader::new(device, file, loaded);
         let table = [config.vocabulary, config.hidden];
@@ -153,6 +157,7 @@ impl Model {
                 device: device.clone(),
                 options: LoadOptions {
                     context: Some(context),
+                    chunk: Some(chunk),
                     ..*options
                 },
                 config,
@@ -182,7 +187,7 @@ impl Model {
         self.inner.options.context_for(&self.inner.config)
     }
 
-    /// How it was loaded, with the context filled in.
+    /// How it was loaded, with the context and the chunk filled in.
     pub fn options(&self) -> &LoadOptions {
         &self.inner.options
     }
@@ -253,6 +258,7 @@ impl Model {
         let model = &*self.inner;
         let frame = Frame {
             config: &model.config,
+            fusion: model.options.fusion,
             rope: &model.rope,
             positions,
         };
@@ -266,16 +272,8 @@ impl Model {
         }
         match outputs {
             Outputs::All => last.record(pass, frame, activations, last_layer),
-            Outputs::None => last.record_cache(pass, frame, activations, last_layer),
-            Outputs::Last(row) => {
-                last.record_cache(pass, frame, activations, last_layer)?;
-                let tokens = positions.len();
-                let frame = Frame {
-                    positions: &positions.rows_range(tokens - 1..tokens)?,
-                    ..frame
-                };
-                last.record_output(pass, frame, row, last_layer)
-            }
+            Outputs::None => last.record_last(pass, frame, activations, None, last_layer),
+            Outputs::Last(row) => last.record_last(pass, frame, activations, Some(row), last_layer),
         }
     }
 
@@ -287,15 +285,19 @@ impl Model {
         logits: &mut Tensor,
     ) -> Result<()> {
         let model = &*self.inner;
+        let norm = Norm {
+            weight: &model.output_norm,
+            eps: model.config.norm_eps,
+        };
         let Activations { stream, normed, .. } = activations;
-        ops::rms_norm(
+        Ok(ops::norm_mul_mats(
             pass,
+            model.options.fusion,
             stream,
-            &model.output_norm,
-            model.config.norm_eps,
+            norm,
             normed,
-        )?;
-        Ok(ops::mul_mat(pass, &model.output, normed, logits)?)
+            &mut [(&model.output, logits)],
+        )?)
     }
 }
 

@@ -22,7 +22,7 @@ impl Tiny {
         let file = File::open(&path).unwrap();
         let options = LoadOptions {
             context: Some(context),
-            chunk: 8,
+            chunk: Some(8),
             ..LoadOptions::default()
         };
         let device = Device::open(Preference::Cpu).unwrap();

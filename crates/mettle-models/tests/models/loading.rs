@@ -112,8 +112,8 @@ fn all_bytes_of_the_weights_are_told() {
     let options = LoadOptions::default();
     Model::load_with(&device, &file, &options, &mut |bytes| told.push(bytes)).unwrap();
     assert_eq!(told.len(), file.tensors().count());
-    let weights = MemoryEstimate::new(&file, &options).unwrap().weights;
-    assert_eq!(told.iter().sum::<u64>(), weights);
+    let estimate = MemoryEstimate::new(&file, &options, &device).unwrap();
+    assert_eq!(told.iter().sum::<u64>(), estimate.weights);
 }
 
 #[test]
@@ -147,8 +147,11 @@ fn what_cannot_fit_is_refused_with_numbers() {
     }
 
     let (_folder, path) = temporary("m.gguf", &tiny_model().build());
-    let estimate =
-        MemoryEstimate::new(&File::open(&path).unwrap(), &LoadOptions::default()).unwrap();
+    let (file, device) = (
+        File::open(&path).unwrap(),
+        Device::open(Preference::Cpu).unwrap(),
+    );
+    let estimate = MemoryEstimate::new(&file, &LoadOptions::default(), &device).unwrap();
     let bytes: usize = tiny_model().tensors.iter().map(|t| t.data.len()).sum();
     // The context is the model's own, 64.
     assert_eq!(
@@ -162,7 +165,7 @@ fn impossible_options() {
     for (context, chunk) in [(Some(0), 8), (Some(8), 0), (Some(1 << 31), 8)] {
         let options = LoadOptions {
             context,
-            chunk,
+            chunk: Some(chunk),
             ..LoadOptions::default()
         };
         let error = load(&tiny_model(), &options).err().unwrap();

@@ -34,7 +34,7 @@ impl Fixture {
         let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
         let options = LoadOptions {
             kv_format,
-            chunk,
+            chunk: Some(chunk),
             ..LoadOptions::default()
         };
         let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();

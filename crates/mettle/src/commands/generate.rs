@@ -18,6 +18,7 @@ use mettle_models::{
 };
 use serde::Serialize;
 
+use super::fusion::FusionArgs;
 use crate::{bundled, terminal};
 
 /// What the bundled model continues when nothing else is asked for.
@@ -49,6 +50,8 @@ pub struct Args {
     /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
+    #[command(flatten)]
+    fusion: FusionArgs,
     /// Print one JSON document at the end instead of streaming the text.
     #[arg(long)]
     json: bool,
@@ -156,9 +159,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
     let load = LoadOptions {
         context: args.context,
+        fusion: args.fusion.fusion(),
         ..LoadOptions::default()
     };
-    let memory = MemoryEstimate::new(&file, &load)?;
+    let memory = MemoryEstimate::new(&file, &load, &device)?;
     let name = args
         .model
         .as_ref()

@@ -11,6 +11,7 @@ use mettle_models::gguf::File;
 use mettle_models::{LoadOptions, Model, Tokenizer};
 use serde::Serialize;
 
+use super::fusion::FusionArgs;
 use crate::{bundled, terminal};
 
 /// Options of `mettle score`.
@@ -27,6 +28,8 @@ pub struct Args {
     /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
+    #[command(flatten)]
+    fusion: FusionArgs,
     /// Machine-readable output: one JSON document.
     #[arg(long)]
     json: bool,
@@ -58,6 +61,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         &file,
         &LoadOptions {
             context: args.context,
+            fusion: args.fusion.fusion(),
             ..LoadOptions::default()
         },
     )?;
