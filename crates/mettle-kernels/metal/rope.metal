@@ -1,8 +1,10 @@
 // Rotary position embedding (Su et al., "RoFormer", 2021).
 
 #include <metal_stdlib>
+#include <mettle/rotary.h>
 
 using namespace metal;
+using namespace mettle_kernels;
 
 struct Params {
     uint heads;
@@ -11,20 +13,6 @@ struct Params {
     uint interleaved; // 1: pairs are (2i, 2i + 1); 0: pairs are (i, i + dims / 2)
     float scale;      // of the rotated values: the attention factor of YaRN, else 1
 };
-
-// position * frequency, less a multiple of 2 pi, within [-pi, pi].
-//
-// The product of two f32 is exact as a sum of two f32, and 2 pi is taken in two parts, so that the angle is as exact as
-// an f32 of its size can be whatever the position: at position 32768 a rounded product is off by a thousandth.
-static float reduced_angle(int position, float frequency)
-{
-    const float p = float(position);
-    const float angle = p * frequency;
-    const float rest = fma(p, frequency, -angle);
-    const float turns = rint(angle * 0.15915494f);
-    const float upper = fma(turns, -6.28318548f, angle);
-    return fma(turns, 1.74845553e-7f, upper) + rest;
-}
 
 // In place, for every token t, head h and pair i < dims / 2 with elements a and b:
 //   a' = scale * (a cos(angle) - b sin(angle)),  b' = scale * (a sin(angle) + b cos(angle))
@@ -43,17 +31,12 @@ kernel void rope_f32(
 {
     const uint pair = thread_position.x;
     const uint token = thread_position.y;
-    const float angle = reduced_angle(positions[token], frequencies[pair]);
-    const float c = params.scale * precise::cos(angle);
-    const float s = params.scale * precise::sin(angle);
-
-    const uint first = params.interleaved ? 2 * pair : pair;
-    const uint second = params.interleaved ? 2 * pair + 1 : pair + params.dims / 2;
+    const Turn turn = turn_at(positions[token], frequencies[pair], params.scale);
+    const uint2 at = pair_at(pair, params.dims, params.interleaved != 0);
     for (uint head = thread_position.z; head < params.heads; head += grid.z) {
-        device float* at = x + (ulong(token) * params.heads + head) * params.head_size;
-        const float a = at[first];
-        const float b = at[second];
-        at[first] = a * c - b * s;
-        at[second] = a * s + b * c;
+        device float* values = x + (ulong(token) * params.heads + head) * params.head_size;
+        const float2 pair_turned = turned(float2(values[at.x], values[at.y]), turn);
+        values[at.x] = pair_turned.x;
+        values[at.y] = pair_turned.y;
     }
 }

@@ -1,7 +1,10 @@
 //! What ops do not accept is refused before anything is launched, naming the op and the argument.
 
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
-use mettle_kernels::ops::{self, Attention, Pairing, Rope, RopeConfig, Sampling};
+use mettle_kernels::ops::{
+    self, Attention, CacheRows, Fusion, HeadNorms, Pairing, ProjectedHeads, Rope, RopeConfig,
+    Sampling,
+};
 use mettle_kernels::{Error, Result};
 
 fn device() -> Device {
@@ -143,6 +146,67 @@ fn rotation() {
     });
     refused("rope", "positions", |p| {
         ops::rope(p, &mut f32s(&d, [2, 4, 32]), &i32s(&d, 3), &rope)
+    });
+}
+
+#[test]
+fn heads() {
+    /// What goes into the op, all of it right at first: two tokens of 6 and 2 heads of 32, and a cache of nine rows.
+    struct Call {
+        query: Tensor,
+        key: Tensor,
+        value: Tensor,
+        norms: [Tensor; 2],
+        eps: f32,
+        keys: Tensor,
+        values: Tensor,
+        positions: Tensor,
+    }
+    let d = device();
+    let rope = Rope::new(&d, &RopeConfig::new(Pairing::HalfSplit, 32, 1e4)).unwrap();
+    let check = |argument, change: fn(&Device, &mut Call)| {
+        let mut call = Call {
+            query: f32s(&d, [2, 6, 32]),
+            key: f32s(&d, [2, 2, 32]),
+            value: f32s(&d, [2, 2, 32]),
+            norms: [f32s(&d, [32]), f32s(&d, [32])],
+            eps: 1e-6,
+            keys: f32s(&d, [9, 2, 32]),
+            values: f32s(&d, [9, 2, 32]),
+            positions: i32s(&d, 2),
+        };
+        change(&d, &mut call);
+        let [query, key] = &call.norms;
+        let eps = call.eps;
+        refused("qk_norm_rope_append", argument, |p| {
+            let norms = Some(HeadNorms { query, key, eps });
+            let heads = ProjectedHeads {
+                query: Some(&mut call.query),
+                key: &mut call.key,
+                value: &call.value,
+            };
+            let cache = CacheRows {
+                keys: &mut call.keys,
+                values: &mut call.values,
+                positions: &call.positions,
+            };
+            ops::qk_norm_rope_append(p, Fusion::On, norms, &rope, heads, cache)
+        });
+    };
+    check("query", |d, call| call.query = f32s(d, [3, 6, 32]));
+    check("query", |d, call| call.query = f32s(d, [2, 6, 34]));
+    check("query", |d, call| call.query = f32s(d, [2, 192]));
+    check("key", |d, call| call.key = f32s(d, [2, 64]));
+    check("key", |d, call| call.key = f32s(d, [2, 2, 30]));
+    check("value", |d, call| call.value = f32s(d, [2, 3, 32]));
+    check("query_norm", |d, call| call.norms[0] = f32s(d, [6, 32]));
+    check("key_norm", |d, call| call.norms[1] = f32s(d, [31]));
+    check("eps", |_, call| call.eps = -1e-6);
+    check("cache_k", |d, call| call.keys = f32s(d, [9, 3, 32]));
+    check("cache_v", |d, call| call.values = f32s(d, [8, 2, 32]));
+    check("positions", |d, call| call.positions = i32s(d, 3));
+    check("", |d, call| {
+        call.keys = i32s(d, 9 * 64).reshape([9, 2, 32]).unwrap();
     });
 }
 

@@ -10,6 +10,7 @@ pub mod embedding;
 pub mod kv_append;
 pub mod mul_mm;
 pub mod mul_mv;
+pub mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
@@ -29,6 +30,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     kv_append::CATALOGUE,
     mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
+    qk_norm_rope_append::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,
     rope::CATALOGUE,

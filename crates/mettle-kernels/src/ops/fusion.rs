@@ -5,6 +5,8 @@
 //! a product before it is added) stays in registers, so the scratch tensors that these ops take hold something afterwards
 //! only where launches were separate. Both ways compute the same formulas and differ by rounding alone.
 
+use super::mapping::Mapping;
+use super::qk_norm_rope_append::launch;
 use super::{Rope, add_assign, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu};
 use crate::Result;
 use mettle_gpu::{Pass, Tensor};
@@ -137,15 +139,21 @@ pub struct CacheRows<'a> {
 /// and values to the cache, converted to its format. A token whose position lies outside the cache is rotated but not stored.
 ///
 /// # Errors
-/// Those of [`rms_norm_assign`], [`rope()`](super::rope()) and [`kv_append()`](super::kv_append()).
+/// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format; [`Error::Argument`](crate::Error::Argument) for
+/// other formats or shapes or gaps, heads smaller than the rotated part, or an `eps` that is negative or no number; those of the
+/// launch, when a tensor that is written shares memory with another argument among others.
 pub fn qk_norm_rope_append(
     pass: &mut Pass,
-    _fusion: Fusion,
+    fusion: Fusion,
     norms: Option<HeadNorms<'_>>,
     rotation: &Rope,
     heads: ProjectedHeads<'_>,
     cache: CacheRows<'_>,
 ) -> Result<()> {
+    if fusion == Fusion::On {
+        let mapping = Mapping::of(pass.device());
+        return launch(pass, mapping, norms, rotation, heads, cache);
+    }
     let ProjectedHeads {
         mut query,
         key,

@@ -13,6 +13,7 @@ pub mod kv_append;
 mod mapping;
 mod mul_mm;
 pub mod mul_mv;
+mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
@@ -46,6 +47,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         kv_append::family(),
         mul_mm::family(),
         mul_mv::family(),
+        qk_norm_rope_append::family(),
         rms_norm::family(),
         roofline::family(),
         rope::family(),

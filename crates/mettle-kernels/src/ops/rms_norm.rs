@@ -179,7 +179,7 @@ fn benches(benches: &mut Benches) {
     }
 }
 
-fn reference(x: &[f32], weight: &[f32], eps: f32) -> Vec<Expected> {
+pub(super) fn reference(x: &[f32], weight: &[f32], eps: f32) -> Vec<Expected> {
     x.chunks_exact(weight.len())
         .flat_map(|row| {
             let squares: f64 = row.iter().map(|&x| f64::from(x).powi(2)).sum();

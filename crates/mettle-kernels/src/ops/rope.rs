@@ -117,10 +117,10 @@ impl Yarn {
 /// before it is reduced to one turn, so the rotation is exact to f32 at any position.
 #[derive(Clone, Debug)]
 pub struct Rope {
-    frequencies: Buffer<f32>,
-    dims: usize,
-    interleaved: bool,
-    scale: f32,
+    pub(super) frequencies: Buffer<f32>,
+    pub(super) dims: usize,
+    pub(super) interleaved: bool,
+    pub(super) scale: f32,
 }
 
 impl Rope {
@@ -331,11 +331,15 @@ fn check(
     let places = run.input(&positions, [tokens])?;
     let prepared = Rope::new(run.device(), config)?;
     run.pass(|pass| mapped(pass, mapping, &mut xs, &places, &prepared))?;
-    run.check(&xs, || reference(&x, heads, head_size, &positions, config))
+    run.check(&xs, || {
+        let x = x.iter().map(|&x| Expected::exact(x)).collect();
+        reference(x, heads, head_size, &positions, config)
+    })
 }
 
-fn reference(
-    x: &[f32],
+/// Rotates what is expected of `[tokens, heads, head_size]` values.
+pub(super) fn reference(
+    mut x: Vec<Expected>,
     heads: usize,
     head_size: usize,
     positions: &[i32],
@@ -343,25 +347,22 @@ fn reference(
 ) -> Vec<Expected> {
     let frequencies = config.frequencies();
     let scale = f64::from(config.attention_factor() as f32);
-    let mut expected: Vec<Expected> = x.iter().map(|&x| Expected::exact(x)).collect();
-    for (row, values) in x.chunks_exact(head_size).enumerate() {
+    for (row, values) in x.chunks_exact_mut(head_size).enumerate() {
         for (i, &frequency) in frequencies.iter().enumerate() {
             let (first, second) = match config.pairing {
                 Pairing::Interleaved => (2 * i, 2 * i + 1),
                 Pairing::HalfSplit => (i, i + config.dims / 2),
             };
-            let (a, b) = (f64::from(values[first]), f64::from(values[second]));
+            let (a, b) = (values[first].value(), values[second].value());
             // The frequency is an f32 by definition, as in the models' own code.
             let angle = f64::from(positions[row / heads]) * f64::from(frequency as f32);
             let (sin, cos) = angle.sin_cos();
             let magnitude = scale * (a.abs() + b.abs());
-            expected[row * head_size + first] =
-                Expected::near(scale * (a * cos - b * sin), magnitude);
-            expected[row * head_size + second] =
-                Expected::near(scale * (a * sin + b * cos), magnitude);
+            values[first] = Expected::near(scale * (a * cos - b * sin), magnitude);
+            values[second] = Expected::near(scale * (a * sin + b * cos), magnitude);
         }
     }
-    expected
+    x
 }
 
 #[cfg(test)]

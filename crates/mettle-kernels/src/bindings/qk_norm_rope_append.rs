@@ -1,0 +1,235 @@
+//! Launch bindings of `metal/qk_norm_rope_append.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint tokens`.
+    pub tokens: u32,
+    /// `uint query_tokens`: the last of the tokens, which have queries
+    pub query_tokens: u32,
+    /// `uint query_heads`.
+    pub query_heads: u32,
+    /// `uint kv_heads`.
+    pub kv_heads: u32,
+    /// `uint head_size`.
+    pub head_size: u32,
+    /// `uint dims`: rotated dimensions of a head, even; the rest are not rotated
+    pub dims: u32,
+    /// `uint capacity`: rows of each cache
+    pub capacity: u32,
+    /// `uint interleaved`: 1: pairs are (2i, 2i + 1); 0: pairs are (i, i + dims / 2)
+    pub interleaved: u32,
+    /// `uint normed`: whether heads are normalised
+    pub normed: u32,
+    /// `float scale`: of the rotated values: the attention factor of YaRN, else 1
+    pub scale: f32,
+    /// `float eps`: of the norms
+    pub eps: f32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 44);
+    assert!(std::mem::offset_of!(Params, tokens) == 0);
+    assert!(std::mem::offset_of!(Params, query_tokens) == 4);
+    assert!(std::mem::offset_of!(Params, query_heads) == 8);
+    assert!(std::mem::offset_of!(Params, kv_heads) == 12);
+    assert!(std::mem::offset_of!(Params, head_size) == 16);
+    assert!(std::mem::offset_of!(Params, dims) == 20);
+    assert!(std::mem::offset_of!(Params, capacity) == 24);
+    assert!(std::mem::offset_of!(Params, interleaved) == 28);
+    assert!(std::mem::offset_of!(Params, normed) == 32);
+    assert!(std::mem::offset_of!(Params, scale) == 36);
+    assert!(std::mem::offset_of!(Params, eps) == 40);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `bool ROW_PER_THREAD`, function constant 0.
+    pub row_per_thread: bool,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY.with(0, self.row_per_thread)
+    }
+}
+
+/// For every token t and its heads x of query, key and value, each of head_size values:
+/// query = rotated(normed(query)),  cache_k\[positions\[t\]\] = rotated(normed(key)),  cache_v\[positions\[t\]\] = value
+/// where normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
+/// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
+/// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
+/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\]; without norms their weights are not read.
+///
+/// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
+/// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
+pub struct F32<'a> {
+    /// `device float* query`.
+    pub query: &'a mut Buffer<f32>,
+    /// `device const float* key`.
+    pub key: &'a Buffer<f32>,
+    /// `device const float* value`.
+    pub value: &'a Buffer<f32>,
+    /// `device const float* query_norm`.
+    pub query_norm: &'a Buffer<f32>,
+    /// `device const float* key_norm`.
+    pub key_norm: &'a Buffer<f32>,
+    /// `device const float* frequencies`.
+    pub frequencies: &'a Buffer<f32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `device float* cache_k`.
+    pub cache_k: &'a mut Buffer<f32>,
+    /// `device float* cache_v`.
+    pub cache_v: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32<'_> {
+    const KERNEL: &'static str = "qk_norm_rope_append_f32";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::QK_NORM_ROPE_APPEND
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.write(0, "query", self.query);
+        args.read(1, "key", self.key);
+        args.read(2, "value", self.value);
+        args.read(3, "query_norm", self.query_norm);
+        args.read(4, "key_norm", self.key_norm);
+        args.read(5, "frequencies", self.frequencies);
+        args.read(6, "positions", self.positions);
+        args.write(7, "cache_k", self.cache_k);
+        args.write(8, "cache_v", self.cache_v);
+        args.value(9, "params", &self.params);
+    }
+}
+
+/// For every token t and its heads x of query, key and value, each of head_size values:
+/// query = rotated(normed(query)),  cache_k\[positions\[t\]\] = rotated(normed(key)),  cache_v\[positions\[t\]\] = value
+/// where normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
+/// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
+/// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
+/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\]; without norms their weights are not read.
+///
+/// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
+/// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
+pub struct F16<'a> {
+    /// `device float* query`.
+    pub query: &'a mut Buffer<f32>,
+    /// `device const float* key`.
+    pub key: &'a Buffer<f32>,
+    /// `device const float* value`.
+    pub value: &'a Buffer<f32>,
+    /// `device const float* query_norm`.
+    pub query_norm: &'a Buffer<f32>,
+    /// `device const float* key_norm`.
+    pub key_norm: &'a Buffer<f32>,
+    /// `device const float* frequencies`.
+    pub frequencies: &'a Buffer<f32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `device half* cache_k`.
+    pub cache_k: &'a mut Buffer<half::f16>,
+    /// `device half* cache_v`.
+    pub cache_v: &'a mut Buffer<half::f16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16<'_> {
+    const KERNEL: &'static str = "qk_norm_rope_append_f16";
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::QK_NORM_ROPE_APPEND
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.write(0, "query", self.query);
+        args.read(1, "key", self.key);
+        args.read(2, "value", self.value);
+        args.read(3, "query_norm", self.query_norm);
+        args.read(4, "key_norm", self.key_norm);
+        args.read(5, "frequencies", self.frequencies);
+        args.read(6, "positions", self.positions);
+        args.write(7, "cache_k", self.cache_k);
+        args.write(8, "cache_v", self.cache_v);
+        args.value(9, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "qk_norm_rope_append_f32",
+        family: "qk_norm_rope_append",
+        file: "metal/qk_norm_rope_append.metal",
+        dtypes: &["f32", "i32"],
+        arguments: &[
+            Argument::new(0, "query", "device float* query", Access::ReadWrite),
+            Argument::new(1, "key", "device const float* key", Access::Read),
+            Argument::new(2, "value", "device const float* value", Access::Read),
+            Argument::new(
+                3,
+                "query_norm",
+                "device const float* query_norm",
+                Access::Read,
+            ),
+            Argument::new(4, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(
+                5,
+                "frequencies",
+                "device const float* frequencies",
+                Access::Read,
+            ),
+            Argument::new(6, "positions", "device const int* positions", Access::Read),
+            Argument::new(7, "cache_k", "device float* cache_k", Access::ReadWrite),
+            Argument::new(8, "cache_v", "device float* cache_v", Access::ReadWrite),
+            Argument::new(9, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD"],
+    },
+    catalogue::Kernel {
+        name: "qk_norm_rope_append_f16",
+        family: "qk_norm_rope_append",
+        file: "metal/qk_norm_rope_append.metal",
+        dtypes: &["f32", "i32", "f16"],
+        arguments: &[
+            Argument::new(0, "query", "device float* query", Access::ReadWrite),
+            Argument::new(1, "key", "device const float* key", Access::Read),
+            Argument::new(2, "value", "device const float* value", Access::Read),
+            Argument::new(
+                3,
+                "query_norm",
+                "device const float* query_norm",
+                Access::Read,
+            ),
+            Argument::new(4, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(
+                5,
+                "frequencies",
+                "device const float* frequencies",
+                Access::Read,
+            ),
+            Argument::new(6, "positions", "device const int* positions", Access::Read),
+            Argument::new(7, "cache_k", "device half* cache_k", Access::ReadWrite),
+            Argument::new(8, "cache_v", "device half* cache_v", Access::ReadWrite),
+            Argument::new(9, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD"],
+    },
+];
