@@ -7,7 +7,7 @@ use std::{
 
 use mettle_kernels::ops;
 
-use crate::{Error, Result, Session, Tokenizer};
+use crate::{Error, Launches, Result, Session, Tokenizer};
 
 /// How the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -87,6 +87,8 @@ pub struct Stats {
     pub decode_tokens: usize,
     /// Time of these passes.
     pub decode_time: Duration,
+    /// Launches of the last of these passes, if there was any.
+    pub decode_launches: Option<Launches>,
 }
 
 impl Stats {
@@ -176,6 +178,7 @@ pub fn generate(
         }
         id = session.step(&options.sampling)?;
         out.stats.decode_tokens += 1;
+        out.stats.decode_launches = Some(session.launches());
     }
     out.stats.decode_time = start.elapsed();
     let rest = stream.finish();

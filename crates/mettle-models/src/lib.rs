@@ -52,5 +52,5 @@ pub use memory::MemoryEstimate;
 pub use mettle_kernels::ops::Fusion;
 pub use model::{LoadOptions, Model};
 pub use score::{Score, score};
-pub use session::Session;
+pub use session::{Launches, Session};
 pub use tokenizer::{TokenStream, Tokenizer};

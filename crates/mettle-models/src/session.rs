@@ -30,6 +30,16 @@ pub struct Session {
     all_logits: Option<Tensor>,
     /// Time by kernel of the passes so far, where it was asked for.
     profile: Option<Profile>,
+    launches: Launches,
+}
+
+/// What a pass is made of.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Launches {
+    /// Launches of kernels.
+    pub count: usize,
+    /// How many of them wait for those before.
+    pub barriers: usize,
 }
 
 /// What a pass is to compute behind the blocks.
@@ -64,6 +74,7 @@ impl Session {
             logits,
             all_logits: None,
             profile: None,
+            launches: Launches::default(),
             scratch,
             model,
         })
@@ -82,6 +93,11 @@ impl Session {
     /// The time by kernel since [`start_profile`](Self::start_profile).
     pub fn profile(&self) -> Option<&Profile> {
         self.profile.as_ref()
+    }
+
+    /// Launches of the last pass: over a chunk of a prompt, or over one token.
+    pub fn launches(&self) -> Launches {
+        self.launches
     }
 
     /// Tokens read so far.
@@ -263,6 +279,10 @@ impl Session {
         if let Want::Token(sampling) = want {
             self.record_draw(&mut pass, sampling, position)?;
         }
+        self.launches = Launches {
+            count: pass.len(),
+            barriers: pass.barriers(),
+        };
         pass.profile(self.profile.is_some());
         let times = pass.submit()?.wait_profile()?;
         if let Some(profile) = &mut self.profile {

@@ -43,6 +43,23 @@ fn generates_from_the_bundled_model() {
 }
 
 #[test]
+fn fusions_can_be_switched_off() {
+    let generate = |max_tokens, options: &[&str]| {
+        let prompt = ["--greedy", "--prompt", "In the beginning"];
+        let fixed = ["generate", "--json", "--max-tokens", max_tokens];
+        json(&run(&[&fixed[..], &prompt, options].concat()))
+    };
+    let (fused, separate) = (generate("8", &[]), generate("8", &["--no-fusion"]));
+    assert_eq!(fused["ids"], separate["ids"]);
+    for count in ["count", "barriers"] {
+        let count = |report: &Value| report["decode_launches"][count].as_u64().unwrap();
+        assert!(count(&fused) < count(&separate), "{fused} {separate}");
+    }
+    let single = generate("1", &[]);
+    assert!(single["decode_launches"].is_null(), "{single}");
+}
+
+#[test]
 fn the_same_seed_draws_the_same_text() {
     let draw = |seed: &str| {
         let report = json(&run(&[

@@ -43,8 +43,8 @@ impl LoadOptions {
         self.context.unwrap_or(config.context.min(DEFAULT_CONTEXT))
     }
 
-    /// A GPU has many more threads to keep busy than a CPU, and reads all weights for each chunk; a CPU would only need more
-    /// memory that its caches do not hold.
+    /// A GPU needs many tokens to be busy with the weights that it has read; a CPU is busy with few, and what it computes for more of
+    /// them would not stay in its caches.
     pub(crate) fn chunk_for(&self, device: &Device) -> usize {
         let usual = match device.kind() {
             DeviceKind::Cpu => 128,
@@ -199,22 +199,24 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 13] = [
+        const FAMILIES: [&str; 11] = [
             "add",
             "argmax",
             "attention",
             "attention_grouped",
             "embedding",
-            "kv_append",
             "mul_mm",
             "mul_mv",
             "rms_norm",
-            "rope",
             "round_rows",
             "sample",
             "swiglu",
         ];
         let inner = &*self.inner;
+        let of_fusion: &[&str] = match inner.options.fusion {
+            Fusion::On => &["qk_norm_rope_append"],
+            Fusion::Off => &["kv_append", "rope"],
+        };
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
@@ -223,10 +225,10 @@ impl Model {
             // The merge of grouped attention sees no cache.
             let of_cache = matches!(
                 kernel.family,
-                "attention" | "attention_grouped" | "kv_append"
+                "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            FAMILIES.contains(&kernel.family)
+            (FAMILIES.contains(&kernel.family) || of_fusion.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
                 && dtypes.all(|dtype| known.contains(&dtype))
         })

@@ -2,26 +2,13 @@
 //!
 //! The model belongs to the command line's crate; where this crate is on its own, these tests say that they are skipped.
 
-use std::path::PathBuf;
-
 use mettle_gpu::{Device, Preference};
 use mettle_models::{
     GenerateOptions, KvFormat, LoadOptions, Model, Sampling, Tokenizer, generate, gguf::File, score,
 };
 use safetensors::SafeTensors;
 
-use crate::support::{decoded, fixture, nmse, temporary, values_of};
-
-fn asset(name: &str) -> Option<PathBuf> {
-    let path = [env!("CARGO_MANIFEST_DIR"), "..", "mettle", "assets", name]
-        .iter()
-        .collect::<PathBuf>();
-    if !path.exists() {
-        println!("skipped: {} is not there", path.display());
-        return None;
-    }
-    Some(path)
-}
+use crate::support::{asset, decoded, fixture, nmse, temporary, values_of};
 
 fn load(file: &File) -> Model {
     let device = Device::open(Preference::Cpu).unwrap();

@@ -4,6 +4,7 @@ mod bad_input;
 mod bundled;
 mod chat;
 mod config;
+mod fusion;
 mod fuzz;
 mod generate;
 mod gguf;

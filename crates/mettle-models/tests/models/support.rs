@@ -320,3 +320,15 @@ pub fn decoded(file: &File) -> Builder {
     }
     builder
 }
+
+/// A file of the command line's crate; where this crate is on its own, says that the test is skipped.
+pub fn asset(name: &str) -> Option<PathBuf> {
+    let path = [env!("CARGO_MANIFEST_DIR"), "..", "mettle", "assets", name]
+        .iter()
+        .collect::<PathBuf>();
+    if !path.exists() {
+        println!("skipped: {} is not there", path.display());
+        return None;
+    }
+    Some(path)
+}

@@ -124,7 +124,15 @@ struct Report<'a> {
     prompt_tokens_per_second: f64,
     decode_tokens_per_second: f64,
     time_to_first_token_seconds: f64,
+    decode_launches: Option<StepLaunches>,
     memory: Memory,
+}
+
+/// Launches of a decode step.
+#[derive(Serialize)]
+struct StepLaunches {
+    count: usize,
+    barriers: usize,
 }
 
 /// Bytes that were estimated before loading.
@@ -193,6 +201,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
         screen.write(token.text);
     })?;
     screen.finish()?;
+    if let Some(launches) = done.stats.decode_launches {
+        tracing::info!(
+            launches = launches.count,
+            barriers = launches.barriers,
+            "a token's pass"
+        );
+    }
 
     if args.json {
         let report = report(&args, &name, &device, &memory, &prompt, &ids, &done);
@@ -344,6 +359,10 @@ fn report<'a>(
         prompt_tokens_per_second: done.stats.prompt_rate(),
         decode_tokens_per_second: done.stats.decode_rate(),
         time_to_first_token_seconds: done.stats.time_to_first_token().as_secs_f64(),
+        decode_launches: done.stats.decode_launches.map(|launches| StepLaunches {
+            count: launches.count,
+            barriers: launches.barriers,
+        }),
         memory: Memory {
             weights: memory.weights,
             kv_cache: memory.kv_cache,

@@ -1,0 +1,142 @@
+//! Fused and separate launches compute the same, and how many launches there are.
+
+use std::collections::BTreeMap;
+use std::fmt::Write;
+
+use mettle_gpu::{Device, Preference};
+use mettle_models::{Fusion, KvFormat, LoadOptions, Model, gguf::File};
+use safetensors::SafeTensors;
+
+use crate::support::{asset, fixture, nmse, values_of};
+
+/// The largest error of logits with fusions against those without.
+const ALLOWED: f64 = 1e-10;
+
+fn load(file: &File, fusion: Fusion, chunk: usize) -> Model {
+    let device = Device::open(Preference::Cpu).unwrap();
+    let options = LoadOptions {
+        kv_format: KvFormat::F32,
+        chunk: Some(chunk),
+        fusion,
+        ..LoadOptions::default()
+    };
+    Model::load(&device, file, &options).unwrap()
+}
+
+/// Logits by every way through the model: of all tokens of a chunk, of one token after the other, and of the last token of a text
+/// that is read in two chunks.
+fn logits(file: &File, fusion: Fusion, tokens: &[u32]) -> Vec<f32> {
+    let model = load(file, fusion, tokens.len() / 2 + 1);
+    let mut session = model.session().unwrap();
+    let mut logits = Vec::new();
+    session
+        .forward_each(tokens, |_, row| logits.extend_from_slice(row))
+        .unwrap();
+    session.clear();
+    for &id in &tokens[..8] {
+        logits.extend(session.forward(&[id]).unwrap().to_vec::<f32>().unwrap());
+    }
+    session.clear();
+    logits.extend(session.forward(tokens).unwrap().to_vec::<f32>().unwrap());
+    logits
+}
+
+fn agree(name: &str, file: &File, tokens: &[u32]) {
+    let [fused, separate] = [Fusion::On, Fusion::Off].map(|fusion| logits(file, fusion, tokens));
+    let error = nmse(&fused, &separate);
+    println!("{name}: NMSE {error:.2e} with fusions against without");
+    assert!(error <= ALLOWED, "{name}: {error:e}");
+}
+
+/// Both architectures, plain and quantised weights, a window, and scaled frequencies.
+#[test]
+fn fusions_change_nothing_in_small_models() {
+    for name in [
+        "llama-gqa2-f32",
+        "llama-rope-scaled-f16",
+        "llama-window-f32",
+        "llama-gqa4-q8_0",
+        "qwen3-tied-f32",
+        "qwen3-untied-q8_0",
+        "qwen3-tied-mixed",
+    ] {
+        let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
+        let answers = SafeTensors::deserialize(&bytes).unwrap();
+        let tokens: Vec<u32> = values_of(answers.tensor("tokens").unwrap().data());
+        agree(name, &file, &tokens);
+    }
+}
+
+#[test]
+fn fusions_change_nothing_in_the_bundled_model() {
+    for kind in ["q8_0", "q4_0"] {
+        let Some(path) = asset(&format!("mettle-kjv-{kind}.gguf")) else {
+            return;
+        };
+        let tokens: Vec<u32> = (0..40).map(|i| 3 + 37 * i).collect();
+        agree(kind, &File::open(path).unwrap(), &tokens);
+    }
+}
+
+/// Launches of the pass over one token, by kernel: with fusions, and without.
+fn launches(name: &str) -> String {
+    let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+    let mut kernels: BTreeMap<String, [u64; 2]> = BTreeMap::new();
+    let mut totals = [(0, 0); 2];
+    for (way, fusion) in [Fusion::On, Fusion::Off].into_iter().enumerate() {
+        let model = load(&file, fusion, 8);
+        let mut session = model.session().unwrap();
+        session.forward(&[1, 2, 3]).unwrap();
+        session.start_profile();
+        session.forward(&[4]).unwrap();
+        for (kernel, time) in session.profile().unwrap().kernels() {
+            kernels.entry(kernel.to_owned()).or_default()[way] = time.calls;
+        }
+        let launches = session.launches();
+        totals[way] = (launches.count, launches.barriers);
+    }
+    let mut table = String::new();
+    let mut row = |what: &str, [fused, separate]: [u64; 2]| {
+        writeln!(table, "{what:30} {fused:5} {separate:8}").unwrap();
+    };
+    for (kernel, calls) in kernels {
+        row(&kernel, calls);
+    }
+    row("all", totals.map(|(count, _)| count as u64));
+    row("that wait", totals.map(|(_, barriers)| barriers as u64));
+    table
+}
+
+/// What a token costs in launches on the CPU device: a Llama of two blocks, and a Qwen3 of three. On GPUs attention takes a second one
+/// where it splits the keys.
+#[test]
+fn launches_of_a_token() {
+    insta::assert_snapshot!(launches("llama-gqa2-f32"), @"
+    add_assign_f32                     4        4
+    attention_f32                      2        2
+    embedding_f32                      1        1
+    kv_append_f32                      0        2
+    mul_mv_f32_f32                    15       15
+    qk_norm_rope_append_f32            2        0
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    swiglu_f32                         2        2
+    all                               31       35
+    that wait                         24       26
+    ");
+    insta::assert_snapshot!(launches("qwen3-untied-q8_0"), @"
+    add_assign_f32                     6        6
+    attention_f32                      3        3
+    embedding_q8_0                     1        1
+    kv_append_f32                      0        3
+    mul_mv_q8_0_f32                   22       22
+    qk_norm_rope_append_f32            3        0
+    rms_norm_assign_f32                0        6
+    rms_norm_f32                       7        7
+    rope_f32                           0        6
+    swiglu_f32                         3        3
+    all                               45       57
+    that wait                         35       41
+    ");
+}
