@@ -90,7 +90,10 @@ fn launches(name: &str) -> String {
         session.forward(&[1, 2, 3]).unwrap();
         session.start_profile();
         session.forward(&[4]).unwrap();
+        let prepared = model.pipelines();
         for (kernel, time) in session.profile().unwrap().kernels() {
+            let known = prepared.iter().any(|pipeline| pipeline.kernel == kernel);
+            assert!(known, "{kernel} is not among the pipelines of the model");
             kernels.entry(kernel.to_owned()).or_default()[way] = time.calls;
         }
         let launches = session.launches();

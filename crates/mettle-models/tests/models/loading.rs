@@ -160,6 +160,18 @@ fn what_cannot_fit_is_refused_with_numbers() {
     );
 }
 
+/// A model says how it was loaded, and what that takes is what was estimated.
+#[test]
+fn options_that_are_absent_are_filled_in() {
+    let model = load(&tiny_model(), &LoadOptions::default()).unwrap();
+    let options = *model.options();
+    assert_eq!((options.context, options.chunk), (Some(64), Some(128)));
+    assert_eq!(
+        load(&tiny_model(), &options).unwrap().memory(),
+        model.memory()
+    );
+}
+
 #[test]
 fn impossible_options() {
     for (context, chunk) in [(Some(0), 8), (Some(8), 0), (Some(1 << 31), 8)] {
