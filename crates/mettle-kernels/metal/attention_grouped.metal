@@ -1,17 +1,23 @@
 // Causal attention on GPUs, where the query heads of a key-value head share what is read of the cache.
 //
 // A SIMD group computes HEADS query heads of one token. It reads rows of the cache sixteen bytes a lane, so that a few
-// neighbouring lanes read a row together, and keeps KEYS rows of keys and of values on their way for each of them. The
-// softmax is computed online (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018).
+// neighbouring lanes read a row together, and has KEYS rows of keys or of values on their way for each of them at any
+// time: the next keys are asked for while values are added up. The softmax is computed online (Milakov and
+// Gimelshein, "Online normalizer calculation for softmax", 2018), in powers of two.
 //
-// Few tokens: the keys of a token are split over threadgroups, whose results meet in a second launch, and over the SIMD
-// groups of each. A second launch and not the last threadgroup to finish, since Metal before 3.2 does not order memory
-// between threadgroups. Many tokens: each SIMD group has a token of its own and goes through all keys; those of a
+// Few tokens: the keys of a token are dealt out to threadgroups, and to the SIMD groups of each, a step at a time. So what a
+// SIMD group begins with does not depend on where the token is, and is asked for before that is known. The results of
+// threadgroups meet in a second launch, and not in the last threadgroup to finish, since Metal before 3.2 does not order
+// memory between threadgroups. Many tokens: each SIMD group has a token of its own and goes through all keys; those of a
 // threadgroup go through the same ones at about the same time, so that caches serve all but the first.
 
 #include <metal_stdlib>
 
+#include "mettle/memory.h"
+#include "mettle/row_lanes.h"
+
 using namespace metal;
+using namespace mettle_kernels;
 
 // Values of a head: whole vectors of sixteen bytes, at least eight, at most MAX_HEAD_SIZE values.
 constant uint HEAD_SIZE [[function_constant(0)]];
@@ -38,31 +44,22 @@ constant uint HEADS [[function_constant(1)]];
 constant constexpr uint MAX_HEAD_SIZE = 256;
 constant constexpr uint MAX_HEADS = 4;
 constant constexpr uint MAX_SIMD_GROUPS = 4;
-constant constexpr uint LANES = 32;
 
-// Rows of keys, and as many of values, that a lane has on their way at a time.
-constant constexpr uint KEYS = 4;
-
-// Floats that meet in threadgroup memory, at most: f16 heads of 128, four of them, of the two rows of lanes of four SIMD
-// groups; or f32 heads of 256.
-constant constexpr uint SCRATCH = 4096;
-
-// Keys of a split, at least: a launch of few keys is not worth many threadgroups.
-constant constexpr uint MIN_SHARE = 128;
-
-// Splits have multiples of so many keys, so that the SIMD groups of a threadgroup have equal shares, nearly.
-constant constexpr uint SHARE_STEP = 8;
+// Floats of a SIMD group in threadgroup memory, at most: its queries while it attends, then the sums of its rows of lanes. That is
+// four heads of 256, or of 128 in two rows of lanes, or of 64 in four.
+constant constexpr uint SCRATCH = 1024;
 
 // Floats before the values of a partial result: its highest score, the sum of its weights, and two that align the rest.
 constant constexpr uint PARTIAL_HEADER = 4;
 
 struct Params {
     uint heads;       // of the queries
-    uint kv_heads;    // divides heads: query head h reads key and value head h / (heads / kv_heads)
+    uint kv_heads;    // query head h reads key and value head h / group
+    uint group;       // heads / kv_heads, which is whole
     uint capacity;    // rows of the caches
     uint window;      // keys that a query sees, its own included; 0: all
     uint tokens;
-    uint splits;      // of the keys of a token, at most
+    uint splits;      // of the keys of a token
     uint token_each;  // whether each SIMD group has a token of its own; there is one split then
     float scale;      // of the scores, usually 1 / sqrt(HEAD_SIZE)
 };
@@ -73,17 +70,14 @@ struct Keys {
     uint end;
 };
 
-static Keys visible(uint position, uint window)
+// None for a position outside the cache.
+static Keys visible(int position, constant Params& params)
 {
-    const uint end = position + 1;
-    return Keys{window != 0 && end > window ? end - window : 0, end};
-}
-
-// Keys of each split but the last, which has the rest; splits behind it have none.
-static uint share_of(Keys keys, uint splits)
-{
-    const uint even = (keys.end - keys.first + splits - 1) / splits;
-    return max((even + SHARE_STEP - 1) / SHARE_STEP * SHARE_STEP, MIN_SHARE);
+    if (position < 0 || uint(position) >= params.capacity) {
+        return Keys{0, 0};
+    }
+    const uint end = uint(position) + 1;
+    return Keys{params.window != 0 && end > params.window ? end - params.window : 0, end};
 }
 
 // The place of a partial result.
@@ -92,173 +86,63 @@ static ulong partial_at(constant Params& params, uint token, uint head, uint spl
     return ((ulong(token) * params.heads + head) * params.splits + split) * (HEAD_SIZE + PARTIAL_HEADER);
 }
 
-METAL_FUNC float4 load_four(device const float* p) { return *reinterpret_cast<device const float4*>(p); }
-
 METAL_FUNC void store_four(device float* p, float4 x) { *reinterpret_cast<device float4*>(p) = x; }
 
-// Sixteen bytes of a row of the cache and the values in them.
-template <typename T>
-struct Vector;
-
-template <>
-struct Vector<float> {
-    static constant constexpr uint values = 4;
-    uint4 bits;
-    METAL_FUNC float value(uint i) const { return as_type<float>(bits[i]); }
-};
-
-template <>
-struct Vector<half> {
-    static constant constexpr uint values = 8;
-    uint4 bits;
-    METAL_FUNC float value(uint i) const { return float(as_type<half2>(bits[i / 2])[i % 2]); }
-};
-
-template <typename T>
-METAL_FUNC Vector<T> load_vector(device const T* p)
-{
-    return Vector<T>{*reinterpret_cast<device const uint4*>(p)};
-}
-
-// How a SIMD group reads rows of the cache: `row` neighbouring lanes read one together, each `vectors` vectors of it.
-struct Spread {
-    uint row;
-    uint vectors;
-};
-
-template <typename T>
-static Spread spread()
-{
-    const uint n = HEAD_SIZE / Vector<T>::values;
-    return Spread{n > 16 ? 32u : n > 8 ? 16u : 8u, (n + LANES - 1) / LANES};
-}
-
-// Vectors of a lane, at most: of f32 heads of 256. And the values in them, of any format.
-constant constexpr uint MAX_VECTORS = 2;
-constant constexpr uint MAX_VALUES = 8;
+// How much higher a score may be than the one that weights are relative to, as a logarithm to base 2.
+constant constexpr float SLACK = 8.0f;
 
 // What a SIMD group knows so far. A lane has sums over the keys that its row of lanes reads, of the columns that it
 // reads, for each head; and of the softmax what belongs to one head, the same for a part of each row of lanes.
 struct State {
     float sums[MAX_HEADS * MAX_VALUES];
-    float highest;  // of the scores
+    float highest;  // the score that weights are relative to, a logarithm to base 2; the highest is SLACK more at most
     float total;    // of the weights that the lane has computed
 };
 
-// The head whose softmax a lane has: the lanes of a row are shared out among the heads in order.
-static uint head_of_lane(uint row, uint lane) { return lane % row / (row / HEADS); }
-
-// The largest x of the lanes that have the same head.
-METAL_FUNC float max_of_head(float x, uint row)
-{
-#pragma unroll
-    for (uint offset = 1; offset < LANES; offset *= 2) {
-        if (offset < row / HEADS || offset >= row) {
-            x = max(x, simd_shuffle_xor(x, ushort(offset)));
-        }
-    }
-    return x;
-}
-
-// The sum of x over the lanes that have the same head.
-METAL_FUNC float sum_of_head(float x, uint row)
-{
-#pragma unroll
-    for (uint offset = 1; offset < LANES; offset *= 2) {
-        if (offset < row / HEADS || offset >= row) {
-            x += simd_shuffle_xor(x, ushort(offset));
-        }
-    }
-    return x;
-}
-
-// Lanes whose numbers differ by `offset` exchange: the lower gets the sum of both `low`, the upper that of both `high`.
-template <typename V>
-METAL_FUNC V exchange(V low, V high, uint offset, uint lane)
-{
-    const bool upper = (lane & offset) != 0;
-    const V kept = upper ? high : low;
-    const V given = upper ? low : high;
-    return kept + simd_shuffle_xor(given, ushort(offset));
-}
-
-// Adds up each of x[h][j], for key j of head h, over each row of lanes. Instead of all sums every lane gets its share, in
-// the order of the lanes: lanes exchange halves of what they have, then quarters, until one sum is left, of which the lanes
-// that are too many have copies. Only rows of eight lanes have two left, for four heads.
-METAL_FUNC float2 sum_rows(thread const float4* x, uint row, uint lane)
-{
-    uint offset = row / 2;
-    float4 keys = x[0];
-    if (HEADS == 4) {
-        const float4 first = exchange(x[0], x[2], offset, lane);
-        const float4 second = exchange(x[1], x[3], offset, lane);
-        offset /= 2;
-        keys = exchange(first, second, offset, lane);
-        offset /= 2;
-    } else if (HEADS == 2) {
-        keys = exchange(x[0], x[1], offset, lane);
-        offset /= 2;
-    }
-    const float2 two = exchange(keys.xy, keys.zw, offset, lane);
-    offset /= 2;
-    if (offset == 0) {
-        return two;
-    }
-    float sum = exchange(two.x, two.y, offset, lane);
-#pragma unroll
-    for (uint copies = 1; copies < 8; copies *= 2) {
-        if (copies < offset) {
-            sum += simd_shuffle_xor(sum, ushort(copies));
-        }
-    }
-    return float2(sum, 0.0f);
-}
-
-// What a lane reads of each row: the columns that its vectors begin at, and those of the queries for them. Lanes without any
-// read the first ones; their queries are zero, and nobody asks for their sums.
-struct Columns {
-    uint first[MAX_VECTORS];
-    float queries[MAX_HEADS * MAX_VALUES];
-};
-
-// q is the first head of the token, `last_head` the last that there is behind it: those beyond it are as it is.
+// The place of four queries: of head h, for part e of the vectors i of all lanes of a row, which lie side by side.
 template <typename T>
-METAL_FUNC Columns load_queries(device const float* q, uint last_head, uint lane)
+METAL_FUNC uint queries_at(uint h, uint i, uint e, uint lane)
 {
-    constexpr uint values = Vector<T>::values;
-    const Spread lanes = spread<T>();
-    Columns columns;
+    const Spread lanes = spread<T>(HEAD_SIZE);
+    return ((h * lanes.vectors + i) * (Vector<T>::values / 4) + e) * lanes.row + lane % lanes.row;
+}
+
+// Puts the queries where `queries_at` says. q is the first head of the token, `last_head` the last that there is behind it: those
+// beyond it are as it is.
+template <typename T>
+METAL_FUNC void load_queries(threadgroup float4* queries, device const float* q, uint last_head, uint lane)
+{
+    const Spread lanes = spread<T>(HEAD_SIZE);
+    const uint rows = LANES / lanes.row;
+    // Rows of lanes take turns.
 #pragma unroll
-    for (uint i = 0; i < lanes.vectors; ++i) {
-        const uint column = (lane % lanes.row + i * lanes.row) * values;
-        const bool there = column < HEAD_SIZE;
-        columns.first[i] = there ? column : 0;
+    for (uint n = 0; n < (HEADS * lanes.vectors + rows - 1) / rows; ++n) {
+        const uint hi = n * rows + lane / lanes.row;
+        const uint h = hi / lanes.vectors;
+        const uint i = hi % lanes.vectors;
+        if (h >= HEADS) {
+            break;
+        }
+        const uint column = (lane % lanes.row + i * lanes.row) * Vector<T>::values;
 #pragma unroll
-        for (uint h = 0; h < HEADS; ++h) {
-            device const float* from = q + min(h, last_head) * HEAD_SIZE + columns.first[i];
-#pragma unroll
-            for (uint e = 0; e < values; e += 4) {
-                const float4 four = load_four(from + e);
-#pragma unroll
-                for (uint f = 0; f < 4; ++f) {
-                    columns.queries[h * MAX_VALUES + i * values + e + f] = there ? four[f] : 0.0f;
-                }
-            }
+        for (uint e = 0; e < Vector<T>::values / 4; ++e) {
+            queries[queries_at<T>(h, i, e, lane)] = column < HEAD_SIZE
+                ? load_as<float4>(q + min(h, last_head) * HEAD_SIZE + column, e)
+                : float4(0.0f);
         }
     }
-    return columns;
 }
 
 // Attends to the keys begin, begin + 1, ... of those before `end` in steps: as many as the SIMD group reads at a time, then
-// again `step` further. k and v are the first rows of the key-value head, `stride` values apart. `weights` is the SIMD
-// group's own: KEYS for each row and head.
+// again `step` further. `keys` and `key_values` are the first ones, or on their way. `weights` is the SIMD group's own: KEYS for
+// each row and head. `scale` makes scores of products, to base 2.
 template <typename T>
 METAL_FUNC State attend(
-    thread const Columns& columns, device const T* k, device const T* v, ulong stride, float scale, uint begin, uint end,
-    uint step, uint lane, threadgroup float4* weights)
+    Rows<T> keys, device const T* k, device const T* v, uint stride, threadgroup const float4* queries,
+    float scale, uint begin, uint end, uint step, uint lane, threadgroup float4* weights)
 {
     constexpr uint values = Vector<T>::values;
-    const Spread lanes = spread<T>();
+    const Spread lanes = spread<T>(HEAD_SIZE);
     const uint row = lanes.row;
     const uint rows = LANES / row;
     const uint row_index = lane / row;
@@ -270,35 +154,32 @@ METAL_FUNC State attend(
     State state = {};
     state.highest = -INFINITY;
     for (uint start = begin; start < end; start += step) {
-        // Keys beyond the last are the last again, without weight.
-        Vector<T> keys[KEYS * MAX_VECTORS];
-        Vector<T> key_values[KEYS * MAX_VECTORS];
-#pragma unroll
-        for (uint j = 0; j < KEYS; ++j) {
-            const ulong at = ulong(min(start + j * rows + row_index, end - 1)) * stride;
-#pragma unroll
-            for (uint i = 0; i < lanes.vectors; ++i) {
-                keys[j * MAX_VECTORS + i] = load_vector(k + at + columns.first[i]);
-                key_values[j * MAX_VECTORS + i] = load_vector(v + at + columns.first[i]);
-            }
-        }
+        const Rows<T> key_values = load_rows(v, stride, start, end - 1, HEAD_SIZE, lane);
 
         float4 products[MAX_HEADS] = {};
 #pragma unroll
-        for (uint j = 0; j < KEYS; ++j) {
+        for (uint i = 0; i < lanes.vectors; ++i) {
 #pragma unroll
-            for (uint i = 0; i < lanes.vectors; ++i) {
+            for (uint e = 0; e < values / 4; ++e) {
 #pragma unroll
-                for (uint e = 0; e < values; ++e) {
-                    const float value = keys[j * MAX_VECTORS + i].value(e);
+                for (uint h = 0; h < HEADS; ++h) {
+                    const float4 query = queries[queries_at<T>(h, i, e, lane)];
 #pragma unroll
-                    for (uint h = 0; h < HEADS; ++h) {
-                        products[h][j] = fma(columns.queries[h * MAX_VALUES + i * values + e], value, products[h][j]);
+                    for (uint j = 0; j < KEYS; ++j) {
+#pragma unroll
+                        for (uint f = 0; f < 4; ++f) {
+                            const float value = keys.vectors[j * MAX_VECTORS + i].value(4 * e + f);
+                            products[h][j] = fma(query[f], value, products[h][j]);
+                        }
                     }
                 }
             }
         }
-        float2 scores = sum_rows(products, row, lane);
+        // Keys beyond the last are the last again, without weight.
+        if (start + step < end) {
+            keys = load_rows(k, stride, start + step, end - 1, HEAD_SIZE, lane);
+        }
+        float2 scores = sum_rows(products, row, HEADS, lane);
 
         float highest = -INFINITY;
 #pragma unroll
@@ -307,9 +188,10 @@ METAL_FUNC State attend(
             scores[i] = key < end ? scale * scores[i] : -INFINITY;
             highest = max(highest, scores[i]);
         }
-        highest = max(state.highest, max_of_head(highest, row));
-        if (simd_any(highest > state.highest)) {
-            const float correction = precise::exp(state.highest - highest);
+        highest = max(state.highest, max_of_head(highest, row, HEADS));
+        // Weights may be as large as 2^SLACK before sums are made relative to a higher score.
+        if (simd_any(highest > state.highest + SLACK)) {
+            const float correction = precise::exp2(state.highest - highest);
             state.highest = highest;
             state.total *= correction;
 #pragma unroll
@@ -324,7 +206,7 @@ METAL_FUNC State attend(
         threadgroup float* own = reinterpret_cast<threadgroup float*>(weights) + row_index * HEADS * KEYS + first_score;
 #pragma unroll
         for (uint i = 0; i < scores_of_lane; ++i) {
-            const float weight = precise::exp(scores[i] - state.highest);
+            const float weight = precise::exp2(scores[i] - state.highest);
             state.total += weight;
             own[i] = weight;
         }
@@ -340,7 +222,8 @@ METAL_FUNC State attend(
 #pragma unroll
                     for (uint e = 0; e < values; ++e) {
                         const uint to = h * MAX_VALUES + i * values + e;
-                        state.sums[to] = fma(of_keys[j], key_values[j * MAX_VECTORS + i].value(e), state.sums[to]);
+                        const float value = key_values.vectors[j * MAX_VECTORS + i].value(e);
+                        state.sums[to] = fma(of_keys[j], value, state.sums[to]);
                     }
                 }
             }
@@ -348,7 +231,7 @@ METAL_FUNC State attend(
         simdgroup_barrier(mem_flags::mem_threadgroup);
     }
 
-    state.total = sum_of_head(state.total, row) / float(copies);
+    state.total = sum_of_head(state.total, row, HEADS) / float(copies);
     return state;
 }
 
@@ -357,7 +240,7 @@ template <typename T>
 METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uint lane)
 {
     constexpr uint values = Vector<T>::values;
-    const Spread lanes = spread<T>();
+    const Spread lanes = spread<T>(HEAD_SIZE);
 #pragma unroll
     for (uint i = 0; i < lanes.vectors; ++i) {
         const uint column = (lane % lanes.row + i * lanes.row) * values;
@@ -376,19 +259,21 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 }
 
 // out[t, h, :] = sum over visible keys j of softmax_j(scale * q[t, h, :] . k[j, h', :]) * v[j, h', :] with
-// h' = h / (heads / kv_heads). Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
+// h' = h / group. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
 // aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 //
 // With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 // goes to partial, [tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE]: the highest score, the sum of the weights
-// relative to it, two zeros, and the sums of weights times values. Splits without keys are not
-// written.
+// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
+// written: minus infinity and zeros.
 //
-// The grid is [kv_heads * ceil(heads / kv_heads / HEADS), tokens, splits] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
+// The grid is [kv_heads * ceil(group / HEADS), tokens, splits] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
 // with token_each a threadgroup takes as many tokens as it has SIMD groups.
+//
+// Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
 template <typename T>
-kernel void attention_grouped(
+[[kernel, max_total_threads_per_threadgroup(512)]] void attention_grouped(
     device const float* q         [[buffer(0)]],
     device const T*     k         [[buffer(1)]],
     device const T*     v         [[buffer(2)]],
@@ -403,17 +288,21 @@ kernel void attention_grouped(
     uint  simd_groups    [[simdgroups_per_threadgroup]])
 {
     threadgroup float4 weights[MAX_SIMD_GROUPS * MAX_HEADS * 4];
-    threadgroup float4 scratch[SCRATCH / 4];
+    threadgroup float4 scratch[MAX_SIMD_GROUPS * SCRATCH / 4];
     threadgroup float highest_of[MAX_SIMD_GROUPS * MAX_HEADS];
     threadgroup float total_of[MAX_SIMD_GROUPS * MAX_HEADS];
 
-    const uint heads_of_key = params.heads / params.kv_heads;
-    const uint blocks = (heads_of_key + HEADS - 1) / HEADS;
-    const uint kv_head = group_position.x / blocks;
-    const uint first_of_key = group_position.x % blocks * HEADS;
-    const uint head = kv_head * heads_of_key + first_of_key;
+    // Sets of heads of a key-value head are rarely more than one: no division then.
+    uint kv_head = group_position.x;
+    uint first_of_key = 0;
+    if (params.group > HEADS) {
+        const uint blocks = (params.group + HEADS - 1) / HEADS;
+        kv_head = group_position.x / blocks;
+        first_of_key = group_position.x % blocks * HEADS;
+    }
+    const uint head = kv_head * params.group + first_of_key;
     // Of the heads from there on: heads beyond it are computed as it is, and not written.
-    const uint last_head = min(heads_of_key - first_of_key, HEADS) - 1;
+    const uint last_head = min(params.group - first_of_key, HEADS) - 1;
     const bool token_each = params.token_each != 0;
     const uint token = token_each ? group_position.y * simd_groups + simd_group : group_position.y;
     if (token >= params.tokens) {
@@ -425,73 +314,78 @@ kernel void attention_grouped(
     q += at;
     out += at;
 
+    const uint stride = params.kv_heads * HEAD_SIZE / Vector<T>::values;
+    k += kv_head * HEAD_SIZE;
+    v += kv_head * HEAD_SIZE;
+    const uint row = spread<T>(HEAD_SIZE).row;
+    const uint rows = LANES / row;
+    const uint keys_at_a_time = KEYS * rows;
+    const uint step = keys_at_a_time * (token_each ? 1 : params.splits * simd_groups);
+    uint begin = token_each ? 0 : (split * simd_groups + simd_group) * keys_at_a_time;
     const int position = positions[token];
-    const Columns columns = load_queries<T>(q, last_head, lane);
-    if (position < 0 || uint(position) >= params.capacity) {
-        // With more splits the merge does this.
-        if (params.splits == 1) {
-            for (uint i = lane; i < (last_head + 1) * HEAD_SIZE; i += LANES) {
-                out[i] = NAN;
-            }
+    Rows<T> first_keys = {};
+    if (params.window == 0 && begin < params.capacity) {
+        first_keys = load_rows(k, stride, begin, params.capacity - 1, HEAD_SIZE, lane);
+    }
+    threadgroup float4* queries = scratch + simd_group * (SCRATCH / 4);
+    load_queries<T>(queries, q, last_head, lane);
+    const Keys keys = visible(position, params);
+    begin += keys.first;
+    if (params.window != 0 && begin < keys.end) {
+        first_keys = load_rows(k, stride, begin, keys.end - 1, HEAD_SIZE, lane);
+    }
+    if (params.splits > 1 && split * simd_groups * keys_at_a_time >= keys.end - keys.first) {
+        if (index <= last_head) {
+            store_four(partial + partial_at(params, token, head + index, split), float4(-INFINITY, 0.0f, 0.0f, 0.0f));
         }
         return;
     }
-    Keys keys = visible(uint(position), params.window);
-    if (params.splits > 1) {
-        const uint share = share_of(keys, params.splits);
-        const uint before = split * share;
-        if (before >= keys.end - keys.first) {
-            return;
-        }
-        keys.first += before;
-        keys.end = min(keys.first + share, keys.end);
-    }
-    const ulong stride = ulong(params.kv_heads) * HEAD_SIZE;
-    k += kv_head * HEAD_SIZE;
-    v += kv_head * HEAD_SIZE;
-    const uint row = spread<T>().row;
-    const uint rows = LANES / row;
-    const uint keys_at_a_time = KEYS * rows;
-    const uint begin = keys.first + (token_each ? 0 : simd_group * keys_at_a_time);
-    const uint step = keys_at_a_time * (token_each ? 1 : simd_groups);
+    simdgroup_barrier(mem_flags::mem_threadgroup);
     const State state = attend(
-        columns, k, v, stride, params.scale, begin, keys.end, step, lane, weights + simd_group * MAX_HEADS * 4);
+        first_keys, k, v, stride, queries, M_LOG2E_F * params.scale, begin, keys.end, step, lane,
+        weights + simd_group * MAX_HEADS * 4);
 
     // The SIMD groups of a token meet, and the rows of lanes of each: the sums of a SIMD group count as much as its highest
-    // score does against the highest of all.
+    // score does against the highest of all. Where there are no keys, that is the difference of infinities, NaN.
     threadgroup float* sums = reinterpret_cast<threadgroup float*>(scratch);
-    write_sums<T>(sums + (simd_group * rows + lane / row) * HEADS * HEAD_SIZE, state, lane);
+    write_sums<T>(sums + simd_group * SCRATCH + lane / row * HEADS * HEAD_SIZE, state, lane);
     if (lane < row) {
-        highest_of[simd_group * HEADS + head_of_lane(row, lane)] = state.highest;
-        total_of[simd_group * HEADS + head_of_lane(row, lane)] = state.total;
+        highest_of[simd_group * HEADS + head_of_lane(row, HEADS, lane)] = state.highest;
+        total_of[simd_group * HEADS + head_of_lane(row, HEADS, lane)] = state.total;
     }
     if (token_each) {
         simdgroup_barrier(mem_flags::mem_threadgroup);
     } else {
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
-    const uint first_group = token_each ? simd_group : 0;
-    const uint end_group = token_each ? simd_group + 1 : simd_groups;
     const uint threads = token_each ? LANES : simd_groups * LANES;
     for (uint i = 4 * (token_each ? lane : index); i < (last_head + 1) * HEAD_SIZE; i += 4 * threads) {
         const uint h = i / HEAD_SIZE;
         float highest = -INFINITY;
-        for (uint s = first_group; s < end_group; ++s) {
-            highest = max(highest, highest_of[s * HEADS + h]);
+#pragma unroll
+        for (uint s = 0; s < MAX_SIMD_GROUPS; ++s) {
+            if (token_each ? s == simd_group : s < simd_groups) {
+                highest = max(highest, highest_of[s * HEADS + h]);
+            }
         }
         float4 sum = float4(0.0f);
         float total = 0.0f;
-        for (uint s = first_group; s < end_group; ++s) {
-            float4 of_group = float4(0.0f);
-            for (uint r = 0; r < rows; ++r) {
-                of_group += *reinterpret_cast<threadgroup float4*>(sums + (s * rows + r) * HEADS * HEAD_SIZE + i);
+#pragma unroll
+        for (uint s = 0; s < MAX_SIMD_GROUPS; ++s) {
+            if (token_each ? s != simd_group : s >= simd_groups) {
+                continue;
             }
-            const float factor = precise::exp(highest_of[s * HEADS + h] - highest);
+            float4 of_group = float4(0.0f);
+#pragma unroll
+            for (uint r = 0; r < rows; ++r) {
+                of_group += *reinterpret_cast<threadgroup float4*>(sums + s * SCRATCH + r * HEADS * HEAD_SIZE + i);
+            }
+            const float factor = precise::exp2(highest_of[s * HEADS + h] - highest);
             sum += factor * of_group;
             total += factor * total_of[s * HEADS + h];
         }
         if (params.splits == 1) {
-            store_four(out + i, sum / total);
+            store_four(out + i, sum * (1.0f / total));
         } else {
             device float* to = partial + partial_at(params, token, head + h, split);
             const uint column = i % HEAD_SIZE;
@@ -506,72 +400,87 @@ kernel void attention_grouped(
 template [[host_name("attention_grouped_f32")]] kernel decltype(attention_grouped<float>) attention_grouped<float>;
 template [[host_name("attention_grouped_f16")]] kernel decltype(attention_grouped<half>) attention_grouped<half>;
 
-// Threads of a threadgroup of the second launch, at most, and bytes of their sums.
-constant constexpr uint MAX_MERGE_THREADS = 256;
+// Threads of a threadgroup of the second launch, at most.
+constant constexpr uint MAX_MERGE_THREADS = 512;
 
-// The second launch: out[t, h, :] from what attention_grouped_* wrote to partial, with the same parameters.
+// Splits that a thread of the second launch asks for at a time.
+constant constexpr uint MERGED = 4;
+
+// The second launch: out[t, h, :] from what attention_grouped_* wrote to partial, with the same parameters. A token whose
+// splits all are without keys gets NaN.
 //
 // A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
 // grid is [heads, tokens]. With more threads, splits are shared out among them.
 kernel void attention_grouped_merge(
     device const float* partial   [[buffer(0)]],
-    device const int*   positions [[buffer(1)]],
-    device float*       out       [[buffer(2)]],
-    constant Params&    params    [[buffer(3)]],
+    device float*       out       [[buffer(1)]],
+    constant Params&    params    [[buffer(2)]],
     uint2 group_position [[threadgroup_position_in_grid]],
     uint  index          [[thread_index_in_threadgroup]],
     uint  lane           [[thread_index_in_simdgroup]],
     uint  simd_groups    [[simdgroups_per_threadgroup]])
 {
     threadgroup float4 sums[MAX_MERGE_THREADS];
-    threadgroup float totals[MAX_MERGE_THREADS];
 
     const uint head = group_position.x;
     const uint token = group_position.y;
-    out += (ulong(token) * params.heads + head) * HEAD_SIZE;
     const uint columns = HEAD_SIZE / 4;
     const uint rows = simd_groups * LANES / columns;
     const uint row = index / columns;
     const uint column = index % columns * 4;
-
-    const int position = positions[token];
-    if (position < 0 || uint(position) >= params.capacity) {
-        if (row == 0) {
-            store_four(out + column, float4(NAN));
-        }
-        return;
-    }
-    const Keys keys = visible(uint(position), params.window);
-    const uint share = share_of(keys, params.splits);
-    const uint splits = (keys.end - keys.first + share - 1) / share;
     device const float* first = partial + partial_at(params, token, head, 0);
     const uint stride = HEAD_SIZE + PARTIAL_HEADER;
 
-    float highest = -INFINITY;
-    for (uint s = lane; s < splits; s += LANES) {
-        highest = max(highest, first[s * stride]);
+    // A row's first splits are on their way while the highest score of all is looked for, by each SIMD group alone.
+    float2 headers[MERGED];
+    float4 of_splits[MERGED];
+#pragma unroll
+    for (uint i = 0; i < MERGED; ++i) {
+        device const float* from = first + min(row + i * rows, params.splits - 1) * stride;
+        headers[i] = load_as<float2>(from, 0);
+        of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
     }
+    float highest = -INFINITY;
+    float total = 0.0f;
+    for (uint s = lane; s < params.splits; s += LANES) {
+        const float2 header = load_as<float2>(first + s * stride, 0);
+        const float before = highest;
+        highest = max(highest, header.x);
+        // Splits without keys have no total: their highest score, minus infinity, must not meet that of others without.
+        const float old = total != 0.0f ? total * precise::exp2(before - highest) : 0.0f;
+        total = header.y != 0.0f ? fma(header.y, precise::exp2(header.x - highest), old) : old;
+    }
+    const float of_lane = highest;
     highest = simd_max(highest);
+    total = simd_sum(total != 0.0f ? total * precise::exp2(of_lane - highest) : 0.0f);
 
     float4 sum = float4(0.0f);
-    float total = 0.0f;
-    if (row < rows) {
-#pragma unroll(8)
-        for (uint s = row; s < splits; s += rows) {
-            const float4 header = load_four(first + s * stride);
-            const float weight = precise::exp(header.x - highest);
-            sum += weight * load_four(first + s * stride + PARTIAL_HEADER + column);
-            total += weight * header.y;
+    for (uint start = row; start < params.splits; start += MERGED * rows) {
+        if (start != row) {
+#pragma unroll
+            for (uint i = 0; i < MERGED; ++i) {
+                device const float* from = first + min(start + i * rows, params.splits - 1) * stride;
+                headers[i] = load_as<float2>(from, 0);
+                of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
+            }
+        }
+#pragma unroll
+        for (uint i = 0; i < MERGED; ++i) {
+            // Nobody has written the values of splits without keys.
+            if (start + i * rows < params.splits && headers[i].y != 0.0f) {
+                sum += precise::exp2(headers[i].x - highest) * of_splits[i];
+            }
         }
     }
     sums[index] = sum;
-    totals[index] = total;
     threadgroup_barrier(mem_flags::mem_threadgroup);
     if (row == 0) {
-        for (uint r = 1; r < rows; ++r) {
-            sum += sums[index + r * columns];
-            total += totals[index + r * columns];
+#pragma unroll
+        for (uint r = 1; r < MAX_MERGE_THREADS / columns; ++r) {
+            if (r < rows) {
+                sum += sums[index + r * columns];
+            }
         }
-        store_four(out + column, sum / total);
+        store_four(out + (ulong(token) * params.heads + head) * HEAD_SIZE + column, sum * (1.0f / total));
     }
 }

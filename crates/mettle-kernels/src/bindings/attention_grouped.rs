@@ -11,15 +11,17 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 pub struct Params {
     /// `uint heads`: of the queries
     pub heads: u32,
-    /// `uint kv_heads`: divides heads: query head h reads key and value head h / (heads / kv_heads)
+    /// `uint kv_heads`: query head h reads key and value head h / group
     pub kv_heads: u32,
+    /// `uint group`: heads / kv_heads, which is whole
+    pub group: u32,
     /// `uint capacity`: rows of the caches
     pub capacity: u32,
     /// `uint window`: keys that a query sees, its own included; 0: all
     pub window: u32,
     /// `uint tokens`.
     pub tokens: u32,
-    /// `uint splits`: of the keys of a token, at most
+    /// `uint splits`: of the keys of a token
     pub splits: u32,
     /// `uint token_each`: whether each SIMD group has a token of its own; there is one split then
     pub token_each: u32,
@@ -28,15 +30,16 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 32);
+    assert!(size_of::<Params>() == 36);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
-    assert!(std::mem::offset_of!(Params, capacity) == 8);
-    assert!(std::mem::offset_of!(Params, window) == 12);
-    assert!(std::mem::offset_of!(Params, tokens) == 16);
-    assert!(std::mem::offset_of!(Params, splits) == 20);
-    assert!(std::mem::offset_of!(Params, token_each) == 24);
-    assert!(std::mem::offset_of!(Params, scale) == 28);
+    assert!(std::mem::offset_of!(Params, group) == 8);
+    assert!(std::mem::offset_of!(Params, capacity) == 12);
+    assert!(std::mem::offset_of!(Params, window) == 16);
+    assert!(std::mem::offset_of!(Params, tokens) == 20);
+    assert!(std::mem::offset_of!(Params, splits) == 24);
+    assert!(std::mem::offset_of!(Params, token_each) == 28);
+    assert!(std::mem::offset_of!(Params, scale) == 32);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -57,17 +60,19 @@ impl Constants {
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// h' = h / group. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 /// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
-/// relative to it, two zeros, and the sums of weights times values. Splits without keys are not
-/// written.
+/// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
+/// written: minus infinity and zeros.
 ///
-/// The grid is \[kv_heads \* ceil(heads / kv_heads / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
+/// The grid is \[kv_heads \* ceil(group / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
 /// with token_each a threadgroup takes as many tokens as it has SIMD groups.
+///
+/// Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
 pub struct F32<'a> {
     /// `device const float* q`.
     pub q: &'a Buffer<f32>,
@@ -107,17 +112,19 @@ impl Binding for F32<'_> {
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// h' = h / group. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 /// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
-/// relative to it, two zeros, and the sums of weights times values. Splits without keys are not
-/// written.
+/// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
+/// written: minus infinity and zeros.
 ///
-/// The grid is \[kv_heads \* ceil(heads / kv_heads / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
+/// The grid is \[kv_heads \* ceil(group / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
 /// with token_each a threadgroup takes as many tokens as it has SIMD groups.
+///
+/// Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
 pub struct F16<'a> {
     /// `device const float* q`.
     pub q: &'a Buffer<f32>,
@@ -156,15 +163,14 @@ impl Binding for F16<'_> {
     }
 }
 
-/// The second launch: out\[t, h, :\] from what attention_grouped_\* wrote to partial, with the same parameters.
+/// The second launch: out\[t, h, :\] from what attention_grouped_\* wrote to partial, with the same parameters. A token whose
+/// splits all are without keys gets NaN.
 ///
 /// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
 /// grid is \[heads, tokens\]. With more threads, splits are shared out among them.
 pub struct Merge<'a> {
     /// `device const float* partial`.
     pub partial: &'a Buffer<f32>,
-    /// `device const int* positions`.
-    pub positions: &'a Buffer<i32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -183,9 +189,8 @@ impl Binding for Merge<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "partial", self.partial);
-        args.read(1, "positions", self.positions);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.write(1, "out", self.out);
+        args.value(2, "params", &self.params);
     }
 }
 
@@ -226,12 +231,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "attention_grouped_merge",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "i32"],
+        dtypes: &["f32"],
         arguments: &[
             Argument::new(0, "partial", "device const float* partial", Access::Read),
-            Argument::new(1, "positions", "device const int* positions", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "out", "device float* out", Access::ReadWrite),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
         constants: &["HEAD_SIZE", "HEADS"],
     },

@@ -208,6 +208,8 @@ pub(super) struct Sizes {
     pub capacity: usize,
     pub positions: &'static [i32],
     pub window: Option<u32>,
+    /// Factor of the usual scale of scores.
+    pub steepness: f32,
 }
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
@@ -230,6 +232,7 @@ pub(crate) fn family() -> Family {
                     capacity: 100,
                     positions: &[70],
                     window: None,
+                    steepness: 1.0,
                 };
                 for head_size in [1, 20, 64, 72, 80, 96, 128, 192, 256, 512] {
                     add(
@@ -407,6 +410,7 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
         capacity,
         positions,
         window,
+        steepness,
     } = sizes;
     let tokens = positions.len();
     let q = run.rng().normal(tokens * heads * head_size);
@@ -425,7 +429,7 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
         v[j * columns..][..columns].fill(f32::NAN);
     }
     let options = Attention {
-        scale: (head_size as f32).powf(-0.5),
+        scale: steepness * (head_size as f32).powf(-0.5),
         window,
     };
     let qs = run.input(&q, [tokens, heads, head_size])?;

@@ -15,19 +15,20 @@ const HEAD_SIZES: [usize; 5] = [64, 80, 96, 128, 256];
 const SIMD_GROUPS: usize = 4;
 
 /// Threads of a threadgroup of the second launch: `MAX_MERGE_THREADS` of `attention_grouped.metal`.
-const MERGE_THREADS: usize = 256;
+const MERGE_THREADS: usize = 512;
 
 /// Bytes of the vectors that are loaded.
 const VECTOR: usize = 16;
 
-/// Keys of a split, at least: `MIN_SHARE` of `attention_grouped.metal`.
-const MIN_SHARE: usize = 128;
+/// Keys of a split, at least: about what its SIMD groups ask for at a time.
+const MIN_SHARE: usize = 32;
 
 /// Floats of a partial result before its values: `PARTIAL_HEADER` of `attention_grouped.metal`.
 const PARTIAL_HEADER: usize = 4;
 
-/// Threadgroups for each compute unit of the device when keys are split: as many as a unit runs at a time, so that all splits
-/// begin at once and none waits for another. A thread has about 160 registers; a unit of an NVIDIA GPU has 65536.
+/// Threadgroups for each compute unit of the device when keys are split: no more than a unit runs at a time, so that all splits
+/// begin at once. A thread has 128 registers at most and a unit of an NVIDIA GPU 65536, enough for four; but the fourth brings no
+/// more bytes on their way than memory needs, and one more result to merge.
 const GROUPS_OF_UNIT: usize = 3;
 
 /// SIMD groups for each compute unit from which on each takes a token of its own: fewer could not hide that memory is slow.
@@ -52,7 +53,8 @@ impl Plan {
             return Plan::TokenEach;
         }
         let wanted = GROUPS_OF_UNIT * units / wide;
-        Plan::Splits(wanted.clamp(1, call.capacity.div_ceil(MIN_SHARE)))
+        let most = call.capacity.div_ceil(MIN_SHARE).max(1);
+        Plan::Splits(wanted.clamp(1, most))
     }
 }
 
@@ -81,7 +83,8 @@ impl Call<'_> {
             out.alignment(),
         ];
         let serves = HEAD_SIZES.contains(&self.head_size)
-            && aligned.iter().all(|&alignment| alignment >= VECTOR);
+            && aligned.iter().all(|&alignment| alignment >= VECTOR)
+            && self.cache_k.byte_len() / VECTOR <= u32::MAX as usize;
         serves.then(|| Plan::new(units as usize, self))
     }
 
@@ -113,6 +116,7 @@ impl Call<'_> {
         Params {
             heads: self.heads as u32,
             kv_heads: self.kv_heads as u32,
+            group: (self.heads / self.kv_heads) as u32,
             capacity: self.capacity as u32,
             window: self.window,
             tokens: self.tokens as u32,
@@ -179,7 +183,6 @@ impl Call<'_> {
     ) -> Result<()> {
         let kernel = attention_grouped::Merge {
             partial,
-            positions: self.positions,
             out,
             params,
             constants: self.constants(),
@@ -212,6 +215,7 @@ pub(crate) fn family() -> Family {
                 capacity: 300,
                 positions: &[290],
                 window: None,
+                steepness: 1.0,
             };
             for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
                 for head_size in HEAD_SIZES {
@@ -232,6 +236,15 @@ pub(crate) fn family() -> Family {
                         },
                     );
                 }
+                // Later scores that are much higher than the first ones, so that sums are made relative to them.
+                add(
+                    "steep".into(),
+                    plan,
+                    Sizes {
+                        steepness: 4.0,
+                        ..sizes
+                    },
+                );
                 add(
                     "one_key".into(),
                     plan,
@@ -276,8 +289,9 @@ pub(crate) fn family() -> Family {
                 );
             }
         }
-        // More splits than a SIMD group has lanes, in heads that fill its last SIMD group and in such that do not.
-        for (splits, head_size) in [(40, 64), (40, 80), (33, 128)] {
+        // More splits than rows of threads, and than these ask for at a time, in heads that fill the last SIMD group and in such that
+        // do not; splits without keys.
+        for (splits, head_size) in [(40, 64), (40, 80), (33, 128), (70, 256)] {
             let name = format!("splits{splits}_head{head_size}");
             cases.add("attention_grouped_merge", name, move |run| {
                 let sizes = Sizes {
@@ -287,6 +301,7 @@ pub(crate) fn family() -> Family {
                     capacity: 5200,
                     positions: &[5190, 5121, 40],
                     window: None,
+                    steepness: 1.0,
                 };
                 let path = Path::Grouped(Some(Plan::Splits(splits)));
                 check(run, path, Format::F16, sizes)
@@ -315,7 +330,7 @@ fn benches(benches: &mut Benches) {
     }
     let (heads, kv_heads, head_size) = BENCH_HEADS;
     // The results of splits as an H200 has them at 8192 keys.
-    let splits = 33;
+    let splits = 49;
     let len = heads * splits * (PARTIAL_HEADER + head_size);
     let work = Work::new(4 * (len + heads * head_size), 2 * len);
     let shape = format!("splits{splits}_heads{heads}_head{head_size}");

@@ -124,6 +124,17 @@ struct FromAboveAround {
   METTLE_INLINE static uint lane(uint lane, uint delta) { return lane / Count * Count + (lane + delta) % Count; }
 };
 
+// The value of the lane whose number differs by `mask`, where all lanes of the SIMD group take part: an NVIDIA GPU then need not find out
+// which do, for which it would have to gather them.
+template <class T>
+METTLE_INLINE T shuffle_xor_of_all(T value, ushort mask, ulong site = call_site()) {
+#ifdef METTLE_PTX
+  return read_across(value, mask);
+#else
+  return shuffle<FromXor<simd_width>>(value, mask, site);
+#endif
+}
+
 template <bool Up, class T>
 METTLE_INLINE T shuffle_and_fill(T data, T filling, uint delta, uint modulo, ulong site) {
   return collective<Fill<Up>, T>(site, Filled<T>{data, filling, delta, modulo});
