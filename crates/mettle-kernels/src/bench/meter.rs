@@ -56,7 +56,7 @@ pub struct Measured {
     /// Everything put out of the caches before each launch.
     pub cold: Spread,
     /// What a further repetition adds to a pass of many that wait for each other, each with weights and caches of its own, which are in no
-    /// cache; `None` where repetitions would not wait, or where there is only one launch's memory. What a repetition shares with the
+    /// cache; `None` where repetitions would not wait, where there is only one launch's memory, or where a launch takes longer than a measurement should. What a repetition shares with the
     /// others, the activations, is where the one before it left it. A time of the host where the device does not tell its own.
     pub in_step: Option<Spread>,
 }
@@ -108,16 +108,21 @@ impl<'a> Meter<'a> {
         let (launch, own_bytes) = bench.prepare(self.device, &mut handed)?;
         let mut launches = vec![launch];
         let mut measured = self.measure_launch(&mut launches[0])?;
+        // As many as take the time of a measurement together.
+        let most = (self.time.as_secs_f64() / measured.warm.median) as usize;
+        if most == 0 {
+            return Ok(measured);
+        }
         for _ in 1..Steps::copies(own_bytes, FLUSHED) {
             launches.push(bench.prepare(self.device, &mut handed)?.0);
         }
-        measured.in_step = self.in_step(&mut launches)?;
+        measured.in_step = self.in_step(&mut launches, most)?;
         Ok(measured)
     }
 
-    /// Measures a launch as one of many in a pass.
-    fn in_step(&self, launches: &mut [Launch]) -> Result<Option<Spread>> {
-        let mut steps = Steps::new(self.device, launches);
+    /// Measures a launch as one of many in a pass, of `most` at most.
+    fn in_step(&self, launches: &mut [Launch], most: usize) -> Result<Option<Spread>> {
+        let mut steps = Steps::new(self.device, launches, most);
         if !steps.wait_for_each_other()? {
             return Ok(None);
         }

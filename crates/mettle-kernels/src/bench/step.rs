@@ -5,7 +5,7 @@ use crate::Result;
 use mettle_gpu::{Device, Pass};
 use std::time::Instant;
 
-/// Repetitions in a pass, at least and at most. A longer pass has twice as many.
+/// Repetitions in a pass, at least where they are quick, and at most. A longer pass has twice as many.
 const MIN_REPEATS: usize = 8;
 const MAX_REPEATS: usize = 64;
 
@@ -17,11 +17,19 @@ pub(super) struct Steps<'a> {
     device: &'a Device,
     /// Repetitions with memory of their own.
     launches: &'a mut [Launch],
+    /// Repetitions in the shorter pass.
+    repeats: usize,
 }
 
 impl<'a> Steps<'a> {
-    pub fn new(device: &'a Device, launches: &'a mut [Launch]) -> Steps<'a> {
-        Steps { device, launches }
+    /// Of each launch in turn, but of `most` in all.
+    pub fn new(device: &'a Device, launches: &'a mut [Launch], most: usize) -> Steps<'a> {
+        let repeats = launches.len().max(MIN_REPEATS).min(most);
+        Steps {
+            device,
+            launches,
+            repeats,
+        }
     }
 
     /// How many repetitions with `own_bytes` of their own each put what they read out of caches of up to `caches` bytes before it is read
@@ -40,10 +48,9 @@ impl<'a> Steps<'a> {
 
     /// Seconds that a repetition adds to a pass: the difference between two passes, which begin and end alike.
     pub fn seconds(&mut self) -> Result<f64> {
-        let repeats = self.launches.len().max(MIN_REPEATS);
-        let few = self.timed(repeats)?;
-        let many = self.timed(2 * repeats)?;
-        Ok(((many - few) / repeats as f64).max(SHORTEST))
+        let few = self.timed(self.repeats)?;
+        let many = self.timed(2 * self.repeats)?;
+        Ok(((many - few) / self.repeats as f64).max(SHORTEST))
     }
 
     fn pass(&mut self, repeats: usize) -> Result<Pass> {
