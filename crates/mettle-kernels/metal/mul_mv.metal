@@ -2,6 +2,7 @@
 
 #include <metal_stdlib>
 #include <mettle/formats.h>
+#include <mettle/group.h>
 #include <mettle/staged.h>
 
 using namespace metal;
@@ -13,30 +14,65 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // The number of columns, 1 to MAX_COLUMNS.
 constant uint COLUMNS [[function_constant(1)]];
 
-// Blocks of weights go through threadgroup memory: for GPUs that have plenty of it. Not with ROW_PER_THREAD, and nothing to
-// dense weights.
+// Blocks of weights go through threadgroup memory: for GPUs that have plenty of it. Not with ROW_PER_THREAD, not what is not
+// aligned, and nothing to dense weights.
 constant bool STAGED [[function_constant(2)]];
 
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true)
+// What is done beside the product, of the values below.
+constant uint FUSED [[function_constant(3)]];
+
+// x is normalised on its way: out is of rms_norm(x), see rms_norm.metal. For one column, and not with ROW_PER_THREAD.
+constant constexpr uint NORM = 1;
+// The product is added to what is in out.
+constant constexpr uint ADD = 2;
+// There are two matrices of weights, and out is silu(product with the first) * product with the second.
+constant constexpr uint GATE = 4;
+
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 2)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 4)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 1)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 1)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 2)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 2)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 5)
+#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
 
 constant constexpr uint MAX_COLUMNS = 4;
 
 struct Params {
     uint rows;  // n, the rows of the weights
     uint k;     // the columns of the weights: whole blocks of a quantised format
-    uint aligned;  // whether x and weights that are dense or staged may be read sixteen bytes at a time, from row starts on
+    uint aligned;  // whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
+    float eps;  // of the norm
+    uint chunks;  // STAGED: chunks of x whose digits there is room for
+    uint turns;   // STAGED: how often a threadgroup takes rows
 };
+
+// x / (1 + exp(-x)), by an exponential that does not overflow.
+METAL_FUNC float silu(float x)
+{
+    const float e = precise::exp(-fabs(x));
+    return x * (x < 0.0f ? e : 1.0f) / (1.0f + e);
+}
+
+// Writes a result: the product with the weights, and that with the weights of the gated values.
+METAL_FUNC void finish(device float* out, float product, float gated)
+{
+    const float result = FUSED & GATE ? silu(product) * gated : product;
+    *out = FUSED & ADD ? *out + result : result;
+}
 
 // Sixteens of a row that are added up apart, so that no addition waits for the one before it.
 constant constexpr uint CHAINS = 2;
@@ -64,13 +100,11 @@ METAL_FUNC void add_tail(thread Sums& sums, wide weights, device const float* x,
 
 // One thread: a row times a step of columns.
 template <typename W>
-METAL_FUNC void row_of_thread(
-    device const W* w, device const float* x, device float* out, constant Params& params)
+METAL_FUNC Sums row_of_thread(device const W* w, device const float* x, uint k)
 {
     constexpr uint values = format<W>::values;
     constexpr uint parts = values / WIDE;
 
-    const uint k = params.k;
     const uint whole = k / WIDE * WIDE;
     const uint blocks = k / values;
     Sums sums = {};
@@ -83,21 +117,58 @@ METAL_FUNC void row_of_thread(
     if (format<W>::dense && whole < k) {
         add_tail(sums, decode_tail(w, whole, k - whole), x + whole, k, k - whole);
     }
-    for (uint c = 0; c < COLUMNS; ++c) {
-        out[ulong(c) * params.rows] = sum(sums.column[c][0] + sums.column[c][1]);
-    }
+    return sums;
 }
 
-// Rows that a threadgroup computes together. Sixteen values of x are loaded once for all of them, and the weights of as
-// many rows are on their way at a time.
-constant constexpr uint ROWS = 4;
+METAL_FUNC float total(thread const Sums& sums, uint column)
+{
+    return sum(sums.column[column][0] + sums.column[column][1]);
+}
 
-// Adds to sums[r * MAX_COLUMNS + c] what this thread has to do with rows[r] and column c: every sixteenth value of k, in
-// turns with the other threads of the threadgroup.
+// Sixteen values of x, times those of the norm's weights. To `squares` their squares are added, if they are `new_ones`.
+template <bool ALIGNED>
+METAL_FUNC wide load_values(device const float* x, device const float* norm, thread float& squares, bool new_ones)
+{
+    const wide values = ALIGNED ? load_aligned(x) : load(x);
+    if (!(FUSED & NORM)) {
+        return values;
+    }
+    squares += new_ones ? dot(values, values) : 0.0f;
+    return values * (ALIGNED ? load_aligned(norm) : load(norm));
+}
+
+// Rows of weights that are taken together. Sixteen values of x are loaded once for all of them, and the weights of as many
+// rows are on their way at a time.
+constant constexpr uint ROWS = BATCH;
+
+template <typename W>
+struct Rows {
+    device const W* row[ROWS];
+};
+
+// How many of them are of one matrix.
+METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? ROWS / 2 : ROWS; }
+
+// The rows from `first` on: with a gate half of them are of w, and the same ones of gated. Beyond the last row it is taken
+// again.
+template <typename W>
+METAL_FUNC Rows<W> rows_from(device const W* w, device const W* gated, uint first, constant Params& params)
+{
+    Rows<W> rows;
+#pragma unroll
+    for (uint r = 0; r < ROWS; ++r) {
+        const uint row = min(first + r % rows_of_matrix(), params.rows - 1);
+        rows.row[r] = (r < rows_of_matrix() ? w : gated) + ulong(row) * row_stride<W>(params.k);
+    }
+    return rows;
+}
+
+// Adds to sums[r * MAX_COLUMNS + c] what this thread has to do with rows.row[r] and column c: every sixteenth value of k, in
+// turns with the other threads of the threadgroup. To `squares` those of its values of x.
 template <typename W, bool ALIGNED>
 METAL_FUNC void add_rows(
-    thread float* sums, device const W* w, thread const ulong* rows, device const float* x, uint k, uint index,
-    uint threads)
+    thread float* sums, thread float& squares, thread const Rows<W>& rows, device const float* x,
+    device const float* norm, uint k, uint index, uint threads)
 {
     constexpr uint values = format<W>::values;
     const uint whole = k / WIDE * WIDE;
@@ -105,14 +176,13 @@ METAL_FUNC void add_rows(
         wide columns[MAX_COLUMNS];
 #pragma unroll
         for (uint c = 0; c < COLUMNS; ++c) {
-            device const float* from = x + ulong(c) * k + first;
-            columns[c] = ALIGNED ? load_aligned(from) : load(from);
+            columns[c] = load_values<ALIGNED>(x + ulong(c) * k + first, norm + first, squares, true);
         }
         const uint block = first / values;
         const uint part = first % values / WIDE;
 #pragma unroll
         for (uint r = 0; r < ROWS; ++r) {
-            device const W* row = w + rows[r];
+            device const W* row = rows.row[r];
             const wide weights = ALIGNED ? decode_aligned(row, block, part) : decode(row, block, part);
 #pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) {
@@ -122,128 +192,205 @@ METAL_FUNC void add_rows(
     }
 }
 
-// Puts a chunk of the columns, from value `first` on, into threadgroup memory as `Chunk` lays it out; zeros beyond k.
-template <typename W, uint PARTS>
-METAL_FUNC void stage_columns(
-    threadgroup float* to, device const float* x, uint first, constant Params& params, uint index, uint threads)
+// Waits for all threads, and gives what products with values on their way are to be multiplied with: with a norm, that comes
+// from each thread's share of their squares. `memory` has room for a float of each SIMD group; nobody uses it.
+METAL_FUNC float norm_scale(
+    float squares, threadgroup float* memory, constant Params& params, uint simd_groups, uint simd_group, uint lane)
 {
-    typedef Chunk<W, PARTS> chunk;
-    constexpr uint lane_values = PARTS * WIDE;
-    const uint k = params.k;
-#pragma unroll
-    for (uint c = 0; c < COLUMNS; ++c) {
-        device const float* column = x + ulong(c) * k + first;
-        for (uint i = 4 * index; i < chunk::values; i += 4 * threads) {
-            // k is a multiple of four.
-            float4 four = 0.0f;
-            if (first + i < k) {
-                four = params.aligned ? load_as<float4>(column + i, 0)
-                                      : float4(column[i], column[i + 1], column[i + 2], column[i + 3]);
-            }
-            store_as(to + c * chunk::column + i / lane_values * chunk::stride + i % lane_values, 0, four);
+    if (FUSED & NORM) {
+        squares = simd_sum(squares);
+        if (lane == 0) {
+            memory[simd_group] = squares;
         }
     }
+    threadgroup_barrier(mem_flags::mem_threadgroup);
+    if (!(FUSED & NORM)) {
+        return 1.0f;
+    }
+    float all = 0.0f;
+    for (uint group = 0; group < simd_groups; ++group) {
+        all += memory[group];
+    }
+    return 1.0f / sqrt(all / float(params.k) + params.eps);
 }
 
-// One SIMD group: four rows times a step of columns, through threadgroup memory. All of the threadgroup have the same
-// columns, which lie at the beginning of it.
-template <typename W, uint PARTS, bool DENSE = format<W>::dense>
+// Rows times a step of columns, through threadgroup memory: BATCH rows for each SIMD group, and with a gate as many of
+// `gated`. All of the threadgroup have the same columns, whose digits are made as many chunks at a time as there is room for.
+template <typename W, uint PARTS, uint MOST_COLUMNS, bool DENSE = format<W>::dense>
 struct Staged {
-    static METAL_FUNC void rows(
-        device const W* w, device const float* x, device float* out, constant Params& params, uint first_row,
-        threadgroup float* memory, uint index, uint simd_groups, uint simd_group, uint lane)
-    {
-        typedef Chunk<W, PARTS> chunk;
-        constexpr uint batches = STAGED_ROWS / chunk::rows;
-        const uint blocks = params.k / format<W>::values;
-        threadgroup uint4* staged = reinterpret_cast<threadgroup uint4*>(memory + COLUMNS * chunk::column)
-            + simd_group * chunk::rows * chunk::slots;
+    typedef Chunk<W, PARTS> chunk;
+    typedef Share<W, PARTS> share;
+    typedef format<W> weights;
 
-        // Beyond the last row it is computed again, and not written.
-        ulong offsets[STAGED_ROWS];
+    // In how many batches the rows are fetched: those of one matrix, and all.
+    static constant constexpr uint batches_of_matrix = BATCH / chunk::rows;
+    static METAL_FUNC uint batches() { return FUSED & GATE ? 2 * batches_of_matrix : batches_of_matrix; }
+
+    // Puts the digits of columns from block `first` on into `to`, or those of what these leave out. Gives whether one of the
+    // SIMD group's values is larger than all others of a few together.
+    static METAL_FUNC bool make_digits(
+        threadgroup float* to, thread float& squares, device const float* x, device const float* norm, uint first,
+        constant Params& params, bool of_left_out, bool new_ones, uint index, uint threads)
+    {
+        const uint left = params.k / weights::values - first;
+        bool one_is_hot = false;
 #pragma unroll
-        for (uint r = 0; r < STAGED_ROWS; ++r) {
-            offsets[r] = ulong(min(first_row + r, params.rows - 1)) * blocks;
+        for (uint c = 0; c < COLUMNS; ++c) {
+            float largest = 0.0f;
+            float all = 0.0f;
+            for (uint i = index; i < params.chunks * 32 * PARTS; i += threads) {
+                const uint of_lane = i / PARTS;
+                const uint b = i % PARTS / share::parts;
+                const uint at = i / (32 * PARTS) * chunk::blocks + share::block(of_lane % 32, b);
+                wide values = splat(0.0f);
+                if (at < left) {
+                    const uint part = share::part(of_lane % 32, i % share::parts);
+                    const uint place = (first + at) * weights::values + part * WIDE;
+                    values = load_values<true>(x + ulong(c) * params.k + place, norm + place, squares, new_ones);
+                }
+                if (of_left_out) {
+                    values = left_out_by_digits(values);
+                }
+                const Digits digits = digits_of<weights>(values);
+                store_digits<weights>(
+                    to + c * params.chunks * chunk::digits + of_lane * chunk::stride + i % PARTS * DIGIT_WORDS, digits);
+                largest = fmax(largest, largest_of(digits));
+                all += sum_of_absolutes(values);
+            }
+            one_is_hot = one_is_hot || 2.0f * simd_max(largest) > simd_sum(all);
         }
+        return one_is_hot;
+    }
+
+    static METAL_FUNC void multiply_rows(
+        device const W* w, device const W* gated, device const float* x, device const float* norm, device float* out,
+        constant Params& params, uint group_position, threadgroup float* memory, uint index, uint simd_groups,
+        uint simd_group, uint lane)
+    {
+        constexpr uint MOST_ROWS = 2 * BATCH;
+        const uint blocks = params.k / weights::values;
+        const uint column = params.chunks * chunk::digits;
+        const uint last = params.rows - 1;
+        threadgroup float* squares_of_group = memory;
+        threadgroup float* hot_of_group = memory + MAX_SIMD_GROUPS;
+        threadgroup float* digits = memory + 2 * MAX_SIMD_GROUPS;
+        threadgroup uint4* staged =
+            reinterpret_cast<threadgroup uint4*>(digits + COLUMNS * column) + simd_group * chunk::rows * chunk::slots;
+
         typename chunk::vector held[chunk::held];
-        if (params.aligned) {
-            fetch<W, PARTS>(held, w, offsets, blocks * sizeof(W), lane);
-        }
-        float sums[STAGED_ROWS * MAX_COLUMNS] = {};
-        for (uint block = 0; block < blocks; block += chunk::blocks) {
-            const uint left = blocks - block;
+        const uint rows_of_turn = simd_groups * BATCH;
+        uint row = group_position * params.turns * rows_of_turn + simd_group * BATCH;
+        fetch<W, PARTS>(held, w, row, last, 0, blocks, lane);
+        float squares = 0.0f;
+        float scale = 1.0f;
+        // Of which blocks there are digits, whether of what those before left out, and whether a value of them is hot.
+        uint made = blocks;
+        bool made_again = false;
+        bool hot = false;
+        for (uint turn = 0; turn < params.turns; ++turn) {
+            float sums[MOST_COLUMNS * MOST_ROWS] = {};
+            bool again = false;
+            for (uint first = 0; first < blocks;) {
+                const uint end = min(first + params.chunks * chunk::blocks, blocks);
+                if (first != made || again != made_again) {
+                    // All have read what is replaced.
+                    threadgroup_barrier(mem_flags::mem_threadgroup);
+                    const bool one_is_hot = make_digits(
+                        digits, squares, x, norm, first, params, again, turn == 0 && !again, index, simd_groups * 32);
+                    if (lane == 0) {
+                        hot_of_group[simd_group] = one_is_hot ? 1.0f : 0.0f;
+                    }
+                    threadgroup_barrier(mem_flags::mem_threadgroup);
+                    hot = false;
+                    for (uint group = 0; group < simd_groups; ++group) {
+                        hot = hot || hot_of_group[group] != 0.0f;
+                    }
+                    made = first;
+                    made_again = again;
+                }
+                again = hot && !again;
+                for (uint block = first; block < end; block += chunk::blocks) {
 #pragma unroll
-            for (uint batch = 0; batch < batches; ++batch) {
-                // All have read what the next stores replace.
-                if (batch == 0) {
-                    threadgroup_barrier(mem_flags::mem_threadgroup);
-                    stage_columns<W, PARTS>(memory, x, block * format<W>::values, params, index, simd_groups * 32);
-                } else {
-                    simdgroup_barrier(mem_flags::mem_threadgroup);
-                }
-                if (params.aligned) {
-                    put<W, PARTS>(held, staged, lane);
-                } else {
-                    copy<W, PARTS>(staged, w + block, offsets + batch * chunk::rows, left * sizeof(W), lane);
-                }
-                if (batch == 0) {
-                    threadgroup_barrier(mem_flags::mem_threadgroup);
-                } else {
-                    simdgroup_barrier(mem_flags::mem_threadgroup);
-                }
-                if (params.aligned) {
-                    if (batch + 1 < batches) {
-                        fetch<W, PARTS>(held, w + block, offsets + (batch + 1) * chunk::rows, left * sizeof(W), lane);
-                    } else if (left > chunk::blocks) {
-                        fetch<W, PARTS>(
-                            held, w + block + chunk::blocks, offsets, (left - chunk::blocks) * sizeof(W), lane);
+                    for (uint batch = 0; batch < batches(); ++batch) {
+                        // All have read what the next stores replace.
+                        simdgroup_barrier(mem_flags::mem_threadgroup);
+                        put<W, PARTS>(held, staged, lane);
+                        simdgroup_barrier(mem_flags::mem_threadgroup);
+                        uint next = block;
+                        uint next_row = row + (batch + 1) % batches_of_matrix * chunk::rows;
+                        if (batch + 1 == batches()) {
+                            next += chunk::blocks;
+                            if (next >= end) {
+                                next = again ? first : end;
+                            }
+                            if (next == blocks && turn + 1 < params.turns) {
+                                next = 0;
+                                next_row += rows_of_turn;
+                            }
+                        }
+                        if (next < blocks) {
+                            const bool of_w = (batch + 1) % batches() < batches_of_matrix;
+                            fetch<W, PARTS>(held, of_w ? w : gated, next_row, last, next, blocks, lane);
+                        }
+                        multiply<W, PARTS, MOST_ROWS, MOST_COLUMNS>(
+                            sums + batch * chunk::rows, staged, digits + (block - first) / chunk::blocks * chunk::digits,
+                            column, COLUMNS, blocks - block, lane);
                     }
                 }
-                multiply<W, PARTS, MAX_COLUMNS>(
-                    sums + batch * chunk::rows * MAX_COLUMNS, staged, memory, COLUMNS, left, lane);
+                first = again ? first : end;
             }
-        }
-#pragma unroll
-        for (uint r = 0; r < STAGED_ROWS; ++r) {
+
+            if (FUSED & NORM && turn == 0) {
+                scale = norm_scale(squares, squares_of_group, params, simd_groups, simd_group, lane);
+            }
 #pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) {
-                const float total = simd_sum(sums[r * MAX_COLUMNS + c]);
-                if (lane == 0 && first_row + r < params.rows) {
-                    out[ulong(c) * params.rows + first_row + r] = total;
+                thread float* of_column = sums + c * MOST_ROWS;
+                const ushort lanes = FUSED & GATE ? 32 / MOST_ROWS : 32 / BATCH;
+                const float product = FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<BATCH>(of_column, lane);
+                const float product_of_gated = FUSED & GATE ? simd_shuffle_down(product, 16) : 0.0f;
+                const uint r = lane / lanes;
+                if (lane % lanes == 0 && r < BATCH && row + r < params.rows) {
+                    finish(out + ulong(c) * params.rows + row + r, scale * product, scale * product_of_gated);
                 }
             }
+            row += rows_of_turn;
         }
     }
+
 };
 
 // Dense weights are not staged.
-template <typename W, uint PARTS>
-struct Staged<W, PARTS, true> {
-    static METAL_FUNC void rows(
-        device const W*, device const float*, device float*, constant Params&, uint, threadgroup float*, uint, uint, uint,
-        uint)
+template <typename W, uint PARTS, uint MOST_COLUMNS>
+struct Staged<W, PARTS, MOST_COLUMNS, true> {
+    static METAL_FUNC void multiply_rows(
+        device const W*, device const W*, device const float*, device const float*, device float*, constant Params&, uint,
+        threadgroup float*, uint, uint, uint, uint)
     {
     }
 };
 
 // out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. A launch takes
-// the m columns in steps of COLUMNS, which divides m.
+// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k];
+// `gated` are more weights, [rows, k]; what they are without it is not read.
 //
 // One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. Or one threadgroup of whole
-// SIMD groups for each step and four rows: [m / COLUMNS, ceil(rows / 4)] threadgroups. Or (STAGED, blocks) one SIMD group
-// for each step and four rows, s of them in a threadgroup: [m / COLUMNS, ceil(rows / (4 s))]. Steps come first, so that the
-// columns are done while the weights of a threadgroup's rows are at hand.
+// SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
+// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+// while the weights of a threadgroup's rows are at hand.
 //
-// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-// STAGED, ROWS * MAX_COLUMNS sums of each SIMD group.
+// `memory` of threadgroups holds ROWS * MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS floats,
+// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 //
 // Registers for 512 threads leave room for several threadgroups on a compute unit.
 template <typename W>
 [[kernel, max_total_threads_per_threadgroup(512)]] void mul_mv(
     device const W*     w      [[buffer(0)]],
-    device const float* x      [[buffer(1)]],
-    device float*       out    [[buffer(2)]],
-    constant Params&    params [[buffer(3)]],
+    device const W*     gated  [[buffer(1)]],
+    device const float* x      [[buffer(2)]],
+    device const float* norm   [[buffer(3)]],
+    device float*       out    [[buffer(4)]],
+    constant Params&    params [[buffer(5)]],
     threadgroup float*  memory [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
@@ -258,41 +405,51 @@ template <typename W>
     out += ulong(step) * COLUMNS * params.rows;
     if (ROW_PER_THREAD) {
         const uint row = thread_position.y;
-        row_of_thread(w + ulong(row) * row_stride<W>(k), x, out + row, params);
-        return;
-    }
-
-    if (STAGED && !format<W>::dense) {
-        const uint first_row = (group_position.y * simd_groups + simd_group) * STAGED_ROWS;
-        if (COLUMNS == 1) {
-            Staged<W, 4>::rows(w, x, out, params, first_row, memory, index, simd_groups, simd_group, lane);
-        } else {
-            Staged<W, 2>::rows(w, x, out, params, first_row, memory, index, simd_groups, simd_group, lane);
+        const ulong start = ulong(row) * row_stride<W>(k);
+        const Sums sums = row_of_thread(w + start, x, k);
+        Sums sums_of_gated = {};
+        if (FUSED & GATE) {
+            sums_of_gated = row_of_thread(gated + start, x, k);
+        }
+        for (uint c = 0; c < COLUMNS; ++c) {
+            finish(out + ulong(c) * params.rows + row, total(sums, c), total(sums_of_gated, c));
         }
         return;
     }
 
-    // Beyond the last row it is computed again, and not written.
-    const uint first_row = group_position.y * ROWS;
-    ulong rows[ROWS];
-#pragma unroll
-    for (uint r = 0; r < ROWS; ++r) {
-        rows[r] = ulong(min(first_row + r, params.rows - 1)) * row_stride<W>(k);
+    if (STAGED && !format<W>::dense) {
+        if (COLUMNS == 1) {
+            Staged<W, PartsOfLane<W, false>::value, 1>::multiply_rows(
+                w, gated, x, norm, out, params, group_position.y, memory, index, simd_groups, simd_group, lane);
+        } else {
+            Staged<W, PartsOfLane<W, true>::value, MAX_COLUMNS>::multiply_rows(
+                w, gated, x, norm, out, params, group_position.y, memory, index, simd_groups, simd_group, lane);
+        }
+        return;
     }
+
+    const uint first_row = group_position.y * rows_of_matrix();
+    const Rows<W> rows = rows_from(w, gated, first_row, params);
+    float squares = 0.0f;
     float sums[ROWS * MAX_COLUMNS] = {};
     if (params.aligned) {
-        add_rows<W, true>(sums, w, rows, x, k, index, simd_groups * 32);
+        add_rows<W, true>(sums, squares, rows, x, norm, k, index, simd_groups * 32);
     } else {
-        add_rows<W, false>(sums, w, rows, x, k, index, simd_groups * 32);
+        add_rows<W, false>(sums, squares, rows, x, norm, k, index, simd_groups * 32);
     }
     // What is left of a row is less than a thread's share.
     const uint last = k / WIDE * WIDE + index;
     if (format<W>::dense && last < k) {
 #pragma unroll
-        for (uint r = 0; r < ROWS; ++r) {
+        for (uint c = 0; c < COLUMNS; ++c) {
+            float from_x = x[ulong(c) * k + last];
+            if (FUSED & NORM) {
+                squares += from_x * from_x;
+                from_x *= norm[last];
+            }
 #pragma unroll
-            for (uint c = 0; c < COLUMNS; ++c) {
-                sums[r * MAX_COLUMNS + c] += value(w + rows[r], last) * x[ulong(c) * k + last];
+            for (uint r = 0; r < ROWS; ++r) {
+                sums[r * MAX_COLUMNS + c] += value(rows.row[r], last) * from_x;
             }
         }
     }
@@ -307,15 +464,20 @@ template <typename W>
             }
         }
     }
-    threadgroup_barrier(mem_flags::mem_threadgroup);
+    const float scale =
+        norm_scale(squares, memory + simd_groups * ROWS * MAX_COLUMNS, params, simd_groups, simd_group, lane);
     const uint r = index / MAX_COLUMNS;
     const uint c = index % MAX_COLUMNS;
-    if (r < ROWS && c < COLUMNS && first_row + r < params.rows) {
-        float total = 0;
+    if (r < rows_of_matrix() && c < COLUMNS && first_row + r < params.rows) {
+        float product = 0.0f;
+        float product_of_gated = 0.0f;
         for (uint group = 0; group < simd_groups; ++group) {
-            total += memory[(group * ROWS + r) * MAX_COLUMNS + c];
+            product += memory[(group * ROWS + r) * MAX_COLUMNS + c];
+            if (FUSED & GATE) {
+                product_of_gated += memory[(group * ROWS + r + ROWS / 2) * MAX_COLUMNS + c];
+            }
         }
-        out[ulong(c) * params.rows + first_row + r] = total;
+        finish(out + ulong(c) * params.rows + first_row + r, scale * product, scale * product_of_gated);
     }
 }
 

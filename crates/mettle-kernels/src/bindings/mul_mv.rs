@@ -17,15 +17,24 @@ pub struct Params {
     pub rows: u32,
     /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
-    /// `uint aligned`: whether x and weights that are dense or staged may be read sixteen bytes at a time, from row starts on
+    /// `uint aligned`: whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
     pub aligned: u32,
+    /// `float eps`: of the norm
+    pub eps: f32,
+    /// `uint chunks`: STAGED: chunks of x whose digits there is room for
+    pub chunks: u32,
+    /// `uint turns`: STAGED: how often a threadgroup takes rows
+    pub turns: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 12);
+    assert!(size_of::<Params>() == 24);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, k) == 4);
     assert!(std::mem::offset_of!(Params, aligned) == 8);
+    assert!(std::mem::offset_of!(Params, eps) == 12);
+    assert!(std::mem::offset_of!(Params, chunks) == 16);
+    assert!(std::mem::offset_of!(Params, turns) == 20);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -37,6 +46,8 @@ pub struct Constants {
     pub columns: u32,
     /// `bool STAGED`, function constant 2.
     pub staged: bool,
+    /// `uint FUSED`, function constant 3.
+    pub fused: u32,
 }
 
 impl Constants {
@@ -45,26 +56,32 @@ impl Constants {
             .with(0, self.row_per_thread)
             .with(1, self.columns)
             .with(2, self.staged)
+            .with(3, self.fused)
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F32F32<'a> {
     /// `device const float* w`.
     pub w: &'a Buffer<f32>,
+    /// `device const float* gated`.
+    pub gated: &'a Buffer<f32>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -85,30 +102,37 @@ impl Binding for F32F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F16F32<'a> {
     /// `device const half* w`.
     pub w: &'a Buffer<half::f16>,
+    /// `device const half* gated`.
+    pub gated: &'a Buffer<half::f16>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -129,30 +153,37 @@ impl Binding for F16F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Bf16F32<'a> {
     /// `device const bfloat* w`.
     pub w: &'a Buffer<half::bf16>,
+    /// `device const bfloat* gated`.
+    pub gated: &'a Buffer<half::bf16>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -173,30 +204,37 @@ impl Binding for Bf16F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4_0F32<'a> {
     /// `device const block_q4_0* w`.
     pub w: &'a Buffer<BlockQ4_0>,
+    /// `device const block_q4_0* gated`.
+    pub gated: &'a Buffer<BlockQ4_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -217,30 +255,37 @@ impl Binding for Q4_0F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4_1F32<'a> {
     /// `device const block_q4_1* w`.
     pub w: &'a Buffer<BlockQ4_1>,
+    /// `device const block_q4_1* gated`.
+    pub gated: &'a Buffer<BlockQ4_1>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -261,30 +306,37 @@ impl Binding for Q4_1F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5_0F32<'a> {
     /// `device const block_q5_0* w`.
     pub w: &'a Buffer<BlockQ5_0>,
+    /// `device const block_q5_0* gated`.
+    pub gated: &'a Buffer<BlockQ5_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -305,30 +357,37 @@ impl Binding for Q5_0F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5_1F32<'a> {
     /// `device const block_q5_1* w`.
     pub w: &'a Buffer<BlockQ5_1>,
+    /// `device const block_q5_1* gated`.
+    pub gated: &'a Buffer<BlockQ5_1>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -349,30 +408,37 @@ impl Binding for Q5_1F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q8_0F32<'a> {
     /// `device const block_q8_0* w`.
     pub w: &'a Buffer<BlockQ8_0>,
+    /// `device const block_q8_0* gated`.
+    pub gated: &'a Buffer<BlockQ8_0>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -393,30 +459,37 @@ impl Binding for Q8_0F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q4KF32<'a> {
     /// `device const block_q4_K* w`.
     pub w: &'a Buffer<BlockQ4K>,
+    /// `device const block_q4_K* gated`.
+    pub gated: &'a Buffer<BlockQ4K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -437,30 +510,37 @@ impl Binding for Q4KF32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q5KF32<'a> {
     /// `device const block_q5_K* w`.
     pub w: &'a Buffer<BlockQ5K>,
+    /// `device const block_q5_K* gated`.
+    pub gated: &'a Buffer<BlockQ5K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -481,30 +561,37 @@ impl Binding for Q5KF32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m.
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and four rows: \[m / COLUMNS, ceil(rows / 4)\] threadgroups. Or (STAGED, blocks) one SIMD group
-/// for each step and four rows, s of them in a threadgroup: \[m / COLUMNS, ceil(rows / (4 s))\]. Steps come first, so that the
-/// columns are done while the weights of a threadgroup's rows are at hand.
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` holds COLUMNS columns and the rows of s SIMD groups as `Chunk` lays them out, or else, for threadgroups without
-/// STAGED, ROWS \* MAX_COLUMNS sums of each SIMD group.
+/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Q6KF32<'a> {
     /// `device const block_q6_K* w`.
     pub w: &'a Buffer<BlockQ6K>,
+    /// `device const block_q6_K* gated`.
+    pub gated: &'a Buffer<BlockQ6K>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -525,9 +612,11 @@ impl Binding for Q6KF32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "gated", self.gated);
+        args.read(2, "x", self.x);
+        args.read(3, "norm", self.norm);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
@@ -540,9 +629,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f32"],
         arguments: &[
             Argument::new(0, "w", "device const float* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const float* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -550,7 +641,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_f16_f32",
@@ -559,9 +650,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f16", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const half* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const half* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -569,7 +662,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_bf16_f32",
@@ -578,9 +671,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["bf16", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const bfloat* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const bfloat* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -588,7 +683,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_0_f32",
@@ -597,9 +692,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q4_0* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -607,7 +704,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_1_f32",
@@ -616,9 +713,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_1", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q4_1* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -626,7 +725,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_0_f32",
@@ -635,9 +734,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q5_0* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -645,7 +746,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_1_f32",
@@ -654,9 +755,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_1", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q5_1* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -664,7 +767,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q8_0_f32",
@@ -673,9 +776,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q8_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q8_0* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -683,7 +788,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q4_K_f32",
@@ -692,9 +797,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q4_K* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -702,7 +809,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q5_K_f32",
@@ -711,9 +818,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q5_K* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -721,7 +830,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mv_q6_K_f32",
@@ -730,9 +839,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q6_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
-            Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "gated", "device const block_q6_K* gated", Access::Read),
+            Argument::new(2, "x", "device const float* x", Access::Read),
+            Argument::new(3, "norm", "device const float* norm", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -740,6 +851,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED"],
+        constants: &["ROW_PER_THREAD", "COLUMNS", "STAGED", "FUSED"],
     },
 ];

@@ -6,6 +6,7 @@
 //! only where launches were separate. Both ways compute the same formulas and differ by rounding alone.
 
 use super::mapping::Mapping;
+use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
 use super::{Rope, add_assign, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu};
 use crate::Result;
@@ -19,6 +20,13 @@ pub enum Fusion {
     On,
     /// Never: a launch for each operation, to compare with.
     Off,
+}
+
+impl Fusion {
+    /// Whether products with `x` do something beside: the kernels for it take one row.
+    fn of_products(self, x: &Tensor) -> bool {
+        self == Fusion::On && x.rows() == 1
+    }
 }
 
 /// An RMS norm over the rows of what it is applied to: see [`rms_norm()`](super::rms_norm()).
@@ -37,12 +45,22 @@ pub struct Norm<'a> {
 /// Those of [`rms_norm()`](super::rms_norm()) and [`mul_mat`].
 pub fn norm_mul_mats(
     pass: &mut Pass,
-    _fusion: Fusion,
+    fusion: Fusion,
     x: &Tensor,
     norm: Norm<'_>,
     normed: &mut Tensor,
     products: &mut [(&Tensor, &mut Tensor)],
 ) -> Result<()> {
+    if fusion.of_products(x) && Beside::can_norm(pass.device()) {
+        let beside = Beside {
+            norm: Some(norm),
+            ..Beside::default()
+        };
+        for (w, out) in products {
+            mul_mat_beside(pass, w, x, beside, out)?;
+        }
+        return Ok(());
+    }
     rms_norm(pass, x, norm.weight, norm.eps, normed)?;
     for (w, out) in products {
         mul_mat(pass, w, normed, out)?;
@@ -80,6 +98,18 @@ pub fn norm_swiglu(
     scratch: SwigluScratch<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
+    if fusion.of_products(x) && gate.format() == up.format() {
+        let beside = Beside {
+            gated: Some(up),
+            ..Beside::default()
+        };
+        if Beside::can_norm(pass.device()) {
+            let norm = Some(norm);
+            return mul_mat_beside(pass, gate, x, Beside { norm, ..beside }, out);
+        }
+        rms_norm(pass, x, norm.weight, norm.eps, scratch.normed)?;
+        return mul_mat_beside(pass, gate, scratch.normed, beside, out);
+    }
     let products = &mut [(gate, &mut *scratch.gate), (up, &mut *scratch.up)];
     norm_mul_mats(pass, fusion, x, norm, scratch.normed, products)?;
     swiglu(pass, scratch.gate, scratch.up, out)
@@ -92,12 +122,19 @@ pub fn norm_swiglu(
 /// Those of [`mul_mat`] and [`add_assign`].
 pub fn mul_mat_add(
     pass: &mut Pass,
-    _fusion: Fusion,
+    fusion: Fusion,
     w: &Tensor,
     x: &Tensor,
     projected: &mut Tensor,
     stream: &mut Tensor,
 ) -> Result<()> {
+    if fusion.of_products(x) {
+        let beside = Beside {
+            add: true,
+            ..Beside::default()
+        };
+        return mul_mat_beside(pass, w, x, beside, stream);
+    }
     mul_mat(pass, w, x, projected)?;
     add_assign(pass, stream, projected)
 }

@@ -2,6 +2,7 @@
 
 use super::check::Op;
 use super::embedding::{FORMATS, kernel_part};
+use super::fusion::Norm;
 use super::mapping::{Mapping, WIDE, rows_per_group};
 use super::mul_mm::{MIN_COLUMNS, mul_mm};
 use crate::bench::{Benches, Work};
@@ -15,10 +16,13 @@ const OP: Op = Op("mul_mat");
 /// Columns that a launch takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
 const MAX_COLUMNS: usize = 4;
 
-/// Rows that a threadgroup computes together: `ROWS` of `mul_mv.metal`.
+/// Rows that a threadgroup computes together, or has on their way: `ROWS` of `mul_mv.metal`, `BATCH` of `mettle/staged.h`.
 const ROWS: usize = 4;
 
-/// SIMD groups of a threadgroup, which share the values of a row.
+/// `GATE` of `mul_mv.metal`, in the bits of its `FUSED`.
+const GATE: u32 = 4;
+
+/// SIMD groups of a threadgroup, which share the values of a row, or the digits of x.
 const SIMD_GROUPS: usize = 4;
 
 /// Bytes of the vectors that a GPU loads.
@@ -31,14 +35,14 @@ enum Spread {
     RowPerThread,
     /// A threadgroup for four rows.
     RowsPerGroup,
-    /// A SIMD group for four rows, whose blocks go through threadgroup memory.
+    /// A SIMD group for four rows, whose blocks go through threadgroup memory and meet the digits of x there.
     Staged,
 }
 
 impl Spread {
     const ALL: [Spread; 3] = [Spread::RowPerThread, Spread::RowsPerGroup, Spread::Staged];
 
-    /// The one that suits a device and weights. Staging takes up to 30 KB of threadgroup memory for 128 threads. Where as
+    /// The one that suits a device and weights. Staging takes up to 32 KB of threadgroup memory for 128 threads. Where as
     /// many threadgroups as hide the latency of memory have that together, it wins; elsewhere it would leave compute units
     /// idle.
     fn of(device: &Device, format: Format) -> Spread {
@@ -66,15 +70,50 @@ impl Spread {
     }
 }
 
-/// Bytes of threadgroup memory of a staged launch: `COLUMNS` columns and the rows of every SIMD group, as `Chunk` of
-/// `mettle/staged.h` lays them out.
-fn staged_memory(format: Format, columns: usize) -> usize {
-    const LANES: usize = 32;
-    let parts = if columns == 1 { 4 } else { 2 };
-    let bytes = LANES * parts * WIDE / format.block_len() * format.block_bytes();
-    let rows = if bytes > 320 * parts { ROWS / 2 } else { ROWS };
-    let column = LANES * (parts * WIDE + 4) * size_of::<f32>();
-    columns * column + SIMD_GROUPS * rows * bytes.next_multiple_of(VECTOR)
+/// How a staged launch of `mul_mv.metal` is laid out.
+struct Staging {
+    /// Chunks of x whose digits a threadgroup has at a time.
+    chunks: usize,
+    /// How often a threadgroup takes rows: making digits once for all of them is worth it when there are enough threadgroups.
+    turns: usize,
+    /// Bytes of threadgroup memory.
+    memory: usize,
+}
+
+impl Staging {
+    fn of(device: &Device, w: &Tensor, columns: usize) -> Staging {
+        const LANES: usize = 32;
+        /// Bytes that every device has.
+        const MEMORY: usize = 32 * 1024;
+        /// Of `2 * MAX_SIMD_GROUPS` floats.
+        const HEAD: usize = 2 * 32 * size_of::<f32>();
+        /// Threadgroups that a compute unit works on at a time.
+        const RESIDENT: usize = 4;
+        let (len, bytes) = (w.format().block_len(), w.format().block_bytes());
+        // As `PartsOfLane` and `Chunk` of `mettle/staged.h` have them.
+        let parts = match (len, columns) {
+            (32, 1) => 4,
+            (32, _) | (_, 1) => 2,
+            _ => 1,
+        };
+        let values = LANES * parts * WIDE;
+        let row = values / len * bytes;
+        let rows = if row > 1024 { ROWS / 2 } else { ROWS };
+        let batch = SIMD_GROUPS * rows * row.next_multiple_of(VECTOR);
+        let digits = columns * LANES * (parts * WIDE + 4) * size_of::<f32>();
+        let all = w.columns().div_ceil(values);
+        let chunks = all.min((MEMORY - HEAD - batch) / digits).max(1);
+        let units = device.limits().compute_units as usize;
+        let turns = match chunks == all {
+            true => w.rows() / (ROWS * SIMD_GROUPS * RESIDENT * units.max(1)),
+            false => 1,
+        };
+        Staging {
+            chunks,
+            turns: turns.clamp(1, 8),
+            memory: HEAD + chunks * digits + batch,
+        }
+    }
 }
 
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
@@ -92,29 +131,94 @@ pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Res
         return mul_mm(pass, OP, w, x, out);
     }
     let spread = Spread::of(pass.device(), w.format());
-    spread_out(pass, spread, w, x, out)
+    mul_mv(pass, spread, w, x, Beside::default(), out)
 }
 
-fn spread_out(
+/// What a launch does beside the product, for one column.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Beside<'a> {
+    /// Normalises x first. Not where one thread computes a row.
+    pub norm: Option<Norm<'a>>,
+    /// `out = silu(product) * product with these weights`, of the shape and format of the others.
+    pub gated: Option<&'a Tensor>,
+    /// Adds the result to what is in `out`.
+    pub add: bool,
+}
+
+impl Beside<'_> {
+    /// Whether a device's kernels normalise on the way: threads that compute a row by themselves would each do it again.
+    pub fn can_norm(device: &Device) -> bool {
+        Mapping::of(device) == Mapping::RowPerGroup
+    }
+
+    /// The bits of `FUSED` of `mul_mv.metal`.
+    fn bits(self) -> u32 {
+        u32::from(self.norm.is_some())
+            | u32::from(self.add) << 1
+            | u32::from(self.gated.is_some()) << 2
+    }
+}
+
+/// `out = x w^T` as [`mul_mat`] has it, for one row of x, and what stands in `beside` in the same launch.
+pub(super) fn mul_mat_beside(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Tensor,
+    beside: Beside<'_>,
+    out: &mut Tensor,
+) -> Result<()> {
+    let spread = Spread::of(pass.device(), w.format());
+    mul_mv(pass, spread, w, x, beside, out)
+}
+
+fn mul_mv(
     pass: &mut Pass,
     spread: Spread,
     w: &Tensor,
     x: &Tensor,
+    beside: Beside<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
     let (n, k, m) = (w.rows(), w.columns(), x.rows());
     OP.dense("w", w)?;
     OP.size("x", m)?;
     let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
-    // Quantised weights are read as vectors only when they are staged: their blocks are not aligned to any.
-    let vectors = w.format().block_len() == 1 || spread == Spread::Staged;
-    let aligned = (k * size_of::<f32>()).is_multiple_of(VECTOR)
+    let (norm, eps) = match beside.norm {
+        Some(Norm { weight, eps }) => (Some(OP.vector::<f32>("norm", weight, k)?), eps),
+        None => (None, 0.0),
+    };
+    if let Some(gated) = beside.gated {
+        OP.dense("gated", gated)?;
+        if (gated.format(), gated.rows(), gated.columns()) != (w.format(), n, k) {
+            let (shape, format) = (gated.shape(), gated.format());
+            return Err(OP.refuse(
+                "gated",
+                format!(
+                    "has {format} of shape {shape}, must have {} of {n} rows of {k} as the weights of the gate",
+                    w.format()
+                ),
+            ));
+        }
+    }
+    let values_aligned = (k * size_of::<f32>()).is_multiple_of(VECTOR)
         && x.alignment() >= VECTOR
-        && (!vectors || w.row_bytes().is_multiple_of(VECTOR) && w.bytes().alignment() >= VECTOR);
+        && norm.as_ref().is_none_or(|norm| norm.alignment() >= VECTOR);
+    let weights_aligned = [Some(w), beside.gated]
+        .into_iter()
+        .flatten()
+        .all(|w| w.row_bytes().is_multiple_of(VECTOR) && w.bytes().alignment() >= VECTOR);
+    // Only staged rows of blocks are read as vectors: their blocks are not aligned to any.
+    let spread = match spread {
+        Spread::Staged if !(values_aligned && weights_aligned) => Spread::RowsPerGroup,
+        spread => spread,
+    };
     let params = Params {
         rows: OP.size("w", n)?,
         k: OP.size("w", k)?,
-        aligned: aligned.into(),
+        aligned: (values_aligned && (weights_aligned || w.format().block_len() > 1)).into(),
+        eps,
+        chunks: 0,
+        turns: 0,
     };
     let out: Buffer<f32> = OP.matrix("out", out, m, n)?;
 
@@ -123,83 +227,100 @@ fn spread_out(
     for (range, columns) in [(0..whole, MAX_COLUMNS), (whole..m, m - whole)] {
         if !range.is_empty() {
             let x = x.slice(range.start * k..range.end * k)?;
-            let out = out.slice(range.start * n..range.end * n)?;
-            launch(
-                pass,
-                spread,
+            let launch = Launch {
                 w,
+                gated: beside.gated.unwrap_or(w),
+                norm: norm.as_ref().unwrap_or(&x),
+                out: out.slice(range.start * n..range.end * n)?,
                 params,
-                x,
-                out,
-                range.len() / columns,
-                columns,
-            )?;
+                steps: range.len() / columns,
+                constants: Constants {
+                    row_per_thread: spread == Spread::RowPerThread,
+                    columns: columns as u32,
+                    staged: spread == Spread::Staged,
+                    fused: beside.bits(),
+                },
+                x: &x,
+            };
+            launch.record(pass, spread)?;
         }
     }
     Ok(())
 }
 
-/// One launch of `steps` times `columns` columns.
-#[expect(
-    clippy::too_many_arguments,
-    reason = "what a launch is made of, in one place"
-)]
-fn launch(
-    pass: &mut Pass,
-    spread: Spread,
-    w: &Tensor,
+/// One launch of `steps` times so many columns as the constants say.
+struct Launch<'a> {
+    w: &'a Tensor,
+    gated: &'a Tensor,
+    x: &'a Buffer<f32>,
+    norm: &'a Buffer<f32>,
+    out: Buffer<f32>,
     params: Params,
-    x: Buffer<f32>,
-    mut out: Buffer<f32>,
     steps: usize,
-    columns: usize,
-) -> Result<()> {
-    let rows = w.rows();
-    let staged = spread == Spread::Staged;
-    let grid = match spread {
-        Spread::RowPerThread => {
-            let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
-            Grid::threads_total([steps, rows]).threads([1, threads])
-        }
-        Spread::RowsPerGroup => {
-            Grid::groups([steps, rows.div_ceil(ROWS)]).threads(32 * SIMD_GROUPS)
-        }
-        Spread::Staged => {
-            Grid::groups([steps, rows.div_ceil(ROWS * SIMD_GROUPS)]).threads(32 * SIMD_GROUPS)
-        }
-    };
-    let memory = match spread {
-        Spread::Staged => staged_memory(w.format(), columns),
-        Spread::RowsPerGroup => SIMD_GROUPS * ROWS * MAX_COLUMNS * size_of::<f32>(),
-        // Metal binds no empty memory.
-        Spread::RowPerThread => VECTOR,
-    };
-    let constants = Constants {
-        row_per_thread: spread == Spread::RowPerThread,
-        columns: columns as u32,
-        staged,
-    };
-    macro_rules! dispatch {
-        ($($format:ident: $kernel:ident),*) => {
-            match w.format() {
-                $(Format::$format => {
-                    let w = &w.buffer()?;
-                    pass.dispatch(mul_mv::$kernel { w, x: &x, out: &mut out, params, memory, constants }, grid)?;
-                })*
-                format => {
-                    return Err(Error::Unsupported {
-                        op: OP.0,
-                        reason: format!("weights of {format}; there are {FORMATS:?}"),
-                    });
-                }
+    constants: Constants,
+}
+
+impl Launch<'_> {
+    fn record(self, pass: &mut Pass, spread: Spread) -> Result<()> {
+        let Launch {
+            w,
+            gated,
+            x,
+            norm,
+            mut out,
+            mut params,
+            steps,
+            constants,
+        } = self;
+        let (rows, columns) = (w.rows(), constants.columns as usize);
+        let (grid, memory) = match spread {
+            Spread::RowPerThread => {
+                let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
+                // Metal binds no empty memory.
+                let grid = Grid::threads_total([steps, rows]).threads([1, threads]);
+                (grid, VECTOR)
+            }
+            Spread::RowsPerGroup => {
+                // Rows of each of the matrices that are taken together.
+                let together = match constants.fused & GATE {
+                    0 => ROWS,
+                    _ => ROWS / 2,
+                };
+                let floats = SIMD_GROUPS * (ROWS * MAX_COLUMNS + 1);
+                let grid = Grid::groups([steps, rows.div_ceil(together)]);
+                (grid.threads(32 * SIMD_GROUPS), floats * size_of::<f32>())
+            }
+            Spread::Staged => {
+                let staging = Staging::of(pass.device(), w, columns);
+                params.chunks = staging.chunks as u32;
+                params.turns = staging.turns as u32;
+                let together = ROWS * SIMD_GROUPS * staging.turns;
+                let grid = Grid::groups([steps, rows.div_ceil(together)]);
+                (grid.threads(32 * SIMD_GROUPS), staging.memory)
             }
         };
+        macro_rules! dispatch {
+            ($($format:ident: $kernel:ident),*) => {
+                match w.format() {
+                    $(Format::$format => {
+                        let (w, gated, out) = (&w.buffer()?, &gated.buffer()?, &mut out);
+                        pass.dispatch(mul_mv::$kernel { w, gated, x, norm, out, params, memory, constants }, grid)?;
+                    })*
+                    format => {
+                        return Err(Error::Unsupported {
+                            op: OP.0,
+                            reason: format!("weights of {format}; there are {FORMATS:?}"),
+                        });
+                    }
+                }
+            };
+        }
+        dispatch!(
+            F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
+            Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
+        );
+        Ok(())
     }
-    dispatch!(
-        F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
-        Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
-    );
-    Ok(())
 }
 
 /// The cases of `mul_mv.metal`: one row, one block, rows that do not fill threadgroups, every number of columns, more
@@ -214,7 +335,11 @@ pub(crate) fn family() -> Family {
             if spread == Spread::Staged && dense {
                 continue;
             }
-            let block = format.block_len().max(32);
+            // Rows of whole vectors, which alone are staged.
+            let block = match spread {
+                Spread::Staged => format.block_len().max(32) * 8,
+                _ => format.block_len().max(32),
+            };
             for m in 1..=MAX_COLUMNS {
                 add(cases, spread, format, 7, 3 * block, m);
             }
@@ -223,6 +348,17 @@ pub(crate) fn family() -> Family {
             add(cases, spread, format, 130, 512, 1);
             add(cases, spread, format, 3, 16 * 1024, 2);
             add(cases, spread, format, 6, 10 * 1024 + 512, 1);
+            add_extremes(cases, spread, format, 2 * block);
+            for bits in 1..8 {
+                let fused = [bits & 1, bits & 2, bits & 4].map(|bit| bit != 0);
+                if fused[0] && spread == Spread::RowPerThread {
+                    continue;
+                }
+                add_fused(cases, spread, format, [41, 2 * block], fused);
+                if dense && bits != 7 {
+                    add_fused(cases, spread, format, [3, 1037], fused);
+                }
+            }
             if dense {
                 add(cases, spread, format, 3, 1, 1);
                 add(cases, spread, format, 6, 45, 3);
@@ -267,15 +403,107 @@ fn benches(benches: &mut Benches) {
 }
 
 fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m: usize) {
-    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
     let name = format!("{}_n{n}_k{k}_m{m}", spread.name());
+    add_product(cases, spread, format, [n, k, m], name, |_| {});
+}
+
+/// Activations of very different sizes: each has its own effect on the bits that others leave.
+fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
+    let mut add = |name: &str, change: fn(&mut [f32])| {
+        let name = format!("{}_{name}_k{k}", spread.name());
+        add_product(cases, spread, format, [9, k, 2], name, change);
+    };
+    add("tiny", |x| x.iter_mut().for_each(|x| *x *= 1e-27));
+    add("huge", |x| x.iter_mut().for_each(|x| *x *= 1e30));
+    add("zeros", |x| x.fill(0.0));
+    add("equal", |x| x.fill(0.1));
+    add("hot", |x| x[21] = 3000.0);
+}
+
+/// A product with activations that were changed.
+fn add_product(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    [n, k, m]: [usize; 3],
+    name: String,
+    change: fn(&mut [f32]),
+) {
+    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
     cases.add(kernel, name, move |run: &mut Run<'_>| {
         let (w, weights) = run.weights(format, n, k)?;
-        let x = run.rng().activations(m * k);
+        let mut x = run.rng().activations(m * k);
+        x.chunks_exact_mut(k).for_each(change);
         let xs = run.input(&x, [m, k])?;
         let mut out = run.output(Format::F32, [m, n])?;
-        run.pass(|pass| spread_out(pass, spread, &w, &xs, &mut out))?;
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, Beside::default(), &mut out))?;
         run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+/// One column with what the bits of `FUSED` say.
+fn add_fused(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    [n, k]: [usize; 2],
+    [norm, add, gate]: [bool; 3],
+) {
+    const EPS: f32 = 1e-6;
+    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+    let mut name = format!("{}_n{n}_k{k}", spread.name());
+    for (part, said) in [(norm, "_norm"), (add, "_add"), (gate, "_gate")] {
+        name.push_str(if part { said } else { "" });
+    }
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let (gated, gated_weights) = run.weights(format, n, k)?;
+        let (x, scale) = (run.rng().activations(k), run.rng().activations(k));
+        let (xs, scales) = (run.input(&x, [1, k])?, run.input(&scale, [k])?);
+        let before = run.rng().activations(n);
+        let mut out = match add {
+            true => run.input(&before, [1, n])?,
+            false => run.output(Format::F32, [1, n])?,
+        };
+        let beside = Beside {
+            norm: norm.then_some(Norm {
+                weight: &scales,
+                eps: EPS,
+            }),
+            gated: gate.then_some(&gated),
+            add,
+        };
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, beside, &mut out))?;
+        run.check(&out, || {
+            let squares: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+            let norm_of = |i: usize| match norm {
+                true => f64::from(scale[i]) / (squares / k as f64 + f64::from(EPS)).sqrt(),
+                false => 1.0,
+            };
+            let x: Vec<f64> = (0..k).map(|i| f64::from(x[i]) * norm_of(i)).collect();
+            // A product and the sum of the absolute values of its terms.
+            let product = |w: &[f32]| {
+                let terms = || w.iter().zip(&x).map(|(&w, x)| f64::from(w) * x);
+                (terms().sum::<f64>(), terms().map(f64::abs).sum::<f64>())
+            };
+            let row = |row: usize| {
+                let range = row * k..(row + 1) * k;
+                let (mut value, mut magnitude) = product(&weights[range.clone()]);
+                if gate {
+                    let (gated, of_gated) = product(&gated_weights[range]);
+                    let silu = value / (1.0 + (-value).exp());
+                    // The slope of silu is at most 1.1.
+                    magnitude = 1.1 * magnitude * gated.abs() + silu.abs() * of_gated;
+                    value = silu * gated;
+                }
+                if add {
+                    value += f64::from(before[row]);
+                    magnitude += f64::from(before[row].abs());
+                }
+                Expected::near(value, magnitude)
+            };
+            (0..n).map(row).collect()
+        })
     });
 }
 

@@ -116,30 +116,30 @@ fn launches(name: &str) -> String {
 #[test]
 fn launches_of_a_token() {
     insta::assert_snapshot!(launches("llama-gqa2-f32"), @"
-    add_assign_f32                     4        4
+    add_assign_f32                     0        4
     attention_f32                      2        2
     embedding_f32                      1        1
     kv_append_f32                      0        2
-    mul_mv_f32_f32                    15       15
+    mul_mv_f32_f32                    13       15
     qk_norm_rope_append_f32            2        0
     rms_norm_f32                       5        5
     rope_f32                           0        4
-    swiglu_f32                         2        2
-    all                               31       35
-    that wait                         24       26
+    swiglu_f32                         0        2
+    all                               23       35
+    that wait                         18       26
     ");
     insta::assert_snapshot!(launches("qwen3-untied-q8_0"), @"
-    add_assign_f32                     6        6
+    add_assign_f32                     0        6
     attention_f32                      3        3
     embedding_q8_0                     1        1
     kv_append_f32                      0        3
-    mul_mv_q8_0_f32                   22       22
+    mul_mv_q8_0_f32                   19       22
     qk_norm_rope_append_f32            3        0
     rms_norm_assign_f32                0        6
     rms_norm_f32                       7        7
     rope_f32                           0        6
-    swiglu_f32                         3        3
-    all                               45       57
-    that wait                         35       41
+    swiglu_f32                         0        3
+    all                               33       57
+    that wait                         26       41
     ");
 }

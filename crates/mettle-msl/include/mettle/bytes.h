@@ -19,4 +19,24 @@ METTLE_INLINE uint permute_bytes(uint a, uint b) {
 #endif
 }
 
+// sum + the products of the four bytes of `a`, unsigned, with those of `b`, which are signed or not.
+template <bool SIGNED>
+METTLE_INLINE int add_products(uint a, uint b, int sum) {
+#ifdef METTLE_PTX
+  int result;
+  if constexpr (SIGNED) {
+    asm("dp4a.u32.s32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  } else {
+    asm("dp4a.u32.u32 %0, %1, %2, %3;" : "=r"(result) : "r"(a), "r"(b), "r"(sum));
+  }
+  return result;
+#else
+  for (uint i = 0; i < 4; i++) {
+    const uint byte = b >> 8 * i & 255;
+    sum += int(a >> 8 * i & 255) * (SIGNED ? int((signed char)byte) : int(byte));
+  }
+  return sum;
+#endif
+}
+
 }  // namespace mettle

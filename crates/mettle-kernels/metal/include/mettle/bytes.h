@@ -53,6 +53,18 @@ METAL_FUNC wide_bytes load_bytes(P from)
 #endif
 }
 
+// Sixteen bytes from threadgroup memory that is aligned to two bytes: they begin `within` a word or with one. All of the words
+// that they are part of is read.
+template <typename P>
+METAL_FUNC wide_bytes load_bytes_of_words(P from, bool within)
+{
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+    return mettle::load_from_words<wide_bytes>(reinterpret_cast<typename pointer_like<ushort, P>::type>(from), within);
+#else
+    return load_bytes<2>(from);
+#endif
+}
+
 // The sixteen bits of `mask`, lowest first, each in its byte as zero or 1 << BIT, BIT below five.
 template <uint BIT>
 METAL_FUNC wide_bytes spread(uint mask)
@@ -72,6 +84,21 @@ METAL_FUNC metal::uint4 bytes_in_floats(uint word)
         mettle::permute_bytes<0x7542>(word, exponent), mettle::permute_bytes<0x7543>(word, exponent));
 #else
     return ((metal::uint4(word) >> metal::uint4(0, 8, 16, 24)) & 255u) | exponent;
+#endif
+}
+
+// sum + the products of the four bytes of `a`, unsigned, with those of `b`, which are signed or not.
+template <bool SIGNED>
+METAL_FUNC int add_products(uint a, uint b, int sum)
+{
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+    return mettle::add_products<SIGNED>(a, b, sum);
+#else
+    for (ushort i = 0; i < 4; ++i) {
+        const uint byte = b >> (8 * i) & 255;
+        sum += int(a >> (8 * i) & 255) * (SIGNED ? int(as_type<char>(uchar(byte))) : int(byte));
+    }
+    return sum;
 #endif
 }
 

@@ -83,26 +83,52 @@ struct block_q6_K {
 
 namespace mettle_kernels {
 
-// Sixteen values of a block: scale * q + offset each.
-struct Scaled {
-    wide q;
+// How bytes of a block are read. `bytes<OFFSET_ALIGN>(from)` are sixteen bytes; the largest power of two that divides their
+// offset in the block, up to sixteen, is OFFSET_ALIGN. Here from blocks that are aligned to two bytes.
+struct FromBlocks {
+    template <uint OFFSET_ALIGN, typename P>
+    METAL_FUNC wide_bytes bytes(P from) const
+    {
+        return load_bytes<2>(from);
+    }
+};
+
+// From blocks in threadgroup memory that are aligned to BLOCK_ALIGN bytes, in whole words of which all is there.
+template <uint BLOCK_ALIGN>
+struct FromWords {
+    // Whether the block begins in the middle of a word.
+    bool odd;
+
+    template <uint OFFSET_ALIGN, typename P>
+    METAL_FUNC wide_bytes bytes(P from) const
+    {
+        constexpr uint align = OFFSET_ALIGN < BLOCK_ALIGN ? OFFSET_ALIGN : BLOCK_ALIGN;
+        return BLOCK_ALIGN == 2 ? load_bytes_of_words(from, odd != (OFFSET_ALIGN == 2)) : load_bytes<align>(from);
+    }
+};
+
+// Sixteen values of a block: scale * (q - bias) + offset each, with the bias of their format.
+struct Packed {
+    wide_bytes q;
     float scale;
     float offset;
 };
 
 // How a format stores values. `values` is their number in a block; dense types come in blocks of sixteen here, without
 // meaning in memory. Formats of blocks have
-//   unpack<ALIGN>(block, part)  sixteen values of a block in device or threadgroup memory, aligned to ALIGN bytes
-//   has_offset                  whether the offsets of these are ever other than zero
+//   unpack(reads, block, part)  sixteen values of a block, whose memory `reads` reads
+//   bias                        what is subtracted from their bytes
+//   has_offset                  whether their offsets are ever other than zero; then there is no bias
 //   sharing                     how many sixteens in a row come from the same bytes
 // where `part` counts the sixteens of a block.
 template <typename W>
 struct format;
 
-template <uint VALUES, bool HAS_OFFSET, uint SHARING>
+template <uint VALUES, int BIAS, bool HAS_OFFSET, uint SHARING>
 struct block_format {
     static constant constexpr uint values = VALUES;
     static constant constexpr bool dense = false;
+    static constant constexpr int bias = BIAS;
     static constant constexpr bool has_offset = HAS_OFFSET;
     static constant constexpr uint sharing = SHARING;
 };
@@ -126,59 +152,57 @@ METAL_FUNC wide_bytes nibbles(wide_bytes bytes, uint part)
 }
 
 template <>
-struct format<block_q4_0> : block_format<32, false, 2> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q4_0> : block_format<32, 8, false, 2> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
-        return Scaled{to_float<8>(nibbles(load_bytes<2>(block->qs), part)), float(block->d), 0.0f};
+        return Packed{nibbles(reads.template bytes<2>(block->qs), part), float(block->d), 0.0f};
     }
 };
 
 template <>
-struct format<block_q4_1> : block_format<32, true, 2> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q4_1> : block_format<32, 0, true, 2> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
-        constexpr uint align = ALIGN < 4 ? 2 : 4;
-        return Scaled{to_float<0>(nibbles(load_bytes<align>(block->qs), part)), float(block->d), float(block->m)};
+        return Packed{nibbles(reads.template bytes<4>(block->qs), part), float(block->d), float(block->m)};
     }
 };
 
 // Nibbles with their fifth bits.
-template <uint ALIGN, typename P>
-METAL_FUNC wide_bytes five_bits(P block, uint part)
+template <uint OFFSET_ALIGN, typename Reads, typename P>
+METAL_FUNC wide_bytes five_bits(Reads reads, P block, uint part)
 {
     const uint high = uint(block->qh[2 * part]) | uint(block->qh[2 * part + 1]) << 8;
-    return nibbles(load_bytes<ALIGN>(block->qs), part) | spread<4>(high);
+    return nibbles(reads.template bytes<OFFSET_ALIGN>(block->qs), part) | spread<4>(high);
 }
 
 template <>
-struct format<block_q5_0> : block_format<32, false, 2> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q5_0> : block_format<32, 16, false, 2> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
-        return Scaled{to_float<16>(five_bits<2>(block, part)), float(block->d), 0.0f};
+        return Packed{five_bits<2>(reads, block, part), float(block->d), 0.0f};
     }
 };
 
 template <>
-struct format<block_q5_1> : block_format<32, true, 2> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q5_1> : block_format<32, 0, true, 2> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
-        constexpr uint align = ALIGN < 8 ? ALIGN : 8;
-        return Scaled{to_float<0>(five_bits<align>(block, part)), float(block->d), float(block->m)};
+        return Packed{five_bits<8>(reads, block, part), float(block->d), float(block->m)};
     }
 };
 
 template <>
-struct format<block_q8_0> : block_format<32, false, 1> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q8_0> : block_format<32, 128, false, 1> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
         // The upper bit inverted adds 128 to each.
-        const wide_bytes bytes = load_bytes<2>(block->qs + WIDE * part) ^ 0x80808080u;
-        return Scaled{to_float<128>(bytes), float(block->d), 0.0f};
+        const wide_bytes bytes = reads.template bytes<2>(block->qs + WIDE * part) ^ 0x80808080u;
+        return Packed{bytes, float(block->d), 0.0f};
     }
 };
 
@@ -195,42 +219,42 @@ METAL_FUNC float2 scale_and_offset(wide_bytes head, uint j)
 }
 
 template <>
-struct format<block_q4_K> : block_format<256, true, 4> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q4_K> : block_format<256, 0, true, 4> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
         const uint j = part / 2;
-        const float2 scale = scale_and_offset(load_bytes<ALIGN>(block), j);
-        const wide_bytes low = nibbles(load_bytes<ALIGN>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
-        return Scaled{to_float<0>(low), scale.x, scale.y};
+        const float2 scale = scale_and_offset(reads.template bytes<16>(block), j);
+        const wide_bytes low = nibbles(reads.template bytes<16>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
+        return Packed{low, scale.x, scale.y};
     }
 };
 
 template <>
-struct format<block_q5_K> : block_format<256, true, 4> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q5_K> : block_format<256, 0, true, 4> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
         const uint j = part / 2;
-        const float2 scale = scale_and_offset(load_bytes<ALIGN>(block), j);
-        const wide_bytes low = nibbles(load_bytes<ALIGN>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
-        const wide_bytes high = (load_bytes<ALIGN>(block->qh + 16 * (part % 2)) >> j) & 0x01010101u;
-        return Scaled{to_float<0>(low | (high << 4)), scale.x, scale.y};
+        const float2 scale = scale_and_offset(reads.template bytes<16>(block), j);
+        const wide_bytes low = nibbles(reads.template bytes<16>(block->qs + 32 * (j / 2) + 16 * (part % 2)), j % 2);
+        const wide_bytes high = (reads.template bytes<16>(block->qh + 16 * (part % 2)) >> j) & 0x01010101u;
+        return Packed{low | (high << 4), scale.x, scale.y};
     }
 };
 
 template <>
-struct format<block_q6_K> : block_format<256, false, 8> {
-    template <uint ALIGN, typename P>
-    static METAL_FUNC Scaled unpack(P block, uint part)
+struct format<block_q6_K> : block_format<256, 32, false, 8> {
+    template <typename Reads, typename P>
+    static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
         const uint half_block = part / 8;
         const uint quarter = part % 8 / 2;
         const uint offset = 16 * (part % 2);
         const wide_bytes low =
-            nibbles(load_bytes<2>(block->ql + 64 * half_block + 32 * (quarter % 2) + offset), quarter / 2);
-        const wide_bytes high = (load_bytes<2>(block->qh + 32 * half_block + offset) >> (2 * quarter)) & 0x03030303u;
-        return Scaled{to_float<32>(low | (high << 4)), float(block->d) * float(block->scales[part]), 0.0f};
+            nibbles(reads.template bytes<16>(block->ql + 64 * half_block + 32 * (quarter % 2) + offset), quarter / 2);
+        const wide_bytes high = (reads.template bytes<16>(block->qh + 32 * half_block + offset) >> (2 * quarter)) & 0x03030303u;
+        return Packed{low | (high << 4), float(block->d) * float(block->scales[part]), 0.0f};
     }
 };
 
@@ -248,8 +272,10 @@ METAL_FUNC uint row_stride(uint columns)
 template <typename Block>
 METAL_FUNC wide decode(device const Block* row, uint block, uint part)
 {
-    const Scaled x = format<Block>::template unpack<2>(row + block, part);
-    return format<Block>::has_offset ? fma(x.q, splat(x.scale), splat(x.offset)) : x.q * splat(x.scale);
+    typedef format<Block> weights;
+    const Packed x = weights::unpack(FromBlocks(), row + block, part);
+    const wide q = to_float<weights::bias>(x.q);
+    return weights::has_offset ? fma(q, splat(x.scale), splat(x.offset)) : q * splat(x.scale);
 }
 
 METAL_FUNC wide decode(device const float* row, uint block, uint) { return load(row + WIDE * block); }

@@ -103,6 +103,30 @@ METAL_FUNC T group_sum_before(Group group, T x)
     return before;
 }
 
+// The sums over the lanes of a SIMD group of N values each: lane l gets that of value l / (32 / N). N is a power of two, up
+// to 32; `values` are used up. Each exchange leaves half of the values, so that there are about N of them instead of 5 N.
+template <ushort N>
+METAL_FUNC float sum_each(thread float* values, uint lane)
+{
+    ushort mask = 16;
+#pragma unroll
+    for (ushort half_of = N / 2; half_of > 0; half_of /= 2) {
+        const bool upper = lane & mask;
+#pragma unroll
+        for (ushort i = 0; i < half_of; ++i) {
+            const float keep = upper ? values[i + half_of] : values[i];
+            const float give = upper ? values[i] : values[i + half_of];
+            values[i] = keep + simd_shuffle_xor(give, mask);
+        }
+        mask /= 2;
+    }
+#pragma unroll
+    for (; mask > 0; mask /= 2) {
+        values[0] += simd_shuffle_xor(values[0], mask);
+    }
+    return values[0];
+}
+
 // Makes what the threads of the group wrote to device and threadgroup memory visible to all of them.
 METAL_FUNC void group_barrier(Group group)
 {
