@@ -66,7 +66,7 @@ pub(crate) struct RawCode<'a> {
 pub(crate) struct RawLibrary(pub u64);
 
 /// A kernel of a loaded library. It lives as long as its library.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct RawPipeline(pub u64);
 
 /// What a device says of a pipeline.
@@ -92,7 +92,7 @@ pub(crate) struct RawKernel<'a> {
 }
 
 /// One argument of a launch.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum RawArgument {
     /// Device memory at a byte offset.
     Buffer {

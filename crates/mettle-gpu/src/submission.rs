@@ -67,7 +67,7 @@ pub struct Profile {
     gpu_time: Option<GpuTime>,
 }
 
-/// When a GPU ran a submission, by the clock that Metal tells it by: that of the host, which starts with the system.
+/// When a GPU ran a submission. On Metal by the host's clock, which starts with the system; on NVIDIA GPUs since the device was opened.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GpuTime {
     /// It began.
@@ -114,7 +114,8 @@ impl Profile {
     }
 
     /// When the GPU ran the submission, also where the kernels' times were not asked for; of several, from the first one's start to the
-    /// last one's end. `None` on devices that do not tell: all but Metal's.
+    /// last one's end. `None` where the device does not tell: the CPU, and an NVIDIA GPU of a submission that neither asked for the kernels'
+    /// times nor came again and ran as a graph.
     pub fn gpu_time(&self) -> Option<GpuTime> {
         self.gpu_time
     }

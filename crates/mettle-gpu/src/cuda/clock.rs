@@ -3,6 +3,7 @@
 use std::ffi::{CStr, c_void};
 use std::ptr;
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use cudarc::driver::sys;
 
@@ -113,22 +114,35 @@ impl Hold {
 pub(super) struct Event(sys::CUevent);
 
 impl Event {
-    pub fn record(gpu: &Gpu) -> Result<Self, Failure> {
-        // SAFETY: the context is current and the stream lives.
-        unsafe {
-            let event = Event(get(ptr::null_mut(), |event| sys::cuEventCreate(event, 0))?);
-            check(sys::cuEventRecord(event.0, gpu.stream))?;
-            Ok(event)
-        }
+    /// One that is not in the stream yet. The context is current.
+    pub fn new() -> Result<Self, Failure> {
+        // SAFETY: writes the handle.
+        let event = get(ptr::null_mut(), |event| unsafe {
+            sys::cuEventCreate(event, 0)
+        })?;
+        Ok(Event(event))
     }
 
-    /// Nanoseconds since an earlier one; both have come to pass.
-    pub fn since(&self, earlier: &Event) -> Result<u64, Failure> {
+    /// One that is next in the stream.
+    pub fn next(gpu: &Gpu) -> Result<Self, Failure> {
+        let event = Event::new()?;
+        event.record(gpu)?;
+        Ok(event)
+    }
+
+    /// Makes it the next in the stream.
+    pub fn record(&self, gpu: &Gpu) -> Result<(), Failure> {
+        // SAFETY: the context is current; the event and the stream live.
+        check(unsafe { sys::cuEventRecord(self.0, gpu.stream) })
+    }
+
+    /// The time since an earlier one; both have come to pass.
+    pub fn since(&self, earlier: &Event) -> Result<Duration, Failure> {
         // SAFETY: both events live.
         let milliseconds = get(0.0_f32, |value| unsafe {
             sys::cuEventElapsedTime(value, earlier.0, self.0)
         })?;
-        Ok((f64::from(milliseconds) * 1e6) as u64)
+        Ok(Duration::from_nanos((f64::from(milliseconds) * 1e6) as u64))
     }
 }
 

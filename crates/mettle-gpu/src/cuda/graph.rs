@@ -2,16 +2,20 @@
 //! side by side what no barrier keeps apart.
 //!
 //! The steps of a generation are the same launches again and again, with a few other parameters. So the graph of a submission is kept,
-//! found again by its kernels and barriers, and the parameters that differ are changed in place.
+//! and the parameters that differ are changed in place. The GPU idles meanwhile, so finding that a launch is as it was is all that most
+//! launches of a step cost.
 
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use cudarc::driver::sys;
 
+use super::clock::Event;
 use super::driver::{Failure, Gpu, check, get};
-use super::launch::{Ready, each_part};
-use crate::backend::Commands;
+use super::given::{Change, Given};
+use super::launch::{Ready, each_part, functions};
+use crate::backend::{Commands, RawLaunch};
 
 /// Submissions of fewer launches are not worth a graph.
 const FEWEST_LAUNCHES: usize = 4;
@@ -19,11 +23,8 @@ const FEWEST_LAUNCHES: usize = 4;
 /// Graphs that are kept, the latest used. Steps of one model need one; another one is for the last part of a prompt, say.
 const KEPT: usize = 4;
 
-/// Shapes of submissions that are remembered: a graph is made when one comes again, as most prompts are never computed twice.
+/// Submissions that are remembered: a graph is made when one of the same shape comes again, as most prompts are never computed twice.
 const REMEMBERED: usize = 8;
-
-/// What must be equal for a graph to serve: for each node its kernel and whether it waits for those before it.
-type Shape = Vec<(sys::CUfunction, bool)>;
 
 /// The graphs of a GPU.
 #[derive(Default)]
@@ -33,8 +34,8 @@ pub(super) struct Graphs(Mutex<Kept>);
 struct Kept {
     /// The latest used last.
     graphs: Vec<Graph>,
-    /// Shapes that came once, the latest last.
-    seen: Vec<Shape>,
+    /// Submissions whose shape came once, the latest last.
+    seen: Vec<Given>,
 }
 
 // SAFETY: the driver's handles may be used from any thread, and the lock lets one at a time.
@@ -54,46 +55,29 @@ impl Graphs {
         if commands.launches.len() < FEWEST_LAUNCHES {
             return None;
         }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise.
-        let shape = match unsafe { shape(commands) } {
-            Ok(shape) => shape,
+        let mut graph = match unsafe { kept.take(gpu, commands) } {
+            Ok(graph) => graph?,
             Err(error) => return Some(Err(error)),
         };
-        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let Kept { graphs, seen } = &mut *kept;
-        let mut graph = match graphs.iter().position(|graph| graph.shape == shape) {
-            Some(at) => graphs.remove(at),
-            None => {
-                let Some(at) = seen.iter().position(|known| *known == shape) else {
-                    if seen.len() == REMEMBERED {
-                        seen.remove(0);
-                    }
-                    seen.push(shape);
-                    return None;
-                };
-                // SAFETY: the caller's promise.
-                match unsafe { Graph::new(gpu, commands, seen.remove(at)) } {
-                    Ok(graph) => graph,
-                    Err(reason) => {
-                        tracing::warn!(device = gpu.name, reason, "launching without a graph");
-                        return None;
-                    }
-                }
-            }
-        };
-        // SAFETY: the caller's promise.
-        let ran = unsafe { graph.update(commands) }.and_then(|()| {
-            // SAFETY: the graph is ready, and the stream lives.
-            check(unsafe { sys::cuGraphLaunch(graph.ready, gpu.stream) })
-                .map_err(|failure| (0, format!("cannot start the graph of launches: {failure}")))
-        });
+        let ran = graph
+            .start()
+            .map_err(|failure| (0, format!("cannot start the graph of launches: {failure}")));
         if ran.is_ok() {
-            if graphs.len() == KEPT {
-                graphs.remove(0);
+            if kept.graphs.len() == KEPT {
+                kept.graphs.remove(0);
             }
-            graphs.push(graph);
+            kept.graphs.push(graph);
         }
         Some(ran)
+    }
+
+    /// How long the GPU took for the graph that was started last. The stream is done.
+    pub fn elapsed(&self) -> Option<Duration> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let graph = kept.graphs.last()?;
+        graph.end.since(&graph.start).ok()
     }
 
     /// Forgets everything: code is unloaded that graphs may use. Nothing runs.
@@ -102,59 +86,87 @@ impl Graphs {
     }
 }
 
-/// The shape of a submission.
-///
-/// # Safety
-/// As for `Graphs::run`.
-unsafe fn shape(commands: &Commands<'_>) -> Result<Shape, (usize, String)> {
-    let mut shape = Shape::with_capacity(commands.launches.len());
-    for (index, launch) in commands.launches.iter().enumerate() {
-        let mut waits = launch.barrier_before;
-        let take = |part: &mut Ready<'_>| {
-            shape.push((part.function, waits));
-            // The parts of a launch do not wait for each other.
-            waits = false;
-            Ok(())
+impl Kept {
+    /// Takes out the graph of the commands, with their parameters; makes it when they come the second time.
+    ///
+    /// # Safety
+    /// As for `Graphs::run`.
+    unsafe fn take(
+        &mut self,
+        gpu: &Arc<Gpu>,
+        commands: &Commands<'_>,
+    ) -> Result<Option<Graph>, (usize, String)> {
+        for at in (0..self.graphs.len()).rev() {
+            // SAFETY: the caller's promise.
+            match unsafe { self.graphs[at].update(commands) } {
+                Ok(false) => {}
+                Ok(true) => return Ok(Some(self.graphs.remove(at))),
+                Err(error) => {
+                    self.graphs.remove(at);
+                    return Err(error);
+                }
+            }
+        }
+        let seen = self.seen.iter().position(|seen| seen.resembles(commands));
+        let Some(at) = seen else {
+            if self.seen.len() == REMEMBERED {
+                self.seen.remove(0);
+            }
+            self.seen.push(Given::of(commands));
+            return Ok(None);
         };
+        self.seen.remove(at);
         // SAFETY: the caller's promise.
-        unsafe { each_part(commands, launch, take) }.map_err(|reason| (index, reason))?;
+        match unsafe { Graph::new(gpu, commands) } {
+            Ok(graph) => Ok(Some(graph)),
+            Err(reason) => {
+                tracing::warn!(device = gpu.name, reason, "launching without a graph");
+                Ok(None)
+            }
+        }
     }
-    Ok(shape)
 }
 
 /// A graph that is ready to run.
 struct Graph {
-    gpu: Arc<Gpu>,
-    shape: Shape,
     graph: sys::CUgraph,
     ready: sys::CUgraphExec,
-    nodes: Vec<Node>,
+    /// The parts of each launch.
+    nodes: Vec<Vec<Node>>,
+    /// What the nodes were last given.
+    given: Given,
+    /// Around the graph in the stream.
+    start: Event,
+    end: Event,
+    /// The last to go: the events need its context.
+    gpu: Arc<Gpu>,
 }
 
-/// A launch in a graph, with what it was last given.
+/// A part of a launch in a graph.
 struct Node {
     handle: sys::CUgraphNode,
-    sizes: [[u32; 3]; 2],
-    shared: u32,
-    parameters: Vec<u8>,
+    function: sys::CUfunction,
 }
 
 impl Graph {
     /// # Safety
-    /// As for `Graphs::run`; the shape is that of the commands.
-    unsafe fn new(gpu: &Arc<Gpu>, commands: &Commands<'_>, shape: Shape) -> Result<Self, String> {
+    /// As for `Graphs::run`.
+    unsafe fn new(gpu: &Arc<Gpu>, commands: &Commands<'_>) -> Result<Self, String> {
         let said = |failure: Failure| failure.to_string();
+        let (start, end) = (Event::new().map_err(said)?, Event::new().map_err(said)?);
         // SAFETY: writes the handle.
         let handle = get(ptr::null_mut(), |graph| unsafe {
             sys::cuGraphCreate(graph, 0)
         })
         .map_err(said)?;
         let mut graph = Graph {
-            gpu: gpu.clone(),
-            shape,
             graph: handle,
             ready: ptr::null_mut(),
-            nodes: Vec::new(),
+            nodes: Vec::with_capacity(commands.launches.len()),
+            given: Given::of(commands),
+            start,
+            end,
+            gpu: gpu.clone(),
         };
         // A node waits for all nodes between the last two barriers, each of which waits for those before.
         let mut before: Vec<sys::CUgraphNode> = Vec::new();
@@ -163,6 +175,7 @@ impl Graph {
             if launch.barrier_before && !beside.is_empty() {
                 before = std::mem::take(&mut beside);
             }
+            let mut nodes = Vec::new();
             let take = |part: &mut Ready<'_>| {
                 let values = node_values(part);
                 // SAFETY: the dependencies are nodes of this graph; the values are as for a launch and are copied.
@@ -171,17 +184,15 @@ impl Graph {
                 })
                 .map_err(said)?;
                 beside.push(handle);
-                graph.nodes.push(Node {
+                nodes.push(Node {
                     handle,
-                    sizes: [part.blocks, part.threads],
-                    shared: part.shared,
-                    // SAFETY: the caller's promise.
-                    parameters: unsafe { bytes(part) },
+                    function: part.function,
                 });
                 Ok(())
             };
             // SAFETY: the caller's promise.
             unsafe { each_part(commands, launch, take) }?;
+            graph.nodes.push(nodes);
         }
         // SAFETY: writes the handle; the graph is whole.
         graph.ready = get(ptr::null_mut(), |ready| unsafe {
@@ -191,37 +202,71 @@ impl Graph {
         Ok(graph)
     }
 
-    /// Gives the nodes the sizes and parameters of the commands where they are others.
+    /// Gives the nodes the sizes and parameters of the commands where they are others. False if the commands have another shape: then some
+    /// nodes may have been given theirs, which `given` knows.
     ///
     /// # Safety
-    /// As for `Graphs::run`; the shape is that of the commands.
-    unsafe fn update(&mut self, commands: &Commands<'_>) -> Result<(), (usize, String)> {
-        let mut nodes = self.nodes.iter_mut();
-        for (index, launch) in commands.launches.iter().enumerate() {
-            let take = |part: &mut Ready<'_>| {
-                let node = nodes.next().ok_or("the graph has fewer launches")?;
-                let sizes = [part.blocks, part.threads];
-                // SAFETY: the caller's promise.
-                let parameters = unsafe { bytes(part) };
-                if (node.sizes, node.shared) == (sizes, part.shared)
-                    && node.parameters == parameters
-                {
-                    return Ok(());
-                }
-                let values = node_values(part);
-                // SAFETY: the node is one of this graph; the values are as for a launch and are copied.
-                check(unsafe {
-                    sys::cuGraphExecKernelNodeSetParams(self.ready, node.handle, &values)
-                })
-                .map_err(|failure| format!("cannot change its parameters: {failure}"))?;
-                (node.sizes, node.shared) = (sizes, part.shared);
-                node.parameters = parameters;
-                Ok(())
-            };
-            // SAFETY: the caller's promise.
-            unsafe { each_part(commands, launch, take) }.map_err(|reason| (index, reason))?;
+    /// As for `Graphs::run`.
+    unsafe fn update(&mut self, commands: &Commands<'_>) -> Result<bool, (usize, String)> {
+        if self.given.launches() != commands.launches.len() {
+            return Ok(false);
         }
-        Ok(())
+        let mut changed = 0;
+        for (index, launch) in commands.launches.iter().enumerate() {
+            match self.given.change(commands, index) {
+                Change::Nothing => continue,
+                Change::Shape => return Ok(false),
+                Change::Parameters => changed += 1,
+            }
+            let nodes = &self.nodes[index];
+            // SAFETY: the caller's promise.
+            let set = unsafe { self.set(nodes, commands, launch) };
+            if !set.map_err(|reason| (index, reason))? {
+                return Ok(false);
+            }
+            self.given.set(commands, index);
+        }
+        tracing::trace!(changed, launches = commands.launches.len(), "a graph again");
+        Ok(true)
+    }
+
+    /// Gives the nodes of a launch its sizes and parameters, or says that they have other functions.
+    ///
+    /// # Safety
+    /// As for `Graphs::run`.
+    unsafe fn set(
+        &self,
+        nodes: &[Node],
+        commands: &Commands<'_>,
+        launch: &RawLaunch,
+    ) -> Result<bool, String> {
+        let mut own = nodes.iter();
+        // SAFETY: the caller's promise.
+        for function in unsafe { functions(launch) } {
+            let function = function?;
+            if own.next().is_none_or(|node| node.function != function) {
+                return Ok(false);
+            }
+        }
+        let mut nodes = nodes.iter();
+        let take = |part: &mut Ready<'_>| {
+            let node = nodes.next().ok_or("the graph has fewer launches")?;
+            let values = node_values(part);
+            // SAFETY: the node is one of this graph; the values are as for a launch and are copied.
+            check(unsafe { sys::cuGraphExecKernelNodeSetParams(self.ready, node.handle, &values) })
+                .map_err(|failure| format!("cannot change its parameters: {failure}"))
+        };
+        // SAFETY: the caller's promise.
+        unsafe { each_part(commands, launch, take) }?;
+        Ok(true)
+    }
+
+    /// Puts it on the stream.
+    fn start(&mut self) -> Result<(), Failure> {
+        self.start.record(&self.gpu)?;
+        // SAFETY: the graph is ready, and the stream lives.
+        check(unsafe { sys::cuGraphLaunch(self.ready, self.gpu.stream) })?;
+        self.end.record(&self.gpu)
     }
 }
 
@@ -254,17 +299,4 @@ fn node_values(part: &mut Ready<'_>) -> sys::CUDA_KERNEL_NODE_PARAMS {
         kernelParams: part.parameters.as_mut_ptr(),
         extra: ptr::null_mut(),
     }
-}
-
-/// The bytes of all parameters.
-///
-/// # Safety
-/// Each points to as many bytes as are said.
-unsafe fn bytes(part: &Ready<'_>) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(part.lengths.iter().sum());
-    for (&parameter, &length) in part.parameters.iter().zip(part.lengths) {
-        // SAFETY: the caller's promise.
-        bytes.extend_from_slice(unsafe { std::slice::from_raw_parts(parameter.cast(), length) });
-    }
-    bytes
 }

@@ -15,9 +15,12 @@ use crate::grid::GridSize;
 /// The most blocks of a launch in each direction.
 const MAX_BLOCKS: [u32; 3] = [i32::MAX as u32, 65535, 65535];
 
+/// The most parameters of a kernel: the grid, then as many buffers and values, and as many of threadgroup memory, as have an index.
+const MAX_PARAMETERS: usize = 1 + 2 * (MAX_ARGUMENTS + 1);
+
 /// Threadgroups of one size that are launched together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Part {
+pub(super) struct Part {
     /// Position of the first in the grid.
     origin: [u32; 3],
     groups: [u32; 3],
@@ -25,39 +28,64 @@ struct Part {
     threads: [u32; 3],
 }
 
+impl Part {
+    /// The function of a kernel for threadgroups of this size.
+    ///
+    /// # Safety
+    /// The kernel's code is still loaded.
+    unsafe fn function(&self, kernel: &Kernel) -> Result<sys::CUfunction, String> {
+        let [width, height, depth] = self.threads;
+        // SAFETY: the caller's promise.
+        unsafe { kernel.function(width * height * depth) }
+    }
+}
+
 /// The parts of a grid: the whole threadgroups, and the smaller ones at its edges, up to eight together unless there are more
 /// threadgroups than one launch can have. A kernel sees the same as if there were one.
-fn parts(grid: &GridSize) -> Vec<Part> {
-    let mut parts = vec![Part {
-        origin: [0; 3],
-        groups: [1; 3],
-        threads: [1; 3],
-    }];
-    for (i, most) in MAX_BLOCKS.into_iter().enumerate() {
-        let (threads, group) = (grid.threads[i], grid.threads_per_threadgroup[i]);
-        let (whole, rest) = (threads / group, threads % group);
-        let mut runs = Vec::with_capacity(2);
-        let mut start = 0;
-        while start < whole {
-            let groups = (whole - start).min(most);
-            runs.push((start, groups, group));
-            start += groups;
-        }
-        if rest > 0 {
-            runs.push((whole, 1, rest));
-        }
-        parts = runs
-            .into_iter()
-            .flat_map(|(origin, groups, threads)| {
-                parts.iter().map(move |part| {
-                    let mut part = *part;
-                    (part.origin[i], part.groups[i], part.threads[i]) = (origin, groups, threads);
-                    part
-                })
+pub(super) fn parts(grid: &GridSize) -> impl Iterator<Item = Part> + use<> {
+    let [x, y, z] = std::array::from_fn(|i| {
+        runs(
+            grid.threads[i],
+            grid.threads_per_threadgroup[i],
+            MAX_BLOCKS[i],
+        )
+    });
+    z.flat_map(move |z| {
+        let x = x.clone();
+        y.clone().flat_map(move |y| {
+            x.clone().map(move |x| Part {
+                origin: [x.origin, y.origin, z.origin],
+                groups: [x.groups, y.groups, z.groups],
+                threads: [x.threads, y.threads, z.threads],
             })
-            .collect();
-    }
-    parts
+        })
+    })
+}
+
+/// Threadgroups of one size beside each other in one direction.
+#[derive(Clone, Copy)]
+struct Run {
+    origin: u32,
+    groups: u32,
+    threads: u32,
+}
+
+/// The threadgroups of a grid in one direction, at most so many in a run.
+fn runs(threads: u32, group: u32, most: u32) -> impl Iterator<Item = Run> + Clone {
+    let (whole, rest) = (threads / group, threads % group);
+    let smaller = (rest > 0).then_some(Run {
+        origin: whole,
+        groups: 1,
+        threads: rest,
+    });
+    (0..whole)
+        .step_by(most as usize)
+        .map(move |origin| Run {
+            origin,
+            groups: (whole - origin).min(most),
+            threads: group,
+        })
+        .chain(smaller)
 }
 
 /// A launch as the driver takes it: one part of a grid.
@@ -68,9 +96,8 @@ pub(super) struct Ready<'a> {
     pub threads: [u32; 3],
     /// Bytes of dynamic threadgroup memory.
     pub shared: u32,
-    /// Where each parameter lies, and how many bytes are ours.
+    /// Where each parameter lies.
     pub parameters: &'a mut [*mut c_void],
-    pub lengths: &'a [usize],
 }
 
 impl Ready<'_> {
@@ -101,6 +128,28 @@ impl Ready<'_> {
     }
 }
 
+/// The kernel of a launch.
+///
+/// # Safety
+/// The launch is valid: its pipeline is a kernel of loaded code.
+unsafe fn kernel(launch: &RawLaunch) -> &Kernel {
+    // SAFETY: the caller's promise.
+    unsafe { &*ptr::with_exposed_provenance(launch.pipeline.0 as usize) }
+}
+
+/// The function of each part of a launch.
+///
+/// # Safety
+/// The launch is valid, and the context is current.
+pub(super) unsafe fn functions(
+    launch: &RawLaunch,
+) -> impl Iterator<Item = Result<sys::CUfunction, String>> {
+    // SAFETY: the caller's promise.
+    let kernel = unsafe { kernel(launch) };
+    // SAFETY: as above.
+    parts(&launch.grid).map(|part| unsafe { part.function(kernel) })
+}
+
 /// Gives each part of a launch to `take`.
 ///
 /// # Safety
@@ -110,8 +159,8 @@ pub(super) unsafe fn each_part(
     launch: &RawLaunch,
     mut take: impl FnMut(&mut Ready<'_>) -> Result<(), String>,
 ) -> Result<(), String> {
-    // SAFETY: the caller's promise: pipelines are kernels of loaded code.
-    let kernel: &Kernel = unsafe { &*ptr::with_exposed_provenance(launch.pipeline.0 as usize) };
+    // SAFETY: the caller's promise.
+    let kernel = unsafe { kernel(launch) };
     let arguments =
         &commands.arguments[launch.arguments.start as usize..launch.arguments.end as usize];
     // Addresses of buffers by index, bytes of values by index, offsets of threadgroup memory by index.
@@ -140,40 +189,32 @@ pub(super) unsafe fn each_part(
         }
     }
     let grid = &launch.grid;
-    for part in parts(grid) {
-        let mut dispatch = Dispatch {
-            threads_per_grid: grid.threads,
-            threadgroups_per_grid: grid.threadgroups,
-            threads_per_threadgroup: grid.threads_per_threadgroup,
-            origin: part.origin,
+    let mut dispatch = Dispatch {
+        threads_per_grid: grid.threads,
+        threadgroups_per_grid: grid.threadgroups,
+        threads_per_threadgroup: grid.threads_per_threadgroup,
+        origin: [0; 3],
+    };
+    let mut parameters = [ptr::null_mut(); MAX_PARAMETERS];
+    for (parameter, &(kind, index)) in parameters[1..].iter_mut().zip(&kernel.parameters) {
+        let index = index as usize;
+        *parameter = match kind {
+            Kind::Buffer { .. } => (&raw mut buffers[index]).cast(),
+            // The driver reads as many bytes as the kernel declares.
+            Kind::Value => values[index].as_ptr().cast_mut().cast(),
+            Kind::ThreadgroupMemory => (&raw mut offsets[index]).cast(),
         };
-        let mut parameters: Vec<*mut c_void> = Vec::with_capacity(1 + kernel.parameters.len());
-        let mut lengths = Vec::with_capacity(parameters.capacity());
-        parameters.push((&raw mut dispatch).cast());
-        lengths.push(size_of::<Dispatch>());
-        for &(kind, index) in &kernel.parameters {
-            let index = index as usize;
-            let (parameter, length) = match kind {
-                Kind::Buffer { .. } => ((&raw mut buffers[index]).cast(), size_of::<u64>()),
-                // The driver reads as many bytes as the kernel declares.
-                Kind::Value => (
-                    values[index].as_ptr().cast_mut().cast(),
-                    values[index].len(),
-                ),
-                Kind::ThreadgroupMemory => ((&raw mut offsets[index]).cast(), size_of::<u32>()),
-            };
-            parameters.push(parameter);
-            lengths.push(length);
-        }
-        let [width, height, depth] = part.threads;
+    }
+    for part in parts(grid) {
+        dispatch.origin = part.origin;
+        parameters[0] = (&raw mut dispatch).cast();
         take(&mut Ready {
             // SAFETY: the caller's promise.
-            function: unsafe { kernel.function(width * height * depth) }?,
+            function: unsafe { part.function(kernel) }?,
             blocks: part.groups,
             threads: part.threads,
             shared,
-            parameters: &mut parameters,
-            lengths: &lengths,
+            parameters: &mut parameters[..=kernel.parameters.len()],
         })?;
     }
     Ok(())
@@ -201,9 +242,8 @@ mod tests {
         ) {
             let grid = size(threads, group);
             let mut seen = std::collections::HashSet::new();
-            let parts = parts(&grid);
-            prop_assert!(parts.len() <= 8);
-            for part in parts {
+            prop_assert!(parts(&grid).count() <= 8);
+            for part in parts(&grid) {
                 for z in 0..part.groups[2] {
                     for y in 0..part.groups[1] {
                         for x in 0..part.groups[0] {
@@ -220,9 +260,7 @@ mod tests {
 
     #[test]
     fn more_groups_than_a_launch_can_have() {
-        let parts = parts(&size([32, 70_000, 3], [32, 1, 2]));
-        let groups: Vec<_> = parts
-            .iter()
+        let groups: Vec<_> = parts(&size([32, 70_000, 3], [32, 1, 2]))
             .map(|part| (part.origin, part.groups, part.threads))
             .collect();
         assert_eq!(
@@ -234,5 +272,16 @@ mod tests {
                 ([0, 65535, 1], [1, 4465, 1], [32, 1, 1]),
             ]
         );
+    }
+
+    #[test]
+    fn whole_threadgroups_are_one_part() {
+        let parts: Vec<_> = parts(&size([96, 4, 2], [32, 4, 1])).collect();
+        let whole = Part {
+            origin: [0; 3],
+            groups: [3, 1, 2],
+            threads: [32, 4, 1],
+        };
+        assert_eq!(parts, [whole]);
     }
 }

@@ -5,18 +5,21 @@
 mod clock;
 mod code;
 mod driver;
+mod given;
 mod graph;
 mod launch;
 mod staging;
 
 use std::ptr;
 use std::sync::Arc;
+use std::time::Instant;
 
 use self::clock::{Clock, Event};
 use self::code::Code;
 use self::driver::{Failure, Gpu};
 use self::graph::Graphs;
 use self::staging::{Staging, WORTHWHILE};
+use crate::GpuTime;
 use crate::backend::{
     Backend, Commands, Completion, LoadError, RawBuffer, RawCode, RawFault, RawKernel, RawLibrary,
     RawPipeline, Submitted,
@@ -36,6 +39,8 @@ pub(crate) struct CudaBackend {
     staging: Staging,
     /// Waits for each launch, so that a failure is that of the launch.
     one_by_one: bool,
+    /// What times of submissions count from.
+    opened: Instant,
 }
 
 impl CudaBackend {
@@ -63,6 +68,7 @@ impl CudaBackend {
             clock: Clock::default(),
             staging: Staging::default(),
             one_by_one: options.guard,
+            opened: Instant::now(),
         })
     }
 
@@ -88,14 +94,14 @@ impl CudaBackend {
             if !self.one_by_one {
                 self.clock.hold(&self.gpu, commands.launches.len());
             }
-            events.push(Event::record(&self.gpu).map_err(at(0))?);
+            events.push(Event::next(&self.gpu).map_err(at(0))?);
         }
         for (index, launch) in commands.launches.iter().enumerate() {
             // SAFETY: the caller's promise.
             unsafe { launch::each_part(commands, launch, |part| part.run(&self.gpu)) }
                 .map_err(|reason| (index, reason))?;
             if commands.profile {
-                events.push(Event::record(&self.gpu).map_err(at(index))?);
+                events.push(Event::next(&self.gpu).map_err(at(index))?);
             }
             if self.one_by_one {
                 self.gpu.finish().map_err(at(index))?;
@@ -104,11 +110,12 @@ impl CudaBackend {
         Ok(())
     }
 
-    /// Runs launches; the time of each when asked for. On failure the index of the launch and the reason.
+    /// Runs launches; the time of each when asked for, and of all of them if they were timed or ran as a graph: for a few launches, events
+    /// would take too large a part of the time. On failure the index of the launch and the reason.
     ///
     /// # Safety
     /// As for `Backend::submit`.
-    unsafe fn run(&self, commands: &Commands<'_>) -> Result<Vec<u64>, (usize, String)> {
+    unsafe fn run(&self, commands: &Commands<'_>) -> Result<Completion, (usize, String)> {
         let last = commands.launches.len().saturating_sub(1);
         let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
         self.gpu.enter().map_err(at(0))?;
@@ -119,6 +126,7 @@ impl CudaBackend {
             // SAFETY: the caller's promise.
             unsafe { self.graphs.run(&self.gpu, commands) }
         };
+        let is_graph = graph.is_some();
         match graph {
             Some(ran) => ran?,
             // SAFETY: the caller's promise.
@@ -136,9 +144,25 @@ impl CudaBackend {
         })?;
         let mut nanoseconds = Vec::new();
         for (index, pair) in events.windows(2).enumerate() {
-            nanoseconds.push(pair[1].since(&pair[0]).map_err(at(index))?);
+            let elapsed = pair[1].since(&pair[0]).map_err(at(index))?;
+            nanoseconds.push(elapsed.as_nanos() as u64);
         }
-        Ok(nanoseconds)
+        let elapsed = match &events[..] {
+            [first, .., end] => Some(end.since(first).map_err(at(last))?),
+            _ if is_graph => self.graphs.elapsed(),
+            _ => None,
+        };
+        let gpu_time = elapsed.map(|elapsed| {
+            // The host learns of the end at once.
+            let end = self.opened.elapsed();
+            let start = end.saturating_sub(elapsed);
+            Box::new(GpuTime { start, end })
+        });
+        Ok(Completion {
+            fault: None,
+            nanoseconds,
+            gpu_time,
+        })
     }
 }
 
@@ -255,10 +279,7 @@ unsafe impl Backend for CudaBackend {
     unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {
         // SAFETY: the caller's promise.
         Submitted::Complete(match unsafe { self.run(&commands) } {
-            Ok(nanoseconds) => Completion {
-                nanoseconds,
-                ..Completion::default()
-            },
+            Ok(completion) => completion,
             Err((launch, reason)) => Completion {
                 fault: Some(RawFault {
                     launch,

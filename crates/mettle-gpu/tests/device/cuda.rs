@@ -3,6 +3,7 @@
 
 use std::path::Path;
 use std::process::Command;
+use std::time::Instant;
 
 use mettle_gpu::{ConstantSet, Device, DeviceKind, DeviceOptions, Error, Fault, Grid, Preference};
 use mettle_msl::{ConstantValue, Instrumentation, PtxLevel, Target};
@@ -240,6 +241,11 @@ fn launches_are_timed() {
     let (name, time) = profile.kernels().next().unwrap();
     assert_eq!((name, time.calls), ("divergent", 3));
     assert!((1..1_000_000_000).contains(&time.nanoseconds), "{time:?}");
+    let whole = profile.gpu_time().unwrap().elapsed().as_nanos() as u64;
+    assert!(
+        whole.abs_diff(time.nanoseconds) < 3000,
+        "{whole} ns, {time:?}"
+    );
 }
 
 /// The launches of such passes are kept as a graph, whose parameters and sizes change from step to step.
@@ -275,7 +281,13 @@ fn steps_with_the_same_launches() {
                 *to = from.wrapping_mul(factor).wrapping_add(i as u32);
             }
         }
-        pass.submit().unwrap().wait().unwrap();
+        let started = Instant::now();
+        let profile = pass.submit().unwrap().wait_profile().unwrap();
+        // By then both have become graphs.
+        if step > 3 {
+            let ran = profile.gpu_time().unwrap().elapsed();
+            assert!(!ran.is_zero() && ran <= started.elapsed(), "{ran:?}");
+        }
         for (buffer, expected) in buffers.iter().zip(&expected) {
             assert!(buffer.read().unwrap() == *expected, "step {step}");
         }

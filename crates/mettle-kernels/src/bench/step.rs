@@ -3,7 +3,7 @@
 use super::Launch;
 use crate::Result;
 use mettle_gpu::{Device, Pass};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// Repetitions in a pass, at least where they are quick, and at most. A longer pass has twice as many.
 const MIN_REPEATS: usize = 8;
@@ -19,6 +19,13 @@ pub(super) struct Steps<'a> {
     launches: &'a mut [Launch],
     /// Repetitions in the shorter pass.
     repeats: usize,
+}
+
+/// How long a pass took.
+struct Time {
+    host: Duration,
+    /// By the device's clock, where it tells.
+    gpu: Option<Duration>,
 }
 
 impl<'a> Steps<'a> {
@@ -50,7 +57,13 @@ impl<'a> Steps<'a> {
     pub fn seconds(&mut self) -> Result<f64> {
         let few = self.timed(self.repeats)?;
         let many = self.timed(2 * self.repeats)?;
-        Ok(((many - few) / self.repeats as f64).max(SHORTEST))
+        // Times of two clocks cannot be subtracted.
+        let (few, many) = match (few.gpu, many.gpu) {
+            (Some(few), Some(many)) => (few, many),
+            _ => (few.host, many.host),
+        };
+        let added = many.as_secs_f64() - few.as_secs_f64();
+        Ok((added / self.repeats as f64).max(SHORTEST))
     }
 
     fn pass(&mut self, repeats: usize) -> Result<Pass> {
@@ -62,14 +75,14 @@ impl<'a> Steps<'a> {
         Ok(pass)
     }
 
-    /// Seconds of a pass by the device's clock, or the host's where the device does not tell.
-    fn timed(&mut self, repeats: usize) -> Result<f64> {
+    fn timed(&mut self, repeats: usize) -> Result<Time> {
         let pass = self.pass(repeats)?;
         let started = Instant::now();
         let profile = pass.submit()?.wait_profile()?;
-        let waited = started.elapsed();
-        let time = profile.gpu_time().map_or(waited, |time| time.elapsed());
-        Ok(time.as_secs_f64())
+        Ok(Time {
+            host: started.elapsed(),
+            gpu: profile.gpu_time().map(|time| time.elapsed()),
+        })
     }
 }
 
