@@ -1,4 +1,4 @@
-//! Loading PTX: the driver compiles it for its GPU, then function constants are set and kernels looked up.
+//! Loading PTX: the driver compiles each kernel that is asked for, and its function constants are set.
 
 use std::ffi::{CStr, CString, c_void};
 use std::ptr;
@@ -9,6 +9,7 @@ use mettle_msl::abi;
 use mettle_msl::{ArtefactArgument, ArtefactArgumentKind};
 
 use super::driver::{Failure, Gpu, check, get};
+use super::ptx::Ptx;
 use crate::backend::{LoadError, RawKernel};
 
 /// Bytes for the messages of the driver's compiler.
@@ -187,11 +188,9 @@ impl Drop for Module {
 
 /// A loaded artefact.
 pub(super) struct Code {
-    module: Module,
-    ptx: CString,
+    gpu: Arc<Gpu>,
+    ptx: Ptx,
     constants: Vec<(u32, u64)>,
-    /// The same with few registers, for threadgroups that are too large for `module`; made when the first comes.
-    narrow: OnceLock<Result<Module, String>>,
     /// Kernels handed out; boxed so that their addresses stay.
     #[allow(clippy::vec_box)]
     kernels: Mutex<Vec<Box<Kernel>>>,
@@ -200,17 +199,25 @@ pub(super) struct Code {
 /// A kernel of a loaded artefact.
 pub(super) struct Kernel {
     code: *const Code,
-    entry: CString,
-    function: sys::CUfunction,
-    /// Threads of a threadgroup that `function` has registers for.
+    entry: String,
+    compiled: Compiled,
+    /// Threads of a threadgroup that `compiled` has registers for.
     max_threads: u32,
-    narrow: OnceLock<Result<sys::CUfunction, String>>,
+    /// The same with few registers, for larger threadgroups; made when the first comes.
+    narrow: OnceLock<Result<Compiled, String>>,
     /// Kind and index of each parameter after the first.
     pub parameters: Vec<(ArtefactArgumentKind, u32)>,
 }
 
+/// A module of one kernel.
+struct Compiled {
+    /// Unloaded with it.
+    _module: Module,
+    function: sys::CUfunction,
+}
+
 impl Code {
-    /// Loads the PTX of an artefact and sets its function constants.
+    /// Takes an artefact that has PTX, if it takes the function constants.
     ///
     /// # Safety
     /// It was made by `mettle_msl`.
@@ -219,35 +226,33 @@ impl Code {
         ptx: &[u8],
         constants: &[(u32, u64)],
     ) -> Result<Self, LoadError> {
-        let ptx =
-            CString::new(ptx).map_err(|_| LoadError::Code("its text holds a NUL".to_owned()))?;
+        let ptx = Ptx::new(ptx).map_err(LoadError::Code)?;
+        // What is wrong with everything but a kernel is known now, and takes no time to compile.
+        // SAFETY: the caller's promise.
+        drop(unsafe { Module::load(gpu, &ptx.shared(), None, constants) }?);
         Ok(Code {
-            // SAFETY: the caller's promise.
-            module: unsafe { Module::load(gpu, &ptx, None, constants) }?,
+            gpu: gpu.clone(),
             ptx,
             constants: constants.to_vec(),
-            narrow: OnceLock::new(),
             kernels: Mutex::default(),
         })
     }
 
     /// A kernel; it lives as long as the code.
     pub fn kernel(&self, kernel: RawKernel<'_>) -> Result<*const Kernel, String> {
-        let entry = CString::new(abi::ptx_entry(kernel.name)).map_err(|error| error.to_string())?;
-        let said = |failure: Failure| format!("kernel {} is not in it: {failure}", kernel.name);
-        self.module.gpu.enter().map_err(said)?;
-        let function = self.module.function(&entry).map_err(said)?;
+        let entry = abi::ptx_entry(kernel.name);
+        let compiled = self.compile(&entry, None)?;
         let threads = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_THREADS_PER_BLOCK;
         // SAFETY: the function is of a loaded module.
         let max_threads = get(0, |value| unsafe {
-            sys::cuFuncGetAttribute(value, threads, function)
+            sys::cuFuncGetAttribute(value, threads, compiled.function)
         })
-        .map_err(said)?;
+        .map_err(|failure| failure.to_string())?;
         let parameter = |argument: &ArtefactArgument| (argument.kind, argument.index);
         let kernel = Box::new(Kernel {
             code: self,
             entry,
-            function,
+            compiled,
             max_threads: max_threads as u32,
             narrow: OnceLock::new(),
             parameters: kernel.arguments.iter().map(parameter).collect(),
@@ -260,23 +265,22 @@ impl Code {
         Ok(address)
     }
 
-    fn narrow(&self) -> Result<&Module, String> {
-        let load = || {
-            // SAFETY: the promise made to `Code::load`.
-            unsafe {
-                Module::load(
-                    &self.module.gpu,
-                    &self.ptx,
-                    Some(REGISTERS_FOR_ANY_SIZE),
-                    &self.constants,
-                )
-            }
-            .map_err(|error| match error {
-                LoadError::Code(reason) => reason,
-                LoadError::UnknownConstant(index) => format!("it has no function constant {index}"),
-            })
-        };
-        self.narrow.get_or_init(load).as_ref().map_err(Clone::clone)
+    /// Compiles the kernel of an entry, with at most so many registers a thread if a number is given.
+    fn compile(&self, entry: &str, registers: Option<usize>) -> Result<Compiled, String> {
+        let missing = || format!("it has no entry {entry}");
+        let ptx = self.ptx.kernel(entry).ok_or_else(missing)?;
+        // SAFETY: the promise made to `Code::load`.
+        let module = unsafe { Module::load(&self.gpu, &ptx, registers, &self.constants) };
+        let module = module.map_err(|error| match error {
+            LoadError::Code(reason) => reason,
+            LoadError::UnknownConstant(index) => format!("it has no function constant {index}"),
+        })?;
+        let name = CString::new(entry).map_err(|error| error.to_string())?;
+        let function = module.function(&name);
+        Ok(Compiled {
+            function: function.map_err(|failure| format!("{}: {failure}", missing()))?,
+            _module: module,
+        })
     }
 }
 
@@ -287,15 +291,15 @@ impl Kernel {
     /// The code is still loaded.
     pub unsafe fn function(&self, threads: u32) -> Result<sys::CUfunction, String> {
         if threads <= self.max_threads {
-            return Ok(self.function);
+            return Ok(self.compiled.function);
         }
-        let load = || {
+        let narrow = self.narrow.get_or_init(|| {
             // SAFETY: the caller's promise; the code is boxed and does not move.
-            let module = unsafe { &*self.code }.narrow()?;
-            module
-                .function(&self.entry)
-                .map_err(|failure| failure.to_string())
-        };
-        self.narrow.get_or_init(load).clone()
+            unsafe { &*self.code }.compile(&self.entry, Some(REGISTERS_FOR_ANY_SIZE))
+        });
+        match narrow {
+            Ok(compiled) => Ok(compiled.function),
+            Err(reason) => Err(reason.clone()),
+        }
     }
 }

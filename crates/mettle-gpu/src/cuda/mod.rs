@@ -8,6 +8,7 @@ mod driver;
 mod given;
 mod graph;
 mod launch;
+mod ptx;
 mod staging;
 
 use std::ptr;

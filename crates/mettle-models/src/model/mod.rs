@@ -220,7 +220,8 @@ impl Model {
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
-        known.extend(["f32", "u32", "i32", cached.as_str()].map(str::to_owned));
+        // Rows that are rounded for products by tiles are passed on as bits.
+        known.extend(["f32", "u32", "i32", "u16", cached.as_str()].map(str::to_owned));
         catalogue::pipelines(&inner.device, |kernel| {
             // The merge of grouped attention sees no cache.
             let of_cache = matches!(
@@ -230,7 +231,7 @@ impl Model {
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
             (FAMILIES.contains(&kernel.family) || of_fusion.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
-                && dtypes.all(|dtype| known.contains(&dtype))
+                && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         })
     }
 

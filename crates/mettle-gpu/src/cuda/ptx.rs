@@ -1,0 +1,111 @@
+//! The text of an artefact, taken apart by kernel: the driver compiles what it is given, and a program launches few of the kernels of an
+//! artefact, which has one for each format.
+
+use std::collections::HashMap;
+use std::ffi::CString;
+
+use mettle_msl::abi;
+
+/// PTX with kernels that can be taken out of it one by one.
+pub(super) struct Ptx {
+    /// What all kernels need: declarations, constants, functions, and entries that are no kernels.
+    shared: String,
+    /// The text of each kernel by the name of its entry.
+    kernels: HashMap<String, String>,
+}
+
+impl Ptx {
+    /// Takes PTX apart, as LLVM writes it: an entry begins with a line of `.entry` and ends with the next line that is a brace.
+    ///
+    /// # Errors
+    /// Why it is no such text.
+    pub fn new(text: &[u8]) -> Result<Self, String> {
+        let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
+        if text.contains('\0') {
+            return Err("its text holds a NUL".to_owned());
+        }
+        let prefix = abi::ptx_entry("");
+        let mut shared = String::new();
+        let mut kernels = HashMap::new();
+        let mut lines = text.split_inclusive('\n');
+        while let Some(line) = lines.next() {
+            let name = entry(line).filter(|name| name.starts_with(&prefix));
+            let Some(name) = name else {
+                shared.push_str(line);
+                continue;
+            };
+            let mut kernel = line.to_owned();
+            let ended = lines.by_ref().any(|line| {
+                kernel.push_str(line);
+                line.trim_end() == "}"
+            });
+            if !ended {
+                return Err(format!("its entry {name} has no end"));
+            }
+            kernels.insert(name.to_owned(), kernel);
+        }
+        Ok(Self { shared, kernels })
+    }
+
+    /// What is there besides kernels.
+    pub fn shared(&self) -> CString {
+        c_string(&[&self.shared])
+    }
+
+    /// One kernel with what it needs, if there is one of this name.
+    pub fn kernel(&self, entry: &str) -> Option<CString> {
+        let kernel = self.kernels.get(entry)?;
+        Some(c_string(&[&self.shared, kernel]))
+    }
+}
+
+/// The name of the entry that begins in a line.
+fn entry(line: &str) -> Option<&str> {
+    let rest = line
+        .trim_start()
+        .trim_start_matches(".visible ")
+        .strip_prefix(".entry ")?;
+    rest.split(['(', ' ', '\t', '\r', '\n']).next()
+}
+
+/// Parts of a text without NUL.
+fn c_string(parts: &[&str]) -> CString {
+    CString::new(parts.concat()).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = "//\n.version 7.0\n.target sm_80\n.global .b32 table;\n\t// .globl\tmettle_kernel__a\n.visible .entry mettle_kernel__a(\n\
+        \t.param .u64 p\n)\n.maxntid 32, 1, 1\n{\n\t{\n\tret;\n\t}\n}\n.visible .entry mettle_derive_constants()\n{\n\tret;\n}\n\
+        .visible .entry mettle_kernel__a_b()\n{\n\tret;\n}\n";
+
+    #[test]
+    fn kernels_come_one_by_one() {
+        let ptx = Ptx::new(TEXT.as_bytes()).unwrap();
+        let shared = ptx.shared().into_string().unwrap();
+        assert!(
+            shared.contains("table") && shared.contains("mettle_derive_constants()\n{\n\tret;\n}")
+        );
+        assert!(!shared.contains(".entry mettle_kernel__"));
+        let kernel = ptx.kernel("mettle_kernel__a").unwrap();
+        let kernel = kernel.into_string().unwrap();
+        assert!(kernel.ends_with(".param .u64 p\n)\n.maxntid 32, 1, 1\n{\n\t{\n\tret;\n\t}\n}\n"));
+        assert!(kernel.starts_with(&shared) && !kernel.contains("a_b()"));
+        assert!(ptx.kernel("mettle_kernel__a_b").is_some());
+        assert!(ptx.kernel("mettle_derive_constants").is_none());
+    }
+
+    #[test]
+    fn damaged_text_is_refused() {
+        let cut = &TEXT.as_bytes()[..TEXT.len() - 3];
+        for (text, reason) in [
+            (&b"\xff"[..], "it is not text"),
+            (b"a\0", "its text holds a NUL"),
+            (cut, "its entry mettle_kernel__a_b has no end"),
+        ] {
+            assert_eq!(Ptx::new(text).err().unwrap(), reason);
+        }
+    }
+}
