@@ -15,8 +15,10 @@ pub struct Session {
     scratch: Scratch,
     /// Tokens read so far.
     position: usize,
-    /// 0, 1, 2, ... to the end of the context; each pass takes a slice.
+    /// 0, 1, 2, ... to the end of the context; each pass over a prompt takes a slice.
     positions: Tensor,
+    /// The position of a single token, `[1]`: always in the same place, so that the launches of one step are those of the next.
+    step_position: Tensor,
     /// Ids of a chunk of a prompt.
     ids: Tensor,
     /// The id drawn last, which is also the next one read.
@@ -67,6 +69,7 @@ impl Session {
             cache: KvCache::new(device, config, context, options.kv_format)?,
             position: 0,
             positions: Tensor::from_slice(device, &positions, [context])?.labelled("positions"),
+            step_position: Tensor::zeros::<i32>(device, [1])?.labelled("position"),
             ids: Tensor::zeros::<u32>(device, [scratch.size()])?.labelled("tokens"),
             next_id: next.buffer()?,
             next,
@@ -244,7 +247,13 @@ impl Session {
             None => (1, self.next.clone()),
         };
         let position = self.position + tokens;
-        let positions = self.positions.rows_range(self.position..position)?;
+        let positions = if tokens == 1 {
+            // Loading has checked that the context fits i32.
+            self.step_position.write(&[self.position as i32])?;
+            self.step_position.clone()
+        } else {
+            self.positions.rows_range(self.position..position)?
+        };
         let mut all_logits = match want {
             Want::All => Some(self.logits_of(tokens)?),
             _ => None,
