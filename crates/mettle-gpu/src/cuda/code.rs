@@ -229,7 +229,7 @@ impl Code {
         let ptx = Ptx::new(ptx).map_err(LoadError::Code)?;
         // What is wrong with everything but a kernel is known now, and takes no time to compile.
         // SAFETY: the caller's promise.
-        drop(unsafe { Module::load(gpu, &ptx.shared(), None, constants) }?);
+        drop(unsafe { Module::load(gpu, ptx.shared(), None, constants) }?);
         Ok(Code {
             gpu: gpu.clone(),
             ptx,
@@ -270,7 +270,7 @@ impl Code {
         let missing = || format!("it has no entry {entry}");
         let ptx = self.ptx.kernel(entry).ok_or_else(missing)?;
         // SAFETY: the promise made to `Code::load`.
-        let module = unsafe { Module::load(&self.gpu, &ptx, registers, &self.constants) };
+        let module = unsafe { Module::load(&self.gpu, ptx, registers, &self.constants) };
         let module = module.map_err(|error| match error {
             LoadError::Code(reason) => reason,
             LoadError::UnknownConstant(index) => format!("it has no function constant {index}"),

@@ -2,16 +2,16 @@
 //! artefact, which has one for each format.
 
 use std::collections::HashMap;
-use std::ffi::CString;
+use std::ffi::{CStr, CString};
 
 use mettle_msl::abi;
 
 /// PTX with kernels that can be taken out of it one by one.
 pub(super) struct Ptx {
     /// What all kernels need: declarations, constants, functions, and entries that are no kernels.
-    shared: String,
-    /// The text of each kernel by the name of its entry.
-    kernels: HashMap<String, String>,
+    shared: CString,
+    /// The text of each kernel by the name of its entry, with what it needs.
+    kernels: HashMap<String, CString>,
 }
 
 impl Ptx {
@@ -21,12 +21,9 @@ impl Ptx {
     /// Why it is no such text.
     pub fn new(text: &[u8]) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
-        if text.contains('\0') {
-            return Err("its text holds a NUL".to_owned());
-        }
         let prefix = abi::ptx_entry("");
         let mut shared = String::new();
-        let mut kernels = HashMap::new();
+        let mut kernels: HashMap<String, String> = HashMap::new();
         let mut lines = text.split_inclusive('\n');
         while let Some(line) = lines.next() {
             let name = entry(line).filter(|name| name.starts_with(&prefix));
@@ -44,18 +41,27 @@ impl Ptx {
             }
             kernels.insert(name.to_owned(), kernel);
         }
-        Ok(Self { shared, kernels })
+        let text = |text: String| CString::new(text).map_err(|_| "its text holds a NUL");
+        let with_shared = |(name, kernel): (String, String)| -> Result<_, String> {
+            Ok((name, text(shared.clone() + &kernel)?))
+        };
+        Ok(Self {
+            kernels: kernels
+                .into_iter()
+                .map(with_shared)
+                .collect::<Result<_, _>>()?,
+            shared: text(shared)?,
+        })
     }
 
     /// What is there besides kernels.
-    pub fn shared(&self) -> CString {
-        c_string(&[&self.shared])
+    pub fn shared(&self) -> &CStr {
+        &self.shared
     }
 
     /// One kernel with what it needs, if there is one of this name.
-    pub fn kernel(&self, entry: &str) -> Option<CString> {
-        let kernel = self.kernels.get(entry)?;
-        Some(c_string(&[&self.shared, kernel]))
+    pub fn kernel(&self, entry: &str) -> Option<&CStr> {
+        self.kernels.get(entry).map(CString::as_c_str)
     }
 }
 
@@ -66,11 +72,6 @@ fn entry(line: &str) -> Option<&str> {
         .trim_start_matches(".visible ")
         .strip_prefix(".entry ")?;
     rest.split(['(', ' ', '\t', '\r', '\n']).next()
-}
-
-/// Parts of a text without NUL.
-fn c_string(parts: &[&str]) -> CString {
-    CString::new(parts.concat()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -84,15 +85,15 @@ mod tests {
     #[test]
     fn kernels_come_one_by_one() {
         let ptx = Ptx::new(TEXT.as_bytes()).unwrap();
-        let shared = ptx.shared().into_string().unwrap();
+        let shared = ptx.shared().to_str().unwrap();
         assert!(
             shared.contains("table") && shared.contains("mettle_derive_constants()\n{\n\tret;\n}")
         );
         assert!(!shared.contains(".entry mettle_kernel__"));
         let kernel = ptx.kernel("mettle_kernel__a").unwrap();
-        let kernel = kernel.into_string().unwrap();
+        let kernel = kernel.to_str().unwrap();
         assert!(kernel.ends_with(".param .u64 p\n)\n.maxntid 32, 1, 1\n{\n\t{\n\tret;\n\t}\n}\n"));
-        assert!(kernel.starts_with(&shared) && !kernel.contains("a_b()"));
+        assert!(kernel.starts_with(shared) && !kernel.contains("a_b()"));
         assert!(ptx.kernel("mettle_kernel__a_b").is_some());
         assert!(ptx.kernel("mettle_derive_constants").is_none());
     }
