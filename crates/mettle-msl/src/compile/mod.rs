@@ -9,6 +9,7 @@ mod front_end;
 mod ir;
 mod link;
 mod ptx;
+mod thread_local;
 mod wording;
 
 use crate::artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel};
@@ -16,6 +17,7 @@ use crate::error::{Error, Result};
 use crate::reflect::{Access, Argument, ArgumentKind, ConstantValue, Kernel};
 use crate::rewrite::{self, Request};
 use crate::source::edit::Edited;
+use crate::target::CpuLevel;
 use crate::tool::clang::Clang;
 use crate::{Diagnostic, Instrumentation, Target, Unit};
 use std::process::Command;
@@ -97,8 +99,7 @@ fn shared_object(
         }
         compiled.push((*kernel, synchronises, reached));
     }
-    let ir = alignment::relax(&module.only(keep));
-    let object = link::assemble(clang, unit, target, &ir)?;
+    let object = object(clang, unit, target, &module.only(keep))?;
     let sizes = link::thread_local_sizes(unit, &object)?;
     let kernels = compiled
         .iter()
@@ -114,6 +115,15 @@ fn shared_object(
             arguments: kernel.arguments.iter().map(|a| argument(unit, a)).collect(),
         });
     Ok((kernels.collect(), link::link(clang, unit, target, &object)?))
+}
+
+/// IR to an object file, as CPUs run kernels.
+fn object(clang: &Clang, unit: &Unit, target: Target, ir: &str) -> Result<Vec<u8>> {
+    let mut ir = alignment::relax(ir);
+    if target == Target::Cpu(CpuLevel::X86_64V4) {
+        ir = thread_local::outline_addresses(&ir);
+    }
+    link::assemble(clang, unit, target, &ir)
 }
 
 /// The compiler's messages about kernels of a unit (none named: all), without making code.
