@@ -4,8 +4,9 @@ use crate::error::{Error, Result};
 
 /// How the values of a tensor are stored.
 ///
-/// Plain formats have blocks of one value. The block formats are those of ggml (GGUF); a row is a whole number
-/// of blocks. All are little-endian. The layouts inside a block are the business of kernels.
+/// Plain formats have blocks of one value. The block formats are those of ggml (GGUF) and those of other engines that
+/// keep blocks in the same way; a row is a whole number of blocks. All are little-endian. The layouts inside a block are
+/// the business of kernels.
 #[allow(non_camel_case_types)] // the names of the formats as everyone writes them
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[non_exhaustive]
@@ -52,6 +53,16 @@ pub enum Format {
     TQ2_0,
     /// One bit, blocks of 128.
     Q1_0,
+    /// Ternary, blocks of 128 with the scale behind the codes (OxiBonsai).
+    TQ2_0_g128,
+    /// OCP 8-bit floats of 4 exponent bits without infinities, blocks of 32 with a scale behind them (OxiBonsai).
+    F8_E4M3,
+    /// OCP 8-bit floats of 5 exponent bits, blocks of 32 with a scale behind them (OxiBonsai).
+    F8_E5M2,
+    /// 4 bits in sequential pairs, blocks of 32 with scale and bias (Lattice).
+    KHQ4,
+    /// 3 bits, blocks of 32 with scale and bias (Lattice).
+    Q3,
 }
 
 impl Format {
@@ -78,6 +89,11 @@ impl Format {
         Format::IQ4_XS,
         Format::TQ2_0,
         Format::Q1_0,
+        Format::TQ2_0_g128,
+        Format::F8_E4M3,
+        Format::F8_E5M2,
+        Format::KHQ4,
+        Format::Q3,
     ];
 
     /// Name, values in a block, bytes of a block.
@@ -104,10 +120,15 @@ impl Format {
             Format::IQ4_XS => ("IQ4_XS", 256, 136),
             Format::TQ2_0 => ("TQ2_0", 256, 66),
             Format::Q1_0 => ("Q1_0", 128, 18),
+            Format::TQ2_0_g128 => ("TQ2_0_g128", 128, 34),
+            Format::F8_E4M3 => ("F8_E4M3", 32, 34),
+            Format::F8_E5M2 => ("F8_E5M2", 32, 34),
+            Format::KHQ4 => ("KHQ4", 32, 20),
+            Format::Q3 => ("Q3", 32, 16),
         }
     }
 
-    /// The name as in GGUF tools: `F32`, `Q4_K`.
+    /// The name as its engine writes it: `F32`, `Q4_K`.
     pub const fn name(self) -> &'static str {
         self.layout().0
     }
@@ -196,7 +217,7 @@ mod tests {
         assert!(Format::F32.row_bytes(usize::MAX / 2).is_err());
     }
 
-    /// The bits a value takes, against the table of the GGUF specification.
+    /// The bits a value takes, against the table of the GGUF specification and, behind it, the other engines' own.
     #[test]
     fn bits_per_value() {
         let bits = |format: Format| (format.block_bytes() * 8) as f64 / format.block_len() as f64;
@@ -214,5 +235,10 @@ mod tests {
         assert_eq!(bits(Format::IQ4_XS), 4.25);
         assert_eq!(bits(Format::TQ2_0), 2.0625);
         assert_eq!(bits(Format::Q1_0), 1.125);
+        assert_eq!(bits(Format::TQ2_0_g128), 2.125);
+        assert_eq!(bits(Format::F8_E4M3), 8.5);
+        assert_eq!(bits(Format::F8_E5M2), 8.5);
+        assert_eq!(bits(Format::KHQ4), 5.0);
+        assert_eq!(bits(Format::Q3), 4.0);
     }
 }
