@@ -53,6 +53,19 @@ pub enum Error {
         /// "encode" or "decode".
         operation: &'static str,
     },
+
+    /// A value that a format of blocks cannot hold.
+    #[error(
+        "value {index} is {value}, which {format} cannot hold: it takes finite values up to ±65504"
+    )]
+    Value {
+        /// Name of the format.
+        format: &'static str,
+        /// Where the value lies among those given.
+        index: usize,
+        /// The value.
+        value: f32,
+    },
 }
 
 /// Result with [`Error`].

@@ -7,44 +7,66 @@
 //! `block_bytes` bytes. All fields are little-endian; `f16` is IEEE half.
 
 mod few_bits;
+mod fit;
 mod fp8;
 mod k_quants;
+mod k_quants_encode;
 mod lattice;
 mod legacy;
 mod non_linear;
 mod plain;
-mod quantize;
-
-pub use quantize::quantize;
+mod two_level;
 
 use crate::{Error, Result};
 use mettle_gpu::Format;
 
-/// The formats that weights are stored in: all that [`dequantize`] decodes.
-pub const WEIGHTS: [Format; 22] = [
-    Format::F32,
-    Format::F16,
-    Format::BF16,
-    Format::Q4_0,
-    Format::Q4_1,
-    Format::Q5_0,
-    Format::Q5_1,
-    Format::Q8_0,
-    Format::Q2_K,
-    Format::Q3_K,
-    Format::Q4_K,
-    Format::Q5_K,
-    Format::Q6_K,
-    Format::IQ4_NL,
-    Format::IQ4_XS,
-    Format::TQ2_0,
-    Format::Q1_0,
-    Format::TQ2_0_g128,
-    Format::F8_E4M3,
-    Format::F8_E5M2,
-    Format::KHQ4,
-    Format::Q3,
+/// How the blocks of a format are read and written: block and values are whole, values finite.
+struct Codec {
+    format: Format,
+    decode: fn(&[u8], &mut [f32]),
+    encode: fn(&[f32], &mut [u8]),
+}
+
+/// One line a format.
+#[rustfmt::skip]
+const CODECS: [Codec; 22] = [
+    Codec { format: Format::F32, decode: plain::decode_f32, encode: plain::encode_f32 },
+    Codec { format: Format::F16, decode: plain::decode_f16, encode: plain::encode_f16 },
+    Codec { format: Format::BF16, decode: plain::decode_bf16, encode: plain::encode_bf16 },
+    Codec { format: Format::Q4_0, decode: legacy::decode_q4_0, encode: legacy::encode_q4_0 },
+    Codec { format: Format::Q4_1, decode: legacy::decode_q4_1, encode: legacy::encode_q4_1 },
+    Codec { format: Format::Q5_0, decode: legacy::decode_q5_0, encode: legacy::encode_q5_0 },
+    Codec { format: Format::Q5_1, decode: legacy::decode_q5_1, encode: legacy::encode_q5_1 },
+    Codec { format: Format::Q8_0, decode: legacy::decode_q8_0, encode: legacy::encode_q8_0 },
+    Codec { format: Format::Q2_K, decode: k_quants::decode_q2_k, encode: k_quants_encode::encode_q2_k },
+    Codec { format: Format::Q3_K, decode: k_quants::decode_q3_k, encode: k_quants_encode::encode_q3_k },
+    Codec { format: Format::Q4_K, decode: k_quants::decode_q4_k, encode: k_quants_encode::encode_q4_k },
+    Codec { format: Format::Q5_K, decode: k_quants::decode_q5_k, encode: k_quants_encode::encode_q5_k },
+    Codec { format: Format::Q6_K, decode: k_quants::decode_q6_k, encode: k_quants_encode::encode_q6_k },
+    Codec { format: Format::IQ4_NL, decode: non_linear::decode_iq4_nl, encode: non_linear::encode_iq4_nl },
+    Codec { format: Format::IQ4_XS, decode: non_linear::decode_iq4_xs, encode: non_linear::encode_iq4_xs },
+    Codec { format: Format::TQ2_0, decode: few_bits::decode_tq2_0, encode: few_bits::encode_tq2_0 },
+    Codec { format: Format::Q1_0, decode: few_bits::decode_q1_0, encode: few_bits::encode_q1_0 },
+    Codec { format: Format::TQ2_0_g128, decode: few_bits::decode_tq2_0_g128, encode: few_bits::encode_tq2_0_g128 },
+    Codec { format: Format::F8_E4M3, decode: fp8::decode_f8_e4m3, encode: fp8::encode_f8_e4m3 },
+    Codec { format: Format::F8_E5M2, decode: fp8::decode_f8_e5m2, encode: fp8::encode_f8_e5m2 },
+    Codec { format: Format::KHQ4, decode: lattice::decode_khq4, encode: lattice::encode_khq4 },
+    Codec { format: Format::Q3, decode: lattice::decode_q3, encode: lattice::encode_q3 },
 ];
+
+/// The formats that weights are stored in: all that [`dequantize`] decodes and [`quantize`] encodes.
+pub const WEIGHTS: [Format; CODECS.len()] = {
+    let mut formats = [Format::F32; CODECS.len()];
+    let mut i = 0;
+    while i < formats.len() {
+        formats[i] = CODECS[i].format;
+        i += 1;
+    }
+    formats
+};
+
+/// The largest magnitude that [`quantize`] takes for a format of blocks: that of a half, which scales are.
+pub const LARGEST: f32 = 65504.0;
 
 /// Decodes `bytes`, a whole number of blocks of `format`, into `values`.
 ///
@@ -54,42 +76,60 @@ pub const WEIGHTS: [Format; 22] = [
 /// [`Error::Length`] unless `bytes` holds whole blocks and exactly `values.len()` values;
 /// [`Error::Format`] for a format without a decoder.
 pub fn dequantize(format: Format, bytes: &[u8], values: &mut [f32]) -> Result<()> {
-    let decode: fn(&[u8], &mut [f32]) = match format {
-        Format::F32 => plain::decode_f32,
-        Format::F16 => plain::decode_f16,
-        Format::BF16 => plain::decode_bf16,
-        Format::Q4_0 => legacy::decode_q4_0,
-        Format::Q4_1 => legacy::decode_q4_1,
-        Format::Q5_0 => legacy::decode_q5_0,
-        Format::Q5_1 => legacy::decode_q5_1,
-        Format::Q8_0 => legacy::decode_q8_0,
-        Format::Q2_K => k_quants::decode_q2_k,
-        Format::Q3_K => k_quants::decode_q3_k,
-        Format::Q4_K => k_quants::decode_q4_k,
-        Format::Q5_K => k_quants::decode_q5_k,
-        Format::Q6_K => k_quants::decode_q6_k,
-        Format::IQ4_NL => non_linear::decode_iq4_nl,
-        Format::IQ4_XS => non_linear::decode_iq4_xs,
-        Format::TQ2_0 => few_bits::decode_tq2_0,
-        Format::Q1_0 => few_bits::decode_q1_0,
-        Format::TQ2_0_g128 => few_bits::decode_tq2_0_g128,
-        Format::F8_E4M3 => fp8::decode_f8_e4m3,
-        Format::F8_E5M2 => fp8::decode_f8_e5m2,
-        Format::KHQ4 => lattice::decode_khq4,
-        Format::Q3 => lattice::decode_q3,
-        other => {
-            return Err(Error::Format {
-                format: other.name(),
-                operation: "decode",
-            });
-        }
-    };
+    let codec = codec(format, "decode")?;
     check_lengths(format, bytes.len(), values.len())?;
     let blocks = bytes.chunks_exact(format.block_bytes());
     for (block, values) in blocks.zip(values.chunks_exact_mut(format.block_len())) {
-        decode(block, values);
+        (codec.decode)(block, values);
     }
     Ok(())
+}
+
+/// Encodes `values` into `bytes`, a whole number of blocks of `format`. The same values always give the same bytes.
+///
+/// F16 and BF16 round to the nearest, of two to the even one; what is too large becomes infinite. Of the formats of
+/// blocks, Q4_0, Q4_1, Q5_0, Q5_1, Q8_0, TQ2_0 and Q1_0 are encoded as ggml's reference code does it, to the bit. The
+/// others search for scales with a small squared error over the block; their codes are the nearest for the scales
+/// as they are stored. A block of zeros decodes to zeros. Where scales would lie below the least half (2^-24), values
+/// become zero, or the block's minimum or bias in formats that have one.
+///
+/// # Errors
+/// [`Error::Length`] unless both lengths are the same whole number of blocks; [`Error::Format`] for a format without an
+/// encoder; [`Error::Value`] for formats of blocks when a value is not finite or beyond [`LARGEST`].
+pub fn quantize(format: Format, values: &[f32], bytes: &mut [u8]) -> Result<()> {
+    let codec = codec(format, "encode")?;
+    check_lengths(format, bytes.len(), values.len())?;
+    if format.is_quantised() {
+        check_values(format, values)?;
+    }
+    let blocks = bytes.chunks_exact_mut(format.block_bytes());
+    for (values, block) in values.chunks_exact(format.block_len()).zip(blocks) {
+        (codec.encode)(values, block);
+    }
+    Ok(())
+}
+
+fn codec(format: Format, operation: &'static str) -> Result<&'static Codec> {
+    const { &CODECS }
+        .iter()
+        .find(|codec| codec.format == format)
+        .ok_or(Error::Format {
+            format: format.name(),
+            operation,
+        })
+}
+
+/// Checks that all values are finite and none is beyond [`LARGEST`].
+fn check_values(format: Format, values: &[f32]) -> Result<()> {
+    let held = |x: &f32| x.abs() <= LARGEST;
+    match values.iter().position(|x| !held(x)) {
+        None => Ok(()),
+        Some(index) => Err(Error::Value {
+            format: format.name(),
+            index,
+            value: values[index],
+        }),
+    }
 }
 
 /// Checks that `bytes` bytes are exactly `values` values in whole blocks of `format`.
@@ -111,4 +151,9 @@ fn check_lengths(format: Format, bytes: usize, values: usize) -> Result<()> {
 /// The little-endian half at byte `at` of a block.
 fn half_at(block: &[u8], at: usize) -> f32 {
     half::f16::from_le_bytes([block[at], block[at + 1]]).to_f32()
+}
+
+/// Rounds `value` to the half at byte `at` of a block.
+fn put_half(block: &mut [u8], at: usize, value: f32) {
+    block[at..at + 2].copy_from_slice(&half::f16::from_f32(value).to_le_bytes());
 }

@@ -1,6 +1,10 @@
 //! ggml's formats of four bits whose codes are indices into a table of values that are denser around zero.
 
-use super::half_at;
+use half::f16;
+
+use super::fit::{self, Levels, inverse_or_zero};
+use super::two_level::{Scaled, scaled};
+use super::{half_at, put_half};
 
 /// What the sixteen codes stand for, in units of the scale.
 const LEVELS: [i8; 16] = [
@@ -33,5 +37,65 @@ fn decode_levels(scale: f32, qs: &[u8], values: &mut [f32]) {
     for (i, &q) in qs.iter().enumerate() {
         first[i] = scale * level(q & 15);
         second[i] = scale * level(q >> 4);
+    }
+}
+
+/// [`LEVELS`] as levels of a scale.
+struct Table;
+
+impl Levels for Table {
+    const ENDS: [f32; 2] = [LEVELS[0] as f32, LEVELS[15] as f32];
+    const STEP: f32 = 1.0;
+
+    fn nearest(x: f32) -> (u8, f32) {
+        let code = MIDDLES.iter().filter(|&&middle| x > middle).count();
+        (code as u8, f32::from(LEVELS[code]))
+    }
+}
+
+/// What lies halfway between two levels.
+const MIDDLES: [f32; 15] = {
+    let mut middles = [0.0; 15];
+    let mut i = 0;
+    while i < 15 {
+        middles[i] = (LEVELS[i] as f32 + LEVELS[i + 1] as f32) / 2.0;
+        i += 1;
+    }
+    middles
+};
+
+pub(super) fn encode_iq4_nl(values: &[f32], block: &mut [u8]) {
+    let d = f16::from_f32(fit::scale::<Table>(values)).to_f32();
+    let inverse = inverse_or_zero(d);
+    put_half(block, 0, d);
+    let mut codes = [0; 32];
+    for (code, x) in codes.iter_mut().zip(values) {
+        *code = Table::nearest(x * inverse).0;
+    }
+    pack_nibbles(&codes, &mut block[2..18]);
+}
+
+pub(super) fn encode_iq4_xs(values: &[f32], block: &mut [u8]) {
+    let Scaled { d, scales, codes } = scaled::<Table, 8>(values, -32);
+    put_half(block, 0, d.to_f32());
+    let mut high = 0;
+    block[4..8].fill(0);
+    for (sub, scale) in scales.iter().enumerate() {
+        let scale = (scale + 32) as u8;
+        high |= u16::from(scale >> 4) << (2 * sub);
+        block[4 + sub / 2] |= (scale & 15) << (4 * (sub % 2));
+    }
+    block[2..4].copy_from_slice(&high.to_le_bytes());
+    for (codes, bytes) in codes
+        .chunks_exact(32)
+        .zip(block[8..136].chunks_exact_mut(16))
+    {
+        pack_nibbles(codes, bytes);
+    }
+}
+
+fn pack_nibbles(codes: &[u8], bytes: &mut [u8]) {
+    for (i, byte) in bytes.iter_mut().enumerate() {
+        *byte = codes[i] | codes[i + 16] << 4;
     }
 }
