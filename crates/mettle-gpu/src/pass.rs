@@ -13,10 +13,10 @@ use crate::pipeline::{Pipeline, PipelineInner};
 use crate::recording::Recording;
 use crate::submission::Submission;
 
-/// The arguments of one kernel, with names and types. Generated from the kernel's signature.
+/// The arguments of a kernel, or of several with the same ones, with names and types. Generated from the signature.
 pub trait Binding {
     /// The kernel's host name.
-    const KERNEL: &'static str;
+    fn kernel(&self) -> &'static str;
 
     /// The unit that holds the kernel.
     fn unit() -> &'static EmbeddedUnit;
@@ -93,8 +93,12 @@ impl Pass {
     /// kernel cannot be loaded.
     pub fn dispatch<B: Binding>(&mut self, binding: B, grid: Grid) -> Result<()> {
         let registry = &self.device.inner().registry;
-        let pipeline =
-            registry.pipeline(&self.device, B::unit(), B::KERNEL, &binding.constants())?;
+        let pipeline = registry.pipeline(
+            &self.device,
+            B::unit(),
+            binding.kernel(),
+            &binding.constants(),
+        )?;
         self.record(pipeline, grid, |arguments| binding.bind(arguments))
     }
 

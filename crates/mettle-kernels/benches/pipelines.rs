@@ -152,11 +152,16 @@ fn look_up() {
     let none = ConstantSet::EMPTY;
     let constants = ConstantSet::EMPTY.with(0, true).with(1, 1u32);
     let library = device.library(<bindings::add::F32 as mettle_gpu::Binding>::unit());
-    let typed = || drop(black_box(device.pipeline::<bindings::add::F32>(&none)));
-    let with_constants = || {
+    let typed = || {
         drop(black_box(
-            device.pipeline::<bindings::mul_mv::Q4_0F32>(&constants),
+            device.pipeline::<bindings::add::F32>("add_f32", &none),
         ))
+    };
+    let with_constants = || {
+        drop(black_box(device.pipeline::<bindings::mul_mv::F32>(
+            "mul_mv_q4_0_f32",
+            &constants,
+        )))
     };
     let named = || drop(black_box(library.pipeline("add_f32", &none)));
     for (what, act) in [

@@ -1,7 +1,9 @@
 //! The module of one `.metal` file: a struct for each kernel, its parameter structs, its function constants.
 
+use super::formats::Group;
 use super::{docs, names, structs, types};
 use anyhow::{Result, bail};
+use mettle_gpu::Format;
 use mettle_msl::{
     Access, AddressSpace, Argument, ArgumentKind, FunctionConstant, Kernel, Scalar, Struct, Type,
     Unit,
@@ -14,15 +16,19 @@ pub struct Module {
     pub text: String,
     /// Structs of headers that its kernels use.
     pub shared: Vec<Struct>,
+    /// For each group of kernels that differ in the format of weights only, the formats.
+    pub formats: Vec<Vec<Format>>,
 }
 
 /// Generates the module of `unit`, whose name is the family's.
 pub fn emit(unit: &Unit) -> Result<Module> {
     let family = &unit.name;
-    let (own, shared) = argument_structs(unit);
+    let groups = Group::all(unit)?;
+    let (own, shared) = argument_structs(unit, &groups);
+    let format = if groups.is_empty() { "" } else { ", Format" };
     let mut text = format!(
         "//! Launch bindings of `metal/{family}.metal`.\n{}\nuse crate::catalogue::{{self, Access, Argument}};\n\
-         use mettle_gpu::{{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit}};\n\n",
+         use mettle_gpu::{{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit{format}}};\n\n",
         super::generated_from("it")
     );
     if !shared.is_empty() {
@@ -39,8 +45,17 @@ pub fn emit(unit: &Unit) -> Result<Module> {
         text.push_str(&constants(&unit.constants)?);
     }
     let mut names = Vec::new();
+    let mut bound: Vec<String> = Vec::new();
     for kernel in &unit.kernels {
-        let Some(name) = names::kernel_struct(family, &kernel.name) else {
+        let group = groups.iter().find(|group| group.has(kernel));
+        let kernel_name = match group {
+            Some(group) => group.name("").replace("__", "_"),
+            None => kernel.name.clone(),
+        };
+        if group.is_some() && bound.contains(&kernel_name) {
+            continue;
+        }
+        let Some(name) = names::kernel_struct(family, kernel_name.trim_end_matches('_')) else {
             bail!(
                 "{}: kernel {} must be named {family} or {family}_...",
                 kernel.location,
@@ -58,21 +73,34 @@ pub fn emit(unit: &Unit) -> Result<Module> {
                 kernel.name
             );
         }
-        text.push_str(&binding(unit, kernel, &name)?);
+        text.push_str(&binding(unit, kernel, group, &name)?);
         names.push(name);
+        bound.push(kernel_name);
     }
     text.push_str(&catalogue(unit)?);
     Ok(Module {
         text,
         shared: shared.into_iter().cloned().collect(),
+        formats: groups
+            .iter()
+            .map(|group| group.formats().collect())
+            .collect(),
     })
 }
 
-/// The structs that arguments use: those of the `.metal` file, and those of headers.
-fn argument_structs(unit: &Unit) -> (Vec<&Struct>, Vec<&Struct>) {
+/// The structs that arguments use, weights of a group left out: those of the `.metal` file, and those of headers.
+fn argument_structs<'a>(
+    unit: &'a Unit,
+    groups: &[Group<'_>],
+) -> (Vec<&'a Struct>, Vec<&'a Struct>) {
     let mut used = Vec::new();
-    for argument in unit.kernels.iter().flat_map(|kernel| &kernel.arguments) {
-        types::structs_of(argument_type(argument), &unit.structs, &mut used);
+    for kernel in &unit.kernels {
+        let group = groups.iter().find(|group| group.has(kernel));
+        for (i, argument) in kernel.arguments.iter().enumerate() {
+            if !group.is_some_and(|group| group.is_weights(i)) {
+                types::structs_of(argument_type(argument), &unit.structs, &mut used);
+            }
+        }
     }
     // Kernels are written in the file itself, never in a header.
     let own = |known: &&Struct| {
@@ -122,13 +150,28 @@ fn constants(constants: &[FunctionConstant]) -> Result<String> {
     ))
 }
 
-/// A kernel's struct and its `Binding`.
-fn binding(unit: &Unit, kernel: &Kernel, name: &str) -> Result<String> {
+/// The struct and the `Binding` of a kernel, or of all kernels of its group.
+fn binding(unit: &Unit, kernel: &Kernel, group: Option<&Group<'_>>, name: &str) -> Result<String> {
     let (mut fields, mut binds) = (String::new(), String::new());
     let mut borrows = false;
-    for argument in &kernel.arguments {
+    let mut choice = String::new();
+    let (pattern, which) = match group {
+        Some(group) => {
+            choice = group.choice(&format!("{name}Of"))?;
+            writeln!(fields, "/// Which kernel.\npub kernel: {name}Of,")?;
+            (group.name("*"), "self.kernel.name()".to_owned())
+        }
+        None => (kernel.name.clone(), format!("{:?}", kernel.name)),
+    };
+    for (i, argument) in kernel.arguments.iter().enumerate() {
+        let is_weights = group.is_some_and(|group| group.is_weights(i));
         let ty = argument_type(argument);
-        let Some(rust) = types::rust_type(ty, &unit.structs) else {
+        let rust = match is_weights {
+            // The launch checks their alignment as it does that of all arguments.
+            true => Some("u8".to_owned()),
+            false => types::rust_type(ty, &unit.structs),
+        };
+        let Some(rust) = rust else {
             bail!(
                 "{}: the layout of {ty} is not known, so {} cannot be bound",
                 argument.location,
@@ -165,7 +208,7 @@ fn binding(unit: &Unit, kernel: &Kernel, name: &str) -> Result<String> {
         writeln!(
             fields,
             "{}pub {field}: {field_type},",
-            docs::field(&declaration(argument), &argument_note(argument))
+            docs::field(&declaration(argument, is_weights), &argument_note(argument))
         )?;
         binds.push_str(&bind);
     }
@@ -181,20 +224,19 @@ fn binding(unit: &Unit, kernel: &Kernel, name: &str) -> Result<String> {
     } else {
         "args"
     };
-    let docs = docs::item(&kernel.docs, &format!("Kernel `{}`", kernel.name));
+    let docs = docs::item(&kernel.docs, &format!("Kernel `{pattern}`"));
     Ok(format!(
-        "{docs}pub struct {name}{generics} {{\n{fields}}}\n\n\
-         impl Binding for {name}{elided} {{\nconst KERNEL: &'static str = \"{host}\";\n\
+        "{choice}{docs}pub struct {name}{generics} {{\n{fields}}}\n\n\
+         impl Binding for {name}{elided} {{\nfn kernel(&self) -> &'static str {{\n{which}\n}}\n\
          fn unit() -> &'static EmbeddedUnit {{\n&crate::embedded::{unit_name}\n}}\n\
          fn constants(&self) -> ConstantSet {{\n{constants}\n}}\n\
          fn bind(&self, {unused}: &mut Arguments<'_>) {{\n{binds}\n}}\n}}\n\n",
-        host = kernel.name,
         unit_name = unit.name.to_ascii_uppercase(),
     ))
 }
 
-/// The argument as MSL writes it.
-fn declaration(argument: &Argument) -> String {
+/// The argument as MSL writes it, weights of a group as those of a template over `W`.
+fn declaration(argument: &Argument, is_weights: bool) -> String {
     let name = &argument.name;
     match &argument.kind {
         ArgumentKind::Buffer {
@@ -207,7 +249,10 @@ fn declaration(argument: &Argument) -> String {
                 (AddressSpace::Device, Access::Read) => "device const ",
                 (AddressSpace::Device, Access::ReadWrite) => "device ",
             };
-            format!("{constness}{element}* {name}")
+            match is_weights {
+                true => format!("{constness}W* {name}"),
+                false => format!("{constness}{element}* {name}"),
+            }
         }
         ArgumentKind::Value { ty } => format!("constant {ty}& {name}"),
         ArgumentKind::ThreadgroupMemory { element } => format!("threadgroup {element}* {name}"),
@@ -244,7 +289,7 @@ fn catalogue(unit: &Unit) -> Result<String> {
                 ArgumentKind::ThreadgroupMemory { .. } => "ThreadgroupMemory",
             };
             let (name, index, declaration) =
-                (&argument.name, argument.index, declaration(argument));
+                (&argument.name, argument.index, declaration(argument, false));
             write!(
                 arguments,
                 "Argument::new({index}, {name:?}, {declaration:?}, Access::{access}),"
@@ -340,7 +385,10 @@ mod tests {
             "/// `bool FAST`, function constant 3.\npub fast: bool,",
         );
         has(&text, "ConstantSet::EMPTY.with(3, self.fast)");
-        has(&text, "const KERNEL: &'static str = \"scale_f32_4\";");
+        has(
+            &text,
+            "fn kernel(&self) -> &'static str { \"scale_f32_4\" }",
+        );
         has(&text, "args.write(1, \"out\", self.out);");
         has(&text, "args.value(2, \"params\", &self.params);");
         // float4 is aligned to 16 bytes: the gap before it is written out, and the struct is as aligned.
@@ -371,6 +419,28 @@ mod tests {
                 .to_string()
                 .contains("a second AB")
         );
+    }
+
+    #[test]
+    fn kernels_that_differ_in_the_format_share_a_binding() {
+        let text = module(
+            "struct block_q4_0 { half d; uchar qs[16]; };
+            kernel void scale_f32_f32(device const float* w, device float* out) {}
+            kernel void scale_q4_0_f32(device const block_q4_0* w, device float* out) {}",
+        )
+        .unwrap();
+        has(
+            &text,
+            "pub struct F32<'a> { /// Which kernel. pub kernel: F32Of,",
+        );
+        has(&text, "/// `device const W* w`. pub w: &'a Buffer<u8>,");
+        has(&text, "pub out: &'a mut Buffer<f32>,");
+        has(&text, "Format::Q4_0 => \"scale_q4_0_f32\",");
+        has(
+            &text,
+            "fn kernel(&self) -> &'static str { self.kernel.name() }",
+        );
+        assert_eq!(text.matches("impl Binding for").count(), 1, "{text}");
     }
 
     #[test]

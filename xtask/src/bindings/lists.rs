@@ -1,10 +1,11 @@
 //! The lists of modules: they come from the folders, so that adding a kernel means adding its files.
 
 use anyhow::{Context, Result, bail};
+use mettle_gpu::Format;
 use std::path::Path;
 
-/// `bindings/mod.rs`.
-pub fn bindings(families: &[&str]) -> String {
+/// `bindings/mod.rs`: the families, the formats of weights, and whether there are `types` of headers.
+pub fn bindings(families: &[&str], formats: &[Format], types: bool) -> String {
     let modules: String = families
         .iter()
         .map(|family| format!("pub mod {family};\n"))
@@ -13,9 +14,17 @@ pub fn bindings(families: &[&str]) -> String {
         .iter()
         .map(|family| format!("{family}::CATALOGUE,"))
         .collect();
+    let types = if types { "mod types;\n" } else { "" };
+    let count = formats.len();
+    let formats: String = formats
+        .iter()
+        .map(|format| format!("Format::{format:?},"))
+        .collect();
     format!(
         "//! Launch bindings: for each `.metal` file a module, for each kernel in it a struct whose fields are the kernel's arguments.\n\
-         {}\n{modules}mod types;\n\n/// What the catalogue shows of every family.\n\
+         {}\nuse mettle_gpu::Format;\n\n{modules}{types}\n\
+         /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.\n\
+         pub const FORMATS: [Format; {count}] = [{formats}];\n\n/// What the catalogue shows of every family.\n\
          pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[{kernels}];\n",
         super::generated_from("the `.metal` files")
     )

@@ -5,12 +5,14 @@
 
 mod docs;
 mod family;
+mod formats;
 mod lists;
 mod names;
 mod structs;
 mod types;
 
 use anyhow::{Context, Result, bail};
+use mettle_gpu::Format;
 use mettle_msl::{Options, Struct, Unit};
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -64,9 +66,19 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let bindings = kernels_crate.join("src/bindings");
     let families: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     let mut shared: BTreeMap<String, (Struct, Vec<Struct>)> = BTreeMap::new();
+    let mut formats: Vec<Format> = Vec::new();
     let mut files = BTreeMap::new();
     for unit in &units {
         let module = family::emit(unit)?;
+        for of_group in module.formats {
+            if !formats.is_empty() && formats != of_group {
+                bail!(
+                    "metal/{}.metal has kernels for {of_group:?}, others have them for {formats:?}",
+                    unit.name
+                );
+            }
+            formats = of_group;
+        }
         for header_struct in module.shared {
             let known = shared
                 .entry(header_struct.name.clone())
@@ -82,15 +94,20 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
         }
         files.insert(bindings.join(&unit.name).with_extension("rs"), module.text);
     }
-    let mut types = format!(
-        "//! Structs of headers that kernels have as arguments.\n{}\n",
-        generated_from("`metal/include`")
-    );
-    for (header_struct, structs) in shared.values() {
-        types.push_str(&structs::emit(header_struct, structs)?);
+    if !shared.is_empty() {
+        let mut types = format!(
+            "//! Structs of headers that kernels have as arguments.\n{}\n",
+            generated_from("`metal/include`")
+        );
+        for (header_struct, structs) in shared.values() {
+            types.push_str(&structs::emit(header_struct, structs)?);
+        }
+        files.insert(bindings.join("types.rs"), types);
     }
-    files.insert(bindings.join("types.rs"), types);
-    files.insert(bindings.join("mod.rs"), lists::bindings(&families));
+    files.insert(
+        bindings.join("mod.rs"),
+        lists::bindings(&families, &formats, !shared.is_empty()),
+    );
     let ops = kernels_crate.join("src/ops");
     files.insert(
         ops.join("mod.rs"),

@@ -114,22 +114,26 @@ impl Device {
         }
     }
 
-    /// The pipeline of a binding's kernel, which launches of the binding use.
+    /// The pipeline of a kernel of a binding, which launches of the binding use.
     ///
     /// # Errors
     /// Those of [`Library::pipeline`].
-    pub fn pipeline<B: Binding>(&self, constants: &ConstantSet) -> Result<Pipeline> {
+    pub fn pipeline<B: Binding>(
+        &self,
+        kernel: &'static str,
+        constants: &ConstantSet,
+    ) -> Result<Pipeline> {
         let registry = &self.inner().registry;
         Ok(Pipeline {
-            inner: registry.pipeline(self, B::unit(), B::KERNEL, constants)?,
+            inner: registry.pipeline(self, B::unit(), kernel, constants)?,
             device: self.clone(),
         })
     }
 
     /// Whether [`Device::pipeline`] has the pipeline already.
-    pub fn is_cached<B: Binding>(&self, constants: &ConstantSet) -> bool {
+    pub fn is_cached<B: Binding>(&self, kernel: &str, constants: &ConstantSet) -> bool {
         let unit = self.inner().registry.unit(self, B::unit());
-        unit.current().is_cached(B::KERNEL, constants)
+        unit.current().is_cached(kernel, constants)
     }
 
     /// A library of artefacts made at run time: pairs of target and bytes as `mettle_msl` writes them, with the constants that

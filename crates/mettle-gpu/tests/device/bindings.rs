@@ -29,7 +29,9 @@ struct Add<'a> {
 }
 
 impl Binding for Add<'_> {
-    const KERNEL: &'static str = "add";
+    fn kernel(&self) -> &'static str {
+        "add"
+    }
 
     fn unit() -> &'static EmbeddedUnit {
         *UNIT

@@ -160,7 +160,9 @@ fn a_changed_file_is_read_again() {
 struct Put<'a>(&'a mettle_gpu::Buffer<f32>);
 
 impl Binding for Put<'_> {
-    const KERNEL: &'static str = "add";
+    fn kernel(&self) -> &'static str {
+        "add"
+    }
 
     fn unit() -> &'static EmbeddedUnit {
         static UNIT: std::sync::LazyLock<EmbeddedUnit> = std::sync::LazyLock::new(|| {
@@ -219,7 +221,7 @@ fn files_take_the_place_of_embedded_units_while_one_works_on_them() {
         out.read().unwrap()[0]
     };
     assert_eq!(launch(), 101.0);
-    assert!(device.is_cached::<Put<'_>>(&ConstantSet::EMPTY));
+    assert!(device.is_cached::<Put<'_>>("add", &ConstantSet::EMPTY));
     fs::write(&path, text(23)).unwrap();
     let patience = Instant::now() + Duration::from_secs(20);
     while launch() != 123.0 {
@@ -232,7 +234,9 @@ fn files_take_the_place_of_embedded_units_while_one_works_on_them() {
         ..options
     };
     let device = Device::open_with(Preference::Cpu, &options).unwrap();
-    let pipeline = device.pipeline::<Put<'_>>(&ConstantSet::EMPTY).unwrap();
+    let pipeline = device
+        .pipeline::<Put<'_>>("add", &ConstantSet::EMPTY)
+        .unwrap();
     assert_eq!(pipeline.origin(), CodeOrigin::Embedded);
 }
 
@@ -241,9 +245,9 @@ fn looking_a_pipeline_up_allocates_nothing() {
     let device = common::device();
     let set = ConstantSet::EMPTY;
     let library = device.library(Put::unit());
-    let typed = || device.pipeline::<Put<'_>>(&set).unwrap();
+    let typed = || device.pipeline::<Put<'_>>("add", &set).unwrap();
     let named = || library.pipeline("add", &set).unwrap();
-    let cached = || device.is_cached::<Put<'_>>(&set) && library.is_cached("add", &set);
+    let cached = || device.is_cached::<Put<'_>>("add", &set) && library.is_cached("add", &set);
     let look_up = || {
         drop((typed(), named()));
         assert!(cached());

@@ -16,7 +16,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "add_f32";
+    fn kernel(&self) -> &'static str {
+        "add_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ADD
     }
@@ -39,7 +41,9 @@ pub struct AssignF32<'a> {
 }
 
 impl Binding for AssignF32<'_> {
-    const KERNEL: &'static str = "add_assign_f32";
+    fn kernel(&self) -> &'static str {
+        "add_assign_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ADD
     }

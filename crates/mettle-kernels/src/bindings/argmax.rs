@@ -56,7 +56,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "argmax_f32";
+    fn kernel(&self) -> &'static str {
+        "argmax_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ARGMAX
     }
@@ -86,7 +88,9 @@ pub struct SegmentsF32<'a> {
 }
 
 impl Binding for SegmentsF32<'_> {
-    const KERNEL: &'static str = "argmax_segments_f32";
+    fn kernel(&self) -> &'static str {
+        "argmax_segments_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ARGMAX
     }
@@ -115,7 +119,9 @@ pub struct Merge<'a> {
 }
 
 impl Binding for Merge<'_> {
-    const KERNEL: &'static str = "argmax_merge";
+    fn kernel(&self) -> &'static str {
+        "argmax_merge"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ARGMAX
     }

@@ -72,7 +72,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "attention_f32";
+    fn kernel(&self) -> &'static str {
+        "attention_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION
     }
@@ -114,7 +116,9 @@ pub struct F16<'a> {
 }
 
 impl Binding for F16<'_> {
-    const KERNEL: &'static str = "attention_f16";
+    fn kernel(&self) -> &'static str {
+        "attention_f16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION
     }

@@ -93,7 +93,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "attention_grouped_f32";
+    fn kernel(&self) -> &'static str {
+        "attention_grouped_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION_GROUPED
     }
@@ -145,7 +147,9 @@ pub struct F16<'a> {
 }
 
 impl Binding for F16<'_> {
-    const KERNEL: &'static str = "attention_grouped_f16";
+    fn kernel(&self) -> &'static str {
+        "attention_grouped_f16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION_GROUPED
     }
@@ -180,7 +184,9 @@ pub struct Merge<'a> {
 }
 
 impl Binding for Merge<'_> {
-    const KERNEL: &'static str = "attention_grouped_merge";
+    fn kernel(&self) -> &'static str {
+        "attention_grouped_merge"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION_GROUPED
     }

@@ -3,11 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
-
-pub use super::types::{
-    BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
-};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -25,13 +21,44 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, columns) == 4);
 };
 
+/// One of the kernels `embedding_*`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelOf(&'static str);
+
+impl KernelOf {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<KernelOf> {
+        Some(KernelOf(match format {
+            Format::F32 => "embedding_f32",
+            Format::F16 => "embedding_f16",
+            Format::BF16 => "embedding_bf16",
+            Format::Q4_0 => "embedding_q4_0",
+            Format::Q4_1 => "embedding_q4_1",
+            Format::Q5_0 => "embedding_q5_0",
+            Format::Q5_1 => "embedding_q5_1",
+            Format::Q8_0 => "embedding_q8_0",
+            Format::Q4_K => "embedding_q4_K",
+            Format::Q5_K => "embedding_q5_K",
+            Format::Q6_K => "embedding_q6_K",
+            _ => return None,
+        }))
+    }
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
 /// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct F32<'a> {
-    /// `device const float* table`.
-    pub table: &'a Buffer<f32>,
+pub struct Kernel<'a> {
+    /// Which kernel.
+    pub kernel: KernelOf,
+    /// `device const W* table`.
+    pub table: &'a Buffer<u8>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
     /// `device float* out`.
@@ -40,318 +67,10 @@ pub struct F32<'a> {
     pub params: Params,
 }
 
-impl Binding for F32<'_> {
-    const KERNEL: &'static str = "embedding_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
+impl Binding for Kernel<'_> {
+    fn kernel(&self) -> &'static str {
+        self.kernel.name()
     }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct F16<'a> {
-    /// `device const half* table`.
-    pub table: &'a Buffer<half::f16>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for F16<'_> {
-    const KERNEL: &'static str = "embedding_f16";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Bf16<'a> {
-    /// `device const bfloat* table`.
-    pub table: &'a Buffer<half::bf16>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Bf16<'_> {
-    const KERNEL: &'static str = "embedding_bf16";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q4_0<'a> {
-    /// `device const block_q4_0* table`.
-    pub table: &'a Buffer<BlockQ4_0>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q4_0<'_> {
-    const KERNEL: &'static str = "embedding_q4_0";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q4_1<'a> {
-    /// `device const block_q4_1* table`.
-    pub table: &'a Buffer<BlockQ4_1>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q4_1<'_> {
-    const KERNEL: &'static str = "embedding_q4_1";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q5_0<'a> {
-    /// `device const block_q5_0* table`.
-    pub table: &'a Buffer<BlockQ5_0>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q5_0<'_> {
-    const KERNEL: &'static str = "embedding_q5_0";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q5_1<'a> {
-    /// `device const block_q5_1* table`.
-    pub table: &'a Buffer<BlockQ5_1>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q5_1<'_> {
-    const KERNEL: &'static str = "embedding_q5_1";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q8_0<'a> {
-    /// `device const block_q8_0* table`.
-    pub table: &'a Buffer<BlockQ8_0>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q8_0<'_> {
-    const KERNEL: &'static str = "embedding_q8_0";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q4K<'a> {
-    /// `device const block_q4_K* table`.
-    pub table: &'a Buffer<BlockQ4K>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q4K<'_> {
-    const KERNEL: &'static str = "embedding_q4_K";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q5K<'a> {
-    /// `device const block_q5_K* table`.
-    pub table: &'a Buffer<BlockQ5K>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q5K<'_> {
-    const KERNEL: &'static str = "embedding_q5_K";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::EMBEDDING
-    }
-    fn constants(&self) -> ConstantSet {
-        ConstantSet::EMPTY
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "table", self.table);
-        args.read(1, "ids", self.ids);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
-    }
-}
-
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
-/// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
-///
-/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
-pub struct Q6K<'a> {
-    /// `device const block_q6_K* table`.
-    pub table: &'a Buffer<BlockQ6K>,
-    /// `device const uint* ids`.
-    pub ids: &'a Buffer<u32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-}
-
-impl Binding for Q6K<'_> {
-    const KERNEL: &'static str = "embedding_q6_K";
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::EMBEDDING
     }

@@ -41,7 +41,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "kv_append_f32";
+    fn kernel(&self) -> &'static str {
+        "kv_append_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::KV_APPEND
     }
@@ -78,7 +80,9 @@ pub struct F16<'a> {
 }
 
 impl Binding for F16<'_> {
-    const KERNEL: &'static str = "kv_append_f16";
+    fn kernel(&self) -> &'static str {
+        "kv_append_f16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::KV_APPEND
     }

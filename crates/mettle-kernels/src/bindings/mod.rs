@@ -2,6 +2,8 @@
 //!
 //! Generated from the `.metal` files by `cargo run -p xtask -- bindings`: do not edit.
 
+use mettle_gpu::Format;
+
 pub mod add;
 pub mod argmax;
 pub mod attention;
@@ -18,7 +20,21 @@ pub mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
-mod types;
+
+/// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
+pub const FORMATS: [Format; 11] = [
+    Format::F32,
+    Format::F16,
+    Format::BF16,
+    Format::Q4_0,
+    Format::Q4_1,
+    Format::Q5_0,
+    Format::Q5_1,
+    Format::Q8_0,
+    Format::Q4_K,
+    Format::Q5_K,
+    Format::Q6_K,
+];
 
 /// What the catalogue shows of every family.
 pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[

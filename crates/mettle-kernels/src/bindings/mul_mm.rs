@@ -3,11 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
-
-pub use super::types::{
-    BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
-};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -50,15 +46,46 @@ impl Constants {
     }
 }
 
+/// One of the kernels `mul_mm_*_f32`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct F32Of(&'static str);
+
+impl F32Of {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<F32Of> {
+        Some(F32Of(match format {
+            Format::F32 => "mul_mm_f32_f32",
+            Format::F16 => "mul_mm_f16_f32",
+            Format::BF16 => "mul_mm_bf16_f32",
+            Format::Q4_0 => "mul_mm_q4_0_f32",
+            Format::Q4_1 => "mul_mm_q4_1_f32",
+            Format::Q5_0 => "mul_mm_q5_0_f32",
+            Format::Q5_1 => "mul_mm_q5_1_f32",
+            Format::Q8_0 => "mul_mm_q8_0_f32",
+            Format::Q4_K => "mul_mm_q4_K_f32",
+            Format::Q5_K => "mul_mm_q5_K_f32",
+            Format::Q6_K => "mul_mm_q6_K_f32",
+            _ => return None,
+        }))
+    }
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
 /// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
 /// row of these.
 ///
 /// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
 /// have 128 bytes for each row and for each column of a piece.
-pub struct F32F32<'a> {
-    /// `device const float* w`.
-    pub w: &'a Buffer<f32>,
+pub struct F32<'a> {
+    /// Which kernel.
+    pub kernel: F32Of,
+    /// `device const W* w`.
+    pub w: &'a Buffer<u8>,
     /// `device const ushort* x`.
     pub x: &'a Buffer<u16>,
     /// `device const float* scale`.
@@ -73,418 +100,10 @@ pub struct F32F32<'a> {
     pub constants: Constants,
 }
 
-impl Binding for F32F32<'_> {
-    const KERNEL: &'static str = "mul_mm_f32_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
+impl Binding for F32<'_> {
+    fn kernel(&self) -> &'static str {
+        self.kernel.name()
     }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct F16F32<'a> {
-    /// `device const half* w`.
-    pub w: &'a Buffer<half::f16>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for F16F32<'_> {
-    const KERNEL: &'static str = "mul_mm_f16_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Bf16F32<'a> {
-    /// `device const bfloat* w`.
-    pub w: &'a Buffer<half::bf16>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Bf16F32<'_> {
-    const KERNEL: &'static str = "mul_mm_bf16_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q4_0F32<'a> {
-    /// `device const block_q4_0* w`.
-    pub w: &'a Buffer<BlockQ4_0>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4_0F32<'_> {
-    const KERNEL: &'static str = "mul_mm_q4_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q4_1F32<'a> {
-    /// `device const block_q4_1* w`.
-    pub w: &'a Buffer<BlockQ4_1>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4_1F32<'_> {
-    const KERNEL: &'static str = "mul_mm_q4_1_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q5_0F32<'a> {
-    /// `device const block_q5_0* w`.
-    pub w: &'a Buffer<BlockQ5_0>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5_0F32<'_> {
-    const KERNEL: &'static str = "mul_mm_q5_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q5_1F32<'a> {
-    /// `device const block_q5_1* w`.
-    pub w: &'a Buffer<BlockQ5_1>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5_1F32<'_> {
-    const KERNEL: &'static str = "mul_mm_q5_1_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q8_0F32<'a> {
-    /// `device const block_q8_0* w`.
-    pub w: &'a Buffer<BlockQ8_0>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q8_0F32<'_> {
-    const KERNEL: &'static str = "mul_mm_q8_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q4KF32<'a> {
-    /// `device const block_q4_K* w`.
-    pub w: &'a Buffer<BlockQ4K>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4KF32<'_> {
-    const KERNEL: &'static str = "mul_mm_q4_K_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q5KF32<'a> {
-    /// `device const block_q5_K* w`.
-    pub w: &'a Buffer<BlockQ5K>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5KF32<'_> {
-    const KERNEL: &'static str = "mul_mm_q5_K_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MM
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
-        args.threadgroup_memory(0, "tiles", self.tiles);
-    }
-}
-
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
-///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
-pub struct Q6KF32<'a> {
-    /// `device const block_q6_K* w`.
-    pub w: &'a Buffer<BlockQ6K>,
-    /// `device const ushort* x`.
-    pub x: &'a Buffer<u16>,
-    /// `device const float* scale`.
-    pub scale: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup ushort* tiles`: Its size in bytes.
-    pub tiles: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q6KF32<'_> {
-    const KERNEL: &'static str = "mul_mm_q6_K_f32";
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::MUL_MM
     }

@@ -3,11 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
-
-pub use super::types::{
-    BlockQ4_0, BlockQ4_1, BlockQ4K, BlockQ5_0, BlockQ5_1, BlockQ5K, BlockQ6K, BlockQ8_0,
-};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -60,54 +56,32 @@ impl Constants {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct F32F32<'a> {
-    /// `device const float* w`.
-    pub w: &'a Buffer<f32>,
-    /// `device const float* gated`.
-    pub gated: &'a Buffer<f32>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
+/// One of the kernels `mul_mv_*_f32`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct F32Of(&'static str);
 
-impl Binding for F32F32<'_> {
-    const KERNEL: &'static str = "mul_mv_f32_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
+impl F32Of {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<F32Of> {
+        Some(F32Of(match format {
+            Format::F32 => "mul_mv_f32_f32",
+            Format::F16 => "mul_mv_f16_f32",
+            Format::BF16 => "mul_mv_bf16_f32",
+            Format::Q4_0 => "mul_mv_q4_0_f32",
+            Format::Q4_1 => "mul_mv_q4_1_f32",
+            Format::Q5_0 => "mul_mv_q5_0_f32",
+            Format::Q5_1 => "mul_mv_q5_1_f32",
+            Format::Q8_0 => "mul_mv_q8_0_f32",
+            Format::Q4_K => "mul_mv_q4_K_f32",
+            Format::Q5_K => "mul_mv_q5_K_f32",
+            Format::Q6_K => "mul_mv_q6_K_f32",
+            _ => return None,
+        }))
     }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
     }
 }
 
@@ -124,11 +98,13 @@ impl Binding for F32F32<'_> {
 /// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct F16F32<'a> {
-    /// `device const half* w`.
-    pub w: &'a Buffer<half::f16>,
-    /// `device const half* gated`.
-    pub gated: &'a Buffer<half::f16>,
+pub struct F32<'a> {
+    /// Which kernel.
+    pub kernel: F32Of,
+    /// `device const W* w`.
+    pub w: &'a Buffer<u8>,
+    /// `device const W* gated`.
+    pub gated: &'a Buffer<u8>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
     /// `device const float* norm`.
@@ -143,467 +119,10 @@ pub struct F16F32<'a> {
     pub constants: Constants,
 }
 
-impl Binding for F16F32<'_> {
-    const KERNEL: &'static str = "mul_mv_f16_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
+impl Binding for F32<'_> {
+    fn kernel(&self) -> &'static str {
+        self.kernel.name()
     }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Bf16F32<'a> {
-    /// `device const bfloat* w`.
-    pub w: &'a Buffer<half::bf16>,
-    /// `device const bfloat* gated`.
-    pub gated: &'a Buffer<half::bf16>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Bf16F32<'_> {
-    const KERNEL: &'static str = "mul_mv_bf16_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q4_0F32<'a> {
-    /// `device const block_q4_0* w`.
-    pub w: &'a Buffer<BlockQ4_0>,
-    /// `device const block_q4_0* gated`.
-    pub gated: &'a Buffer<BlockQ4_0>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4_0F32<'_> {
-    const KERNEL: &'static str = "mul_mv_q4_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q4_1F32<'a> {
-    /// `device const block_q4_1* w`.
-    pub w: &'a Buffer<BlockQ4_1>,
-    /// `device const block_q4_1* gated`.
-    pub gated: &'a Buffer<BlockQ4_1>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4_1F32<'_> {
-    const KERNEL: &'static str = "mul_mv_q4_1_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q5_0F32<'a> {
-    /// `device const block_q5_0* w`.
-    pub w: &'a Buffer<BlockQ5_0>,
-    /// `device const block_q5_0* gated`.
-    pub gated: &'a Buffer<BlockQ5_0>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5_0F32<'_> {
-    const KERNEL: &'static str = "mul_mv_q5_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q5_1F32<'a> {
-    /// `device const block_q5_1* w`.
-    pub w: &'a Buffer<BlockQ5_1>,
-    /// `device const block_q5_1* gated`.
-    pub gated: &'a Buffer<BlockQ5_1>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5_1F32<'_> {
-    const KERNEL: &'static str = "mul_mv_q5_1_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q8_0F32<'a> {
-    /// `device const block_q8_0* w`.
-    pub w: &'a Buffer<BlockQ8_0>,
-    /// `device const block_q8_0* gated`.
-    pub gated: &'a Buffer<BlockQ8_0>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q8_0F32<'_> {
-    const KERNEL: &'static str = "mul_mv_q8_0_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q4KF32<'a> {
-    /// `device const block_q4_K* w`.
-    pub w: &'a Buffer<BlockQ4K>,
-    /// `device const block_q4_K* gated`.
-    pub gated: &'a Buffer<BlockQ4K>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q4KF32<'_> {
-    const KERNEL: &'static str = "mul_mv_q4_K_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q5KF32<'a> {
-    /// `device const block_q5_K* w`.
-    pub w: &'a Buffer<BlockQ5K>,
-    /// `device const block_q5_K* gated`.
-    pub gated: &'a Buffer<BlockQ5K>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q5KF32<'_> {
-    const KERNEL: &'static str = "mul_mv_q5_K_f32";
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::MUL_MV
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.threadgroup_memory(0, "memory", self.memory);
-    }
-}
-
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
-///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
-///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
-///
-/// Registers for 512 threads leave room for several threadgroups on a compute unit.
-pub struct Q6KF32<'a> {
-    /// `device const block_q6_K* w`.
-    pub w: &'a Buffer<BlockQ6K>,
-    /// `device const block_q6_K* gated`.
-    pub gated: &'a Buffer<BlockQ6K>,
-    /// `device const float* x`.
-    pub x: &'a Buffer<f32>,
-    /// `device const float* norm`.
-    pub norm: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `threadgroup float* memory`: Its size in bytes.
-    pub memory: usize,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Q6KF32<'_> {
-    const KERNEL: &'static str = "mul_mv_q6_K_f32";
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::MUL_MV
     }

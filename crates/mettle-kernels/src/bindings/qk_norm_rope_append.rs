@@ -96,7 +96,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "qk_norm_rope_append_f32";
+    fn kernel(&self) -> &'static str {
+        "qk_norm_rope_append_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::QK_NORM_ROPE_APPEND
     }
@@ -152,7 +154,9 @@ pub struct F16<'a> {
 }
 
 impl Binding for F16<'_> {
-    const KERNEL: &'static str = "qk_norm_rope_append_f16";
+    fn kernel(&self) -> &'static str {
+        "qk_norm_rope_append_f16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::QK_NORM_ROPE_APPEND
     }

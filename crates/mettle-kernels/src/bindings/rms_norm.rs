@@ -52,7 +52,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "rms_norm_f32";
+    fn kernel(&self) -> &'static str {
+        "rms_norm_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::RMS_NORM
     }
@@ -80,7 +82,9 @@ pub struct AssignF32<'a> {
 }
 
 impl Binding for AssignF32<'_> {
-    const KERNEL: &'static str = "rms_norm_assign_f32";
+    fn kernel(&self) -> &'static str {
+        "rms_norm_assign_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::RMS_NORM
     }

@@ -33,7 +33,9 @@ pub struct CopyF32<'a> {
 }
 
 impl Binding for CopyF32<'_> {
-    const KERNEL: &'static str = "roofline_copy_f32";
+    fn kernel(&self) -> &'static str {
+        "roofline_copy_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROOFLINE
     }
@@ -56,7 +58,9 @@ pub struct ReadF32<'a> {
 }
 
 impl Binding for ReadF32<'_> {
-    const KERNEL: &'static str = "roofline_read_f32";
+    fn kernel(&self) -> &'static str {
+        "roofline_read_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROOFLINE
     }
@@ -80,7 +84,9 @@ pub struct FmaF32<'a> {
 }
 
 impl Binding for FmaF32<'_> {
-    const KERNEL: &'static str = "roofline_fma_f32";
+    fn kernel(&self) -> &'static str {
+        "roofline_fma_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROOFLINE
     }

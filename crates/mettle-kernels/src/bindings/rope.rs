@@ -49,7 +49,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "rope_f32";
+    fn kernel(&self) -> &'static str {
+        "rope_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROPE
     }

@@ -42,7 +42,9 @@ pub struct F16<'a> {
 }
 
 impl Binding for F16<'_> {
-    const KERNEL: &'static str = "round_rows_f16";
+    fn kernel(&self) -> &'static str {
+        "round_rows_f16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROUND_ROWS
     }
@@ -71,7 +73,9 @@ pub struct Bf16<'a> {
 }
 
 impl Binding for Bf16<'_> {
-    const KERNEL: &'static str = "round_rows_bf16";
+    fn kernel(&self) -> &'static str {
+        "round_rows_bf16"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ROUND_ROWS
     }

@@ -76,7 +76,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "sample_f32";
+    fn kernel(&self) -> &'static str {
+        "sample_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::SAMPLE
     }

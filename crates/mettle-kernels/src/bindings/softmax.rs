@@ -48,7 +48,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "softmax_f32";
+    fn kernel(&self) -> &'static str {
+        "softmax_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::SOFTMAX
     }

@@ -33,7 +33,9 @@ pub struct F32<'a> {
 }
 
 impl Binding for F32<'_> {
-    const KERNEL: &'static str = "swiglu_f32";
+    fn kernel(&self) -> &'static str {
+        "swiglu_f32"
+    }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::SWIGLU
     }

@@ -1,7 +1,8 @@
 //! What every op checks about its arguments before it launches anything.
 
+use crate::bindings::FORMATS;
 use crate::{Error, Result};
-use mettle_gpu::{Buffer, Scalar, Tensor};
+use mettle_gpu::{Buffer, Format, Scalar, Tensor};
 
 /// The name of an op, as its errors show it.
 #[derive(Clone, Copy, Debug)]
@@ -74,6 +75,14 @@ impl Op {
             return Err(self.refuse(argument, "has gaps between its rows, must be dense"));
         }
         Ok(())
+    }
+
+    /// The error for weights of a format that there are no kernels for.
+    pub fn no_kernel_for(self, weights: Format) -> Error {
+        Error::Unsupported {
+            op: self.0,
+            reason: format!("weights of {weights}; there are {FORMATS:?}"),
+        }
     }
 
     /// A size as the 32-bit number that kernels take.

@@ -2,10 +2,11 @@
 
 use super::check::Op;
 use super::mapping::{WIDE, rows_per_group};
+use crate::Result;
 use crate::bench::{Benches, Work};
+pub use crate::bindings::FORMATS;
 use crate::bindings::embedding::{self, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
-use crate::{Error, Result};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("embedding");
@@ -29,25 +30,19 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
     let sixteens = columns.div_ceil(WIDE);
     let grid = Grid::threads_total([sixteens, tokens])
         .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
-    macro_rules! dispatch {
-        ($($format:ident: $kernel:ident),*) => {
-            match table.format() {
-                $(Format::$format => {
-                    pass.dispatch(embedding::$kernel { table: &table.buffer()?, ids, out, params }, grid)?;
-                })*
-                format => {
-                    return Err(Error::Unsupported {
-                        op: OP.0,
-                        reason: format!("a table of {format}; there are {FORMATS:?}"),
-                    });
-                }
-            }
-        };
-    }
-    dispatch!(
-        F32: F32, F16: F16, BF16: Bf16, Q4_0: Q4_0, Q4_1: Q4_1, Q5_0: Q5_0, Q5_1: Q5_1, Q8_0: Q8_0, Q4_K: Q4K,
-        Q5_K: Q5K, Q6_K: Q6K
-    );
+    let kernel = embedding::KernelOf::of(table.format());
+    let kernel = kernel.ok_or_else(|| OP.no_kernel_for(table.format()))?;
+    let table = table.bytes();
+    pass.dispatch(
+        embedding::Kernel {
+            kernel,
+            table,
+            ids,
+            out,
+            params,
+        },
+        grid,
+    )?;
     Ok(())
 }
 
@@ -69,24 +64,9 @@ pub fn token_ids(device: &Device, ids: &[u32], rows: usize) -> Result<Tensor> {
     Ok(Tensor::from_slice(device, ids, [ids.len()])?)
 }
 
-/// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
-pub const FORMATS: [Format; 11] = [
-    Format::F32,
-    Format::F16,
-    Format::BF16,
-    Format::Q4_0,
-    Format::Q4_1,
-    Format::Q5_0,
-    Format::Q5_1,
-    Format::Q8_0,
-    Format::Q4_K,
-    Format::Q5_K,
-    Format::Q6_K,
-];
-
-/// The part of a kernel's name that stands for a format.
-pub(super) fn kernel_part(format: Format) -> String {
-    format.name().to_lowercase().replace("_k", "_K")
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    embedding::KernelOf::of(format).map_or("none", embedding::KernelOf::name)
 }
 
 /// The cases of `embedding.metal`: one row and one token, repeated and last ids, columns of several blocks, columns that
@@ -121,20 +101,15 @@ fn benches(benches: &mut Benches) {
         let shape = format!("tokens{tokens}_columns{columns}");
         let row = columns / format.block_len() * format.block_bytes();
         let work = Work::new(tokens * (row + 4 * columns), tokens * columns);
-        benches.add(
-            format!("embedding_{}", kernel_part(format)),
-            shape,
-            work,
-            move |setup| {
-                let table = setup.weights(format, rows, columns)?;
-                let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
-                let ids = setup.of(&ids)?;
-                let mut out = setup.output(Format::F32, [tokens, columns])?;
-                Ok(Box::new(move |pass| {
-                    embedding(pass, &table, &ids, &mut out)
-                }))
-            },
-        );
+        benches.add(kernel_name(format), shape, work, move |setup| {
+            let table = setup.weights(format, rows, columns)?;
+            let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
+            let ids = setup.of(&ids)?;
+            let mut out = setup.output(Format::F32, [tokens, columns])?;
+            Ok(Box::new(move |pass| {
+                embedding(pass, &table, &ids, &mut out)
+            }))
+        });
     }
 }
 
@@ -146,7 +121,7 @@ fn add(cases: &mut Cases, format: Format, name: &str, rows: usize, columns: usiz
         run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
         run.check(&out, || reference(&values, columns, &ids))
     };
-    cases.add(format!("embedding_{}", kernel_part(format)), name, body);
+    cases.add(kernel_name(format), name, body);
 }
 
 fn reference(table: &[f32], columns: usize, ids: &[u32]) -> Vec<Expected> {

@@ -1,13 +1,13 @@
 //! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
 
 use super::check::Op;
-use super::embedding::{FORMATS, kernel_part};
 use super::mul_mv::{mul_mat, reference};
 use super::round_rows::{Operand, round_rows};
+use crate::Result;
 use crate::bench::{Benches, Work};
+use crate::bindings::FORMATS;
 use crate::bindings::mul_mm::{self, Constants, Params};
 use crate::cases::{Cases, Family, Tolerance};
-use crate::{Error, Result};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 /// Columns from which on a GPU multiplies by tiles. On an H100, with 4096 x 4096 weights, up to 32 columns took tiles 80 to
@@ -110,30 +110,23 @@ fn sized(
         large: size == Size::Large,
     };
     let grid = Grid::groups([m.div_ceil(rows), n.div_ceil(columns)]).threads(THREADS);
-    let (x, scale) = (&rounded.values, &rounded.scale);
-    let tiles = (rows + columns) * BYTES_PER_ROW;
-    macro_rules! dispatch {
-        ($($format:ident: $kernel:ident),*) => {
-            match w.format() {
-                $(Format::$format => {
-                    let w = &w.buffer()?;
-                    let out = &mut out;
-                    pass.dispatch(mul_mm::$kernel { w, x, scale, out, params, tiles, constants }, grid)?;
-                })*
-                format => {
-                    return Err(Error::Unsupported {
-                        op: op.0,
-                        reason: format!("weights of {format}; there are {FORMATS:?}"),
-                    });
-                }
-            }
-        };
-    }
-    dispatch!(
-        F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
-        Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
-    );
-    Ok(())
+    let kernel = mul_mm::F32Of::of(w.format()).ok_or_else(|| op.no_kernel_for(w.format()))?;
+    let binding = mul_mm::F32 {
+        kernel,
+        w: w.bytes(),
+        x: &rounded.values,
+        scale: &rounded.scale,
+        out: &mut out,
+        params,
+        tiles: (rows + columns) * BYTES_PER_ROW,
+        constants,
+    };
+    Ok(pass.dispatch(binding, grid)?)
+}
+
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    mul_mm::F32Of::of(format).map_or("none", mul_mm::F32Of::name)
 }
 
 /// Both factors are rounded to half: each product is off by up to two times 2^-11, that is 2^-10 or 8192 steps of f32, and
@@ -192,7 +185,7 @@ fn benches(benches: &mut Benches) {
         ] {
             let weights = n * k / format.block_len() * format.block_bytes();
             let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-            let kernel = format!("mul_mm_{}_f32", kernel_part(format));
+            let kernel = kernel_name(format);
             benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
                 let w = setup.weights(format, n, k)?;
                 let x = setup.values([m, k])?;
@@ -211,7 +204,7 @@ fn add(
     (m, n, k): (usize, usize, usize),
     scale: f32,
 ) {
-    let kernel = format!("mul_mm_{}_f32", kernel_part(format));
+    let kernel = kernel_name(format);
     let name = format!("{size:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
     cases.add_with(tolerance(format), kernel, name, move |run| {
         let (w, weights) = run.weights(format, n, k)?;

@@ -1,14 +1,14 @@
 //! Matrix products with weights of any format, a few columns at a time.
 
 use super::check::Op;
-use super::embedding::{FORMATS, kernel_part};
 use super::fusion::Norm;
 use super::mapping::{Mapping, WIDE, rows_per_group};
 use super::mul_mm::{MIN_COLUMNS, mul_mm};
+use crate::Result;
 use crate::bench::{Benches, Work};
+use crate::bindings::FORMATS;
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
-use crate::{Error, Result};
 use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
@@ -117,14 +117,14 @@ impl Staging {
 }
 
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
-/// [`FORMATS`], `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
+/// [`FORMATS`](super::FORMATS), `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
 ///
 /// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
 /// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
 /// off by up to 2^-16.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for weights of another format; [`Error::Argument`] for other formats or shapes or gaps; those
+/// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
     if Mapping::of(pass.device()) == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
@@ -299,28 +299,25 @@ impl Launch<'_> {
                 (grid.threads(32 * SIMD_GROUPS), staging.memory)
             }
         };
-        macro_rules! dispatch {
-            ($($format:ident: $kernel:ident),*) => {
-                match w.format() {
-                    $(Format::$format => {
-                        let (w, gated, out) = (&w.buffer()?, &gated.buffer()?, &mut out);
-                        pass.dispatch(mul_mv::$kernel { w, gated, x, norm, out, params, memory, constants }, grid)?;
-                    })*
-                    format => {
-                        return Err(Error::Unsupported {
-                            op: OP.0,
-                            reason: format!("weights of {format}; there are {FORMATS:?}"),
-                        });
-                    }
-                }
-            };
-        }
-        dispatch!(
-            F32: F32F32, F16: F16F32, BF16: Bf16F32, Q4_0: Q4_0F32, Q4_1: Q4_1F32, Q5_0: Q5_0F32, Q5_1: Q5_1F32,
-            Q8_0: Q8_0F32, Q4_K: Q4KF32, Q5_K: Q5KF32, Q6_K: Q6KF32
-        );
-        Ok(())
+        let kernel = mul_mv::F32Of::of(w.format()).ok_or_else(|| OP.no_kernel_for(w.format()))?;
+        let binding = mul_mv::F32 {
+            kernel,
+            w: w.bytes(),
+            gated: gated.bytes(),
+            x,
+            norm,
+            out: &mut out,
+            params,
+            memory,
+            constants,
+        };
+        Ok(pass.dispatch(binding, grid)?)
     }
+}
+
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    mul_mv::F32Of::of(format).map_or("none", mul_mv::F32Of::name)
 }
 
 /// The cases of `mul_mv.metal`: one row, one block, rows that do not fill threadgroups, every number of columns, more
@@ -391,7 +388,7 @@ fn benches(benches: &mut Benches) {
         for (n, k, m) in shapes {
             let weights = n * k / format.block_len() * format.block_bytes();
             let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-            let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+            let kernel = kernel_name(format);
             benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
                 let w = setup.weights(format, n, k)?;
                 let x = setup.values([m, k])?;
@@ -429,7 +426,7 @@ fn add_product(
     name: String,
     change: fn(&mut [f32]),
 ) {
-    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+    let kernel = kernel_name(format);
     cases.add(kernel, name, move |run: &mut Run<'_>| {
         let (w, weights) = run.weights(format, n, k)?;
         let mut x = run.rng().activations(m * k);
@@ -450,7 +447,7 @@ fn add_fused(
     [norm, add, gate]: [bool; 3],
 ) {
     const EPS: f32 = 1e-6;
-    let kernel = format!("mul_mv_{}_f32", kernel_part(format));
+    let kernel = kernel_name(format);
     let mut name = format!("{}_n{n}_k{k}", spread.name());
     for (part, said) in [(norm, "_norm"), (add, "_add"), (gate, "_gate")] {
         name.push_str(if part { said } else { "" });
