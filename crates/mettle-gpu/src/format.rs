@@ -1,5 +1,6 @@
 //! Number formats of tensors: how many values a block holds and how many bytes it takes.
 
+use crate::affine::Affine;
 use crate::error::{Error, Result};
 
 /// How the values of a tensor are stored.
@@ -63,38 +64,55 @@ pub enum Format {
     KHQ4,
     /// 3 bits, blocks of 32 with scale and bias (Lattice).
     Q3,
+    /// Few bits in groups with scale and bias (MLX), brought together in blocks.
+    Affine(Affine),
 }
+
+/// Those without parameters.
+const PLAIN: [Format; 26] = [
+    Format::F32,
+    Format::F16,
+    Format::BF16,
+    Format::I32,
+    Format::U32,
+    Format::I8,
+    Format::U8,
+    Format::Q4_0,
+    Format::Q4_1,
+    Format::Q5_0,
+    Format::Q5_1,
+    Format::Q8_0,
+    Format::Q2_K,
+    Format::Q3_K,
+    Format::Q4_K,
+    Format::Q5_K,
+    Format::Q6_K,
+    Format::IQ4_NL,
+    Format::IQ4_XS,
+    Format::TQ2_0,
+    Format::Q1_0,
+    Format::TQ2_0_g128,
+    Format::F8_E4M3,
+    Format::F8_E5M2,
+    Format::KHQ4,
+    Format::Q3,
+];
 
 impl Format {
     /// Every format.
-    pub const ALL: &'static [Format] = &[
-        Format::F32,
-        Format::F16,
-        Format::BF16,
-        Format::I32,
-        Format::U32,
-        Format::I8,
-        Format::U8,
-        Format::Q4_0,
-        Format::Q4_1,
-        Format::Q5_0,
-        Format::Q5_1,
-        Format::Q8_0,
-        Format::Q2_K,
-        Format::Q3_K,
-        Format::Q4_K,
-        Format::Q5_K,
-        Format::Q6_K,
-        Format::IQ4_NL,
-        Format::IQ4_XS,
-        Format::TQ2_0,
-        Format::Q1_0,
-        Format::TQ2_0_g128,
-        Format::F8_E4M3,
-        Format::F8_E5M2,
-        Format::KHQ4,
-        Format::Q3,
-    ];
+    pub const ALL: &'static [Format] = &{
+        let mut all = [Format::F32; PLAIN.len() + Affine::ALL.len()];
+        let mut i = 0;
+        while i < all.len() {
+            all[i] = if i < PLAIN.len() {
+                PLAIN[i]
+            } else {
+                Format::Affine(Affine::ALL[i - PLAIN.len()])
+            };
+            i += 1;
+        }
+        all
+    };
 
     /// Name, values in a block, bytes of a block.
     const fn layout(self) -> (&'static str, usize, usize) {
@@ -125,6 +143,7 @@ impl Format {
             Format::F8_E5M2 => ("F8_E5M2", 32, 34),
             Format::KHQ4 => ("KHQ4", 32, 20),
             Format::Q3 => ("Q3", 32, 16),
+            Format::Affine(affine) => (affine.name(), affine.group(), affine.block_bytes()),
         }
     }
 

@@ -7,6 +7,7 @@
 //! checks every launch before it is recorded (arguments, alignment, grid, limits, aliasing), orders launches by the bytes they
 //! touch, keeps buffers alive while a device uses them, and turns failures on the device into typed errors.
 
+mod affine;
 mod arguments;
 mod artefact;
 mod backend;
@@ -42,6 +43,7 @@ mod storage;
 mod submission;
 mod tensor;
 
+pub use affine::{Affine, AffineScales};
 pub use arguments::Arguments;
 pub use buffer::{Buffer, Element};
 pub use constants::{ConstantBits, ConstantSet};

@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::gguf::Problem;
+use crate::{gguf::Problem, hugging_face};
 
 /// Result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -28,6 +28,14 @@ pub enum Error {
         path: PathBuf,
         /// What is wrong with it.
         problem: Problem,
+    },
+    /// A file of a model folder is not well-formed, or contradicts another.
+    #[error("{}: {problem}", path.display())]
+    HuggingFace {
+        /// The file, or the folder.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: hugging_face::Problem,
     },
     /// A metadata key that is needed is absent.
     #[error("metadata key `{key}` is missing, wanted {wanted}")]

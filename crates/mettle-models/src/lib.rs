@@ -1,19 +1,19 @@
 //! Language models on the kernel catalogue.
 //!
-//! Owns: GGUF files, tokenizers, chat templates, KV caches, forward passes and the generation loop.
+//! Owns: GGUF files and model folders, tokenizers, chat templates, KV caches, forward passes and the generation loop.
 //! May not know: backends or kernel bindings; it calls ops only.
 //!
-//! The way from a file to text: [`gguf::File`] -> [`Model`] and [`Tokenizer`] -> [`Session`] -> [`generate()`].
+//! The way from a file to text: [`Checkpoint`] -> [`Model`] and [`Tokenizer`] -> [`Session`] -> [`generate()`].
 //!
 //! ```no_run
 //! use mettle_gpu::{Device, Preference};
-//! use mettle_models::{GenerateOptions, LoadOptions, Model, Sampling, Tokenizer, generate, gguf::File};
+//! use mettle_models::{Checkpoint, GenerateOptions, LoadOptions, Model, Sampling, Tokenizer, generate};
 //!
 //! # fn main() -> Result<(), Box<dyn std::error::Error>> {
 //! let device = Device::open(Preference::Auto)?;
-//! let file = File::open("model.gguf")?;
-//! let tokenizer = Tokenizer::from_gguf(file.metadata())?;
-//! let model = Model::load(&device, &file, &LoadOptions::default())?;
+//! let checkpoint = Checkpoint::open("model.gguf")?;
+//! let tokenizer = Tokenizer::from_gguf(checkpoint.metadata())?;
+//! let model = Model::load(&device, &checkpoint, &LoadOptions::default())?;
 //!
 //! let prompt = tokenizer.encode("In the beginning", true)?;
 //! let options = GenerateOptions {
@@ -31,10 +31,12 @@
 //! ```
 
 pub mod chat;
+mod checkpoint;
 mod config;
 mod error;
 mod generate;
 pub mod gguf;
+pub mod hugging_face;
 mod kv_cache;
 mod memory;
 mod model;
@@ -44,6 +46,7 @@ mod session;
 mod tokenizer;
 mod weights;
 
+pub use checkpoint::Checkpoint;
 pub use config::{Architecture, Config, RopeScaling};
 pub use error::{Error, Result};
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};

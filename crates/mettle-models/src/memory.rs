@@ -2,7 +2,7 @@
 
 use mettle_gpu::Device;
 
-use crate::{Config, Error, LoadOptions, Result, gguf::File, kv_cache::KvCache, scratch::Scratch};
+use crate::{Checkpoint, Config, Error, LoadOptions, Result, kv_cache::KvCache, scratch::Scratch};
 
 /// Memory of a model with one session, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -16,19 +16,24 @@ pub struct MemoryEstimate {
 }
 
 impl MemoryEstimate {
-    /// What loading `file` on `device` with `options` and one session will take.
+    /// What loading `checkpoint` on `device` with `options` and one session will take.
     ///
     /// # Errors
     /// Those of [`Config::from_metadata`].
-    pub fn new(file: &File, options: &LoadOptions, device: &Device) -> Result<Self> {
-        let config = Config::from_metadata(file.metadata())?;
-        Ok(Self::of(file, &config, options, device))
+    pub fn new(checkpoint: &Checkpoint, options: &LoadOptions, device: &Device) -> Result<Self> {
+        let config = Config::from_metadata(checkpoint.metadata())?;
+        Ok(Self::of(checkpoint, &config, options, device))
     }
 
-    pub(crate) fn of(file: &File, config: &Config, options: &LoadOptions, device: &Device) -> Self {
+    pub(crate) fn of(
+        checkpoint: &Checkpoint,
+        config: &Config,
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Self {
         let context = options.context_for(config);
         Self {
-            weights: file.tensors().map(|t| t.range.len() as u64).sum(),
+            weights: checkpoint.tensors().map(|t| t.range.len() as u64).sum(),
             kv_cache: KvCache::bytes(config, context, options.kv_format),
             scratch: Scratch::bytes(config, context, options.chunk_for(device)),
         }

@@ -1,34 +1,38 @@
-//! Tensors from a file onto a device, each with the shape the model needs.
+//! Tensors from a checkpoint onto a device, each with the shape the model needs.
 
 use std::collections::HashSet;
 
 use mettle_gpu::{Device, Format, Shape, Tensor};
 use mettle_kernels::ops::FORMATS;
 
-use crate::{Error, Result, gguf::File};
+use crate::{Checkpoint, Error, Result};
 
-/// Takes tensors out of a file one by one and remembers which are left.
+/// Takes tensors out of a checkpoint one by one and remembers which are left.
 pub(crate) struct Loader<'a> {
     device: &'a Device,
-    file: &'a File,
+    checkpoint: &'a Checkpoint,
     taken: HashSet<String>,
     /// Told the bytes of each tensor that is on the device.
     loaded: &'a mut dyn FnMut(u64),
 }
 
 impl<'a> Loader<'a> {
-    pub(crate) fn new(device: &'a Device, file: &'a File, loaded: &'a mut dyn FnMut(u64)) -> Self {
+    pub(crate) fn new(
+        device: &'a Device,
+        checkpoint: &'a Checkpoint,
+        loaded: &'a mut dyn FnMut(u64),
+    ) -> Self {
         Self {
             device,
-            file,
+            checkpoint,
             taken: HashSet::new(),
             loaded,
         }
     }
 
-    /// Whether the file has a tensor of this name.
+    /// Whether the checkpoint has a tensor of this name.
     pub(crate) fn has(&self, name: &str) -> bool {
-        self.file.tensor(name).is_some()
+        self.checkpoint.tensor(name).is_some()
     }
 
     /// A matrix in any format that ops decode, `[rows, columns]`; not copied where the device can read the mapped file.
@@ -42,39 +46,40 @@ impl<'a> Loader<'a> {
     }
 
     fn take(&mut self, name: &str, expected: &[usize], formats: &[Format]) -> Result<Tensor> {
-        let Some(tensor) = self.file.tensor(name) else {
+        let Some(tensor) = self.checkpoint.tensor(name) else {
             return Err(Error::MissingTensor {
                 name: name.to_owned(),
                 expected: expected.to_vec(),
             });
         };
-        if tensor.shape != expected {
+        if tensor.info.shape != expected {
             return Err(Error::TensorShape {
                 name: name.to_owned(),
                 expected: expected.to_vec(),
-                found: tensor.shape.clone(),
+                found: tensor.info.shape.clone(),
             });
         }
-        if !formats.contains(&tensor.format) {
+        if !formats.contains(&tensor.info.format) {
             let names: Vec<&str> = formats.iter().map(|f| f.name()).collect();
             return Err(Error::TensorFormat {
                 name: name.to_owned(),
                 expected: names.join(", "),
-                found: tensor.format.name(),
+                found: tensor.info.format.name(),
             });
         }
         self.taken.insert(name.to_owned());
-        let bytes = self
-            .device
-            .map(tensor.map().clone(), tensor.range.clone())?;
-        (self.loaded)(tensor.range.len() as u64);
-        let weights = Tensor::from_buffer(bytes, tensor.format, Shape::new(expected)?)?;
+        let (memory, range) = tensor.bytes()?;
+        let len = range.len() as u64;
+        let bytes = self.device.map(memory, range)?;
+        (self.loaded)(len);
+        let weights = Tensor::from_buffer(bytes, tensor.info.format, Shape::new(expected)?)?;
         Ok(weights.labelled(name))
     }
 
     /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.
     pub(crate) fn finish(self, architecture: &'static str) -> Result<()> {
-        match self.file.tensors().find(|t| !self.taken.contains(&t.name)) {
+        let mut tensors = self.checkpoint.tensors();
+        match tensors.find(|tensor| !self.taken.contains(&tensor.name)) {
             Some(tensor) => Err(Error::UnexpectedTensor {
                 name: tensor.name.clone(),
                 architecture,

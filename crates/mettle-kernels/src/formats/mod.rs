@@ -6,6 +6,7 @@
 //! Layouts are described where they are decoded. A *block* is the smallest unit of a format: `block_len` values in
 //! `block_bytes` bytes. All fields are little-endian; `f16` is IEEE half.
 
+mod affine;
 mod few_bits;
 mod fit;
 mod fp8;
@@ -17,8 +18,10 @@ mod non_linear;
 mod plain;
 mod two_level;
 
+pub use affine::interleave_affine;
+
 use crate::{Error, Result};
-use mettle_gpu::Format;
+use mettle_gpu::{Affine, Format};
 
 /// How the blocks of a format are read and written: block and values are whole, values finite.
 struct Codec {
@@ -54,7 +57,7 @@ const CODECS: [Codec; 22] = [
     Codec { format: Format::Q3, decode: lattice::decode_q3, encode: lattice::encode_q3 },
 ];
 
-/// The formats that weights are stored in: all that [`dequantize`] decodes and [`quantize`] encodes.
+/// The formats that weights are stored in, all that [`dequantize`] decodes and [`quantize`] encodes, but for [`Format::Affine`].
 pub const WEIGHTS: [Format; CODECS.len()] = {
     let mut formats = [Format::F32; CODECS.len()];
     let mut i = 0;
@@ -70,17 +73,17 @@ pub const LARGEST: f32 = 65504.0;
 
 /// Decodes `bytes`, a whole number of blocks of `format`, into `values`.
 ///
-/// Supports the formats of [`WEIGHTS`]: integer formats are not weights.
+/// Supports the formats of [`WEIGHTS`] and [`Format::Affine`]: integer formats are not weights.
 ///
 /// # Errors
 /// [`Error::Length`] unless `bytes` holds whole blocks and exactly `values.len()` values;
 /// [`Error::Format`] for a format without a decoder.
 pub fn dequantize(format: Format, bytes: &[u8], values: &mut [f32]) -> Result<()> {
-    let codec = codec(format, "decode")?;
+    let coder = Coder::of(format, "decode")?;
     check_lengths(format, bytes.len(), values.len())?;
     let blocks = bytes.chunks_exact(format.block_bytes());
     for (block, values) in blocks.zip(values.chunks_exact_mut(format.block_len())) {
-        (codec.decode)(block, values);
+        coder.decode(block, values);
     }
     Ok(())
 }
@@ -97,26 +100,52 @@ pub fn dequantize(format: Format, bytes: &[u8], values: &mut [f32]) -> Result<()
 /// [`Error::Length`] unless both lengths are the same whole number of blocks; [`Error::Format`] for a format without an
 /// encoder; [`Error::Value`] for formats of blocks when a value is not finite or beyond [`LARGEST`].
 pub fn quantize(format: Format, values: &[f32], bytes: &mut [u8]) -> Result<()> {
-    let codec = codec(format, "encode")?;
+    let coder = Coder::of(format, "encode")?;
     check_lengths(format, bytes.len(), values.len())?;
     if format.is_quantised() {
         check_values(format, values)?;
     }
     let blocks = bytes.chunks_exact_mut(format.block_bytes());
     for (values, block) in values.chunks_exact(format.block_len()).zip(blocks) {
-        (codec.encode)(values, block);
+        coder.encode(values, block);
     }
     Ok(())
 }
 
-fn codec(format: Format, operation: &'static str) -> Result<&'static Codec> {
-    const { &CODECS }
-        .iter()
-        .find(|codec| codec.format == format)
-        .ok_or(Error::Format {
-            format: format.name(),
-            operation,
-        })
+/// What reads and writes the blocks of a format.
+enum Coder {
+    Listed(&'static Codec),
+    Affine(Affine),
+}
+
+impl Coder {
+    fn of(format: Format, operation: &'static str) -> Result<Coder> {
+        if let Format::Affine(affine) = format {
+            return Ok(Coder::Affine(affine));
+        }
+        const { &CODECS }
+            .iter()
+            .find(|codec| codec.format == format)
+            .map(Coder::Listed)
+            .ok_or(Error::Format {
+                format: format.name(),
+                operation,
+            })
+    }
+
+    fn decode(&self, block: &[u8], values: &mut [f32]) {
+        match self {
+            Coder::Listed(codec) => (codec.decode)(block, values),
+            Coder::Affine(affine) => affine::decode(*affine, block, values),
+        }
+    }
+
+    fn encode(&self, values: &[f32], block: &mut [u8]) {
+        match self {
+            Coder::Listed(codec) => (codec.encode)(values, block),
+            Coder::Affine(affine) => affine::encode(*affine, values, block),
+        }
+    }
 }
 
 /// Checks that all values are finite and none is beyond [`LARGEST`].

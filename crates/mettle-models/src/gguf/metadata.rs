@@ -21,6 +21,17 @@ impl Metadata {
         Ok(())
     }
 
+    /// Sets a key that may be there.
+    pub(crate) fn set(&mut self, key: String, value: Value) {
+        match self.index.get(&key) {
+            Some(&i) => self.entries[i].1 = value,
+            None => {
+                self.index.insert(key.clone(), self.entries.len());
+                self.entries.push((key, value));
+            }
+        }
+    }
+
     /// The value of a key, in the type the file stores it in.
     pub fn value(&self, key: &str) -> Option<&Value> {
         self.index.get(key).map(|&i| &self.entries[i].1)

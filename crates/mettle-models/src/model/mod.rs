@@ -14,8 +14,7 @@ use mettle_kernels::catalogue;
 use mettle_kernels::ops::{self, Fusion, Norm, Pairing, Rope, RopeConfig, Yarn};
 
 use crate::{
-    Architecture, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
-    gguf::File,
+    Architecture, Checkpoint, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
     kv_cache::{KvCache, KvFormat},
     scratch::Activations,
     weights::Loader,
@@ -102,14 +101,14 @@ struct Inner {
 }
 
 impl Model {
-    /// Loads the weights of a file; they stay in the mapped file where the device can read it.
+    /// Loads the weights of a checkpoint; they stay in the mapped file where the device can read it.
     ///
     /// # Errors
     /// Those of [`Config::from_metadata`]; [`Error::Memory`] when it cannot fit; [`Error::MissingTensor`],
     /// [`Error::TensorShape`], [`Error::TensorFormat`] and [`Error::UnexpectedTensor`] when the tensors are not those of
     /// the architecture.
-    pub fn load(device: &Device, file: &File, options: &LoadOptions) -> Result<Self> {
-        Self::load_with(device, file, options, &mut |_| {})
+    pub fn load(device: &Device, checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
+        Self::load_with(device, checkpoint, options, &mut |_| {})
     }
 
     /// As [`load`](Self::load); `loaded` is told the bytes of each tensor once it is on the device, together
@@ -119,11 +118,11 @@ impl Model {
     /// As for [`load`](Self::load).
     pub fn load_with(
         device: &Device,
-        file: &File,
+        checkpoint: &Checkpoint,
         options: &LoadOptions,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Self> {
-        let config = Config::from_metadata(file.metadata())?;
+        let config = Config::from_metadata(checkpoint.metadata())?;
         let context = options.context_for(&config);
         let chunk = options.chunk_for(device);
         if context == 0 || chunk == 0 || i32::try_from(context).is_err() {
@@ -137,9 +136,9 @@ impl Model {
                 config.context
             );
         }
-        let memory = MemoryEstimate::of(file, &config, options, device);
+        let memory = MemoryEstimate::of(checkpoint, &config, options, device);
         memory.check(device)?;
-        let mut loader = Loader::new(device, file, loaded);
+        let mut loader = Loader::new(device, checkpoint, loaded);
         let table = [config.vocabulary, config.hidden];
         let embedding = loader.matrix("token_embd.weight", table)?;
         let output_norm = loader.vector("output_norm.weight", config.hidden)?;
@@ -162,7 +161,7 @@ impl Model {
                 },
                 config,
                 memory,
-                formats: file.tensors().map(|tensor| tensor.format).collect(),
+                formats: checkpoint.tensors().map(|tensor| tensor.format).collect(),
                 rope,
                 embedding,
                 blocks,

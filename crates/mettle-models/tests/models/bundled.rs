@@ -4,13 +4,13 @@
 
 use mettle_gpu::{Device, Preference};
 use mettle_models::{
-    GenerateOptions, KvFormat, LoadOptions, Model, Sampling, Tokenizer, generate, gguf::File, score,
+    Checkpoint, GenerateOptions, KvFormat, LoadOptions, Model, Sampling, Tokenizer, generate, score,
 };
 use safetensors::SafeTensors;
 
 use crate::support::{asset, decoded, fixture, nmse, temporary, values_of};
 
-fn load(file: &File) -> Model {
+fn load(file: &Checkpoint) -> Model {
     let device = Device::open(Preference::Cpu).unwrap();
     let options = LoadOptions {
         kv_format: KvFormat::F32,
@@ -44,8 +44,8 @@ fn llama_cpp_agrees_on_the_decoded_weights() {
     let Some(path) = asset("mettle-kjv-q8_0.gguf") else {
         return;
     };
-    let (_folder, path) = temporary("f32.gguf", &decoded(&File::open(path).unwrap()).build());
-    let model = load(&File::open(&path).unwrap());
+    let (_folder, path) = temporary("f32.gguf", &decoded(&path).build());
+    let model = load(&Checkpoint::open(&path).unwrap());
     let answers = Answers::read();
     let positions: Vec<i32> = answers.tensor("positions");
     let expected: Vec<f32> = answers.tensor("f32.logits");
@@ -88,7 +88,7 @@ fn greedy_tokens_like_those_of_llama_cpp() {
         let Some(path) = asset(&format!("mettle-kjv-{kind}.gguf")) else {
             return;
         };
-        let model = load(&File::open(path).unwrap());
+        let model = load(&Checkpoint::open(path).unwrap());
         let mut session = model.session().unwrap();
         let top_ids: Vec<u32> = answers.tensor(&format!("{kind}.top_ids"));
         let (mut same, mut all) = (0, 0);
@@ -114,7 +114,7 @@ fn greedy_text_is_that_of_llama_cpp() {
     let Some(path) = asset("mettle-kjv-q8_0.gguf") else {
         return;
     };
-    let file = File::open(path).unwrap();
+    let file = Checkpoint::open(path).unwrap();
     let (model, tokenizer) = (load(&file), Tokenizer::from_gguf(file.metadata()).unwrap());
     let answers = Answers::read();
     let expected: Vec<u32> = answers.tensor("f32.greedy");
@@ -152,7 +152,7 @@ fn score_is_that_of_the_training_script() {
         return;
     };
     let text = std::fs::read_to_string(text).unwrap();
-    let file = File::open(path).unwrap();
+    let file = Checkpoint::open(path).unwrap();
     let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();
     let mut told = Vec::new();
     let score = score(
@@ -183,7 +183,7 @@ fn warming_makes_every_pipeline_of_a_model() {
         let Some(path) = asset(&format!("mettle-kjv-{kind}.gguf")) else {
             return;
         };
-        let file = File::open(path).unwrap();
+        let file = Checkpoint::open(path).unwrap();
         let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();
         for kv_format in [KvFormat::F32, KvFormat::F16] {
             let device = Device::open(Preference::Cpu).unwrap();

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use mettle_gpu::{Device, Preference};
-use mettle_models::{Fusion, KvFormat, LoadOptions, Model, gguf::File};
+use mettle_models::{Checkpoint, Fusion, KvFormat, LoadOptions, Model};
 use safetensors::SafeTensors;
 
 use crate::support::{asset, fixture, nmse, values_of};
@@ -12,7 +12,7 @@ use crate::support::{asset, fixture, nmse, values_of};
 /// The largest error of logits with fusions against those without.
 const ALLOWED: f64 = 1e-10;
 
-fn load(file: &File, fusion: Fusion, chunk: usize) -> Model {
+fn load(file: &Checkpoint, fusion: Fusion, chunk: usize) -> Model {
     let device = Device::open(Preference::Cpu).unwrap();
     let options = LoadOptions {
         kv_format: KvFormat::F32,
@@ -25,7 +25,7 @@ fn load(file: &File, fusion: Fusion, chunk: usize) -> Model {
 
 /// Logits by every way through the model: of all tokens of a chunk, of one token after the other, and of the last token of a text
 /// that is read in two chunks.
-fn logits(file: &File, fusion: Fusion, tokens: &[u32]) -> Vec<f32> {
+fn logits(file: &Checkpoint, fusion: Fusion, tokens: &[u32]) -> Vec<f32> {
     let model = load(file, fusion, tokens.len() / 2 + 1);
     let mut session = model.session().unwrap();
     let mut logits = Vec::new();
@@ -41,7 +41,7 @@ fn logits(file: &File, fusion: Fusion, tokens: &[u32]) -> Vec<f32> {
     logits
 }
 
-fn agree(name: &str, file: &File, tokens: &[u32]) {
+fn agree(name: &str, file: &Checkpoint, tokens: &[u32]) {
     let [fused, separate] = [Fusion::On, Fusion::Off].map(|fusion| logits(file, fusion, tokens));
     let error = nmse(&fused, &separate);
     println!("{name}: NMSE {error:.2e} with fusions against without");
@@ -60,7 +60,7 @@ fn fusions_change_nothing_in_small_models() {
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",
     ] {
-        let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
         let answers = SafeTensors::deserialize(&bytes).unwrap();
         let tokens: Vec<u32> = values_of(answers.tensor("tokens").unwrap().data());
@@ -75,13 +75,13 @@ fn fusions_change_nothing_in_the_bundled_model() {
             return;
         };
         let tokens: Vec<u32> = (0..40).map(|i| 3 + 37 * i).collect();
-        agree(kind, &File::open(path).unwrap(), &tokens);
+        agree(kind, &Checkpoint::open(path).unwrap(), &tokens);
     }
 }
 
 /// Launches of the pass over one token, by kernel: with fusions, and without.
 fn launches(name: &str) -> String {
-    let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+    let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
     let mut kernels: BTreeMap<String, [u64; 2]> = BTreeMap::new();
     let mut totals = [(0, 0); 2];
     for (way, fusion) in [Fusion::On, Fusion::Off].into_iter().enumerate() {

@@ -11,9 +11,9 @@ use std::{
 
 use mettle_gpu::{Device, Preference};
 use mettle_models::{
-    Config, LoadOptions, Model, Tokenizer,
+    Checkpoint, Config, LoadOptions, Model, Tokenizer,
     chat::{ChatOptions, ChatTemplate, Message},
-    gguf::{File, Header},
+    gguf::Header,
 };
 
 use crate::support::{fixture, temporary, tiny_model};
@@ -116,8 +116,8 @@ fn read_all(bytes: &[u8]) -> bool {
 /// Loads a file as a model and runs it; whether it could be run.
 fn run(device: &Device, path: &Path) -> bool {
     let forward = || -> mettle_models::Result<()> {
-        let file = File::open(path)?;
-        let mut session = Model::load(device, &file, &LoadOptions::default())?.session()?;
+        let checkpoint = Checkpoint::open(path)?;
+        let mut session = Model::load(device, &checkpoint, &LoadOptions::default())?.session()?;
         session.forward(&[1, 2, 3])?;
         session.forward(&[4])?;
         Ok(())

@@ -5,8 +5,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use mettle_gpu::{Device, Preference};
 use mettle_kernels::ops;
 use mettle_models::{
-    Error, Finish, GenerateOptions, Generation, LoadOptions, Model, Sampling, Session, Tokenizer,
-    generate, gguf::File,
+    Checkpoint, Error, Finish, GenerateOptions, Generation, LoadOptions, Model, Sampling, Session,
+    Tokenizer, generate,
 };
 
 use crate::support::{temporary, tiny_model};
@@ -19,7 +19,7 @@ struct Tiny {
 impl Tiny {
     fn new(context: usize) -> Self {
         let (_folder, path) = temporary("tiny.gguf", &tiny_model().build());
-        let file = File::open(&path).unwrap();
+        let file = Checkpoint::open(&path).unwrap();
         let options = LoadOptions {
             context: Some(context),
             chunk: Some(8),
@@ -222,7 +222,7 @@ fn prompts_that_cannot_be_read() {
 #[test]
 fn a_tokenizer_of_another_model_is_refused() {
     let tiny = Tiny::new(16);
-    let other = File::open(crate::support::fixture("tokenizer-spm.gguf")).unwrap();
+    let other = Checkpoint::open(crate::support::fixture("tokenizer-spm.gguf")).unwrap();
     let tokenizer = Tokenizer::from_gguf(other.metadata()).unwrap();
     let mut session = tiny.model.session().unwrap();
     let error = generate(

@@ -1,14 +1,14 @@
 //! Models whose tensors are not those of their architecture, and models too large to load.
 
 use mettle_gpu::{Device, Preference};
-use mettle_models::{Error, LoadOptions, MemoryEstimate, Model, gguf::File};
+use mettle_models::{Checkpoint, Error, LoadOptions, MemoryEstimate, Model};
 
 use crate::support::{Builder, fixture, temporary, tiny_model};
 
 fn load(builder: &Builder, options: &LoadOptions) -> mettle_models::Result<Model> {
     let (_folder, path) = temporary("m.gguf", &builder.build());
     let device = Device::open(Preference::Cpu).unwrap();
-    Model::load(&device, &File::open(&path)?, options)
+    Model::load(&device, &Checkpoint::open(&path)?, options)
 }
 
 fn refused(builder: &Builder) -> String {
@@ -95,7 +95,7 @@ fn norms_must_be_f32_and_nothing_may_be_left() {
 /// Formats that can be read from a file, but that no kernel multiplies with.
 #[test]
 fn formats_without_kernels_are_refused() {
-    let file = File::open(fixture("qwen3-tied-k.gguf")).unwrap();
+    let file = Checkpoint::open(fixture("qwen3-tied-k.gguf")).unwrap();
     let device = Device::open(Preference::Cpu).unwrap();
     let error = Model::load(&device, &file, &LoadOptions::default())
         .err()
@@ -106,7 +106,7 @@ fn formats_without_kernels_are_refused() {
 
 #[test]
 fn all_bytes_of_the_weights_are_told() {
-    let file = File::open(fixture("qwen3-untied-q8_0.gguf")).unwrap();
+    let file = Checkpoint::open(fixture("qwen3-untied-q8_0.gguf")).unwrap();
     let device = Device::open(Preference::Cpu).unwrap();
     let mut told = Vec::new();
     let options = LoadOptions::default();
@@ -148,7 +148,7 @@ fn what_cannot_fit_is_refused_with_numbers() {
 
     let (_folder, path) = temporary("m.gguf", &tiny_model().build());
     let (file, device) = (
-        File::open(&path).unwrap(),
+        Checkpoint::open(&path).unwrap(),
         Device::open(Preference::Cpu).unwrap(),
     );
     let estimate = MemoryEstimate::new(&file, &LoadOptions::default(), &device).unwrap();

@@ -3,7 +3,7 @@
 //! `tools/fixtures/README.md` says how the fixtures were made.
 
 use mettle_gpu::{Device, Preference};
-use mettle_models::{KvFormat, LoadOptions, Model, gguf::File};
+use mettle_models::{Checkpoint, KvFormat, LoadOptions, Model};
 use safetensors::SafeTensors;
 
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
@@ -31,7 +31,7 @@ struct Fixture {
 impl Fixture {
     fn load(name: &str, kv_format: KvFormat, chunk: usize) -> Self {
         let device = Device::open(Preference::Cpu).unwrap();
-        let file = File::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let options = LoadOptions {
             kv_format,
             chunk: Some(chunk),
@@ -174,7 +174,7 @@ fn llama_cpp_agrees_on_scaled_frequencies() {
     ];
     for (variant, name, kind, factor, original) in variants {
         let plain = Fixture::load(name, KvFormat::F32, 128);
-        let mut builder = decoded(&File::open(fixture(&format!("{name}.gguf"))).unwrap());
+        let mut builder = decoded(&fixture(&format!("{name}.gguf")));
         let architecture = plain.model.config().architecture.name();
         let key = |key: &str| format!("{architecture}.rope.scaling.{key}");
         builder.set(&key("type"), kind);
@@ -187,8 +187,12 @@ fn llama_cpp_agrees_on_scaled_frequencies() {
             kv_format: KvFormat::F32,
             ..LoadOptions::default()
         };
-        let model =
-            Model::load(plain.model.device(), &File::open(path).unwrap(), &options).unwrap();
+        let model = Model::load(
+            plain.model.device(),
+            &Checkpoint::open(path).unwrap(),
+            &options,
+        )
+        .unwrap();
         let mut found = Vec::new();
         let mut session = model.session().unwrap();
         session

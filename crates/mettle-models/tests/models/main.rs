@@ -4,6 +4,7 @@ mod bad_input;
 mod bundled;
 mod chat;
 mod config;
+mod folders;
 mod fusion;
 mod fuzz;
 mod generate;

@@ -1,6 +1,6 @@
 //! Writes GGUF files, well-formed and otherwise.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use mettle_gpu::Format;
 use mettle_kernels::formats;
@@ -302,8 +302,9 @@ pub fn values_of<T: bytemuck::Pod>(bytes: &[u8]) -> Vec<T> {
         .collect()
 }
 
-/// The file with every tensor decoded to f32, as `tools/fixtures/to_f32.py` makes it.
-pub fn decoded(file: &File) -> Builder {
+/// A file with every tensor decoded to f32, as `tools/fixtures/to_f32.py` makes it.
+pub fn decoded(path: &Path) -> Builder {
+    let file = File::open(path).unwrap();
     let mut builder = Builder::new();
     builder.pairs = file
         .metadata()

@@ -12,9 +12,9 @@ use comfy_table::{Table, presets};
 use mettle_gpu::{Device, Profile};
 use mettle_kernels::ops;
 use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
-use mettle_models::gguf::File;
 use mettle_models::{
-    GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling, Tokenizer,
+    Checkpoint, GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling,
+    Tokenizer,
 };
 use serde::Serialize;
 
@@ -27,7 +27,8 @@ const DEFAULT_PROMPT: &str = "And it came to pass in those days, that";
 /// Options of `mettle generate`.
 #[derive(clap::Args)]
 pub struct Args {
-    /// A GGUF file (the first part of a split one); the bundled model when absent.
+    /// A GGUF file (the first part of a split one), or a folder with config.json and *.safetensors as Hugging Face and MLX write
+    /// it; the bundled model when absent.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// The text to continue. When absent, it is read from a pipe.
@@ -152,10 +153,10 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => bundled::model_file()?,
     };
-    let file = File::open(&path)?;
-    let tokenizer = Tokenizer::from_gguf(file.metadata())?;
+    let checkpoint = Checkpoint::open(&path)?;
+    let tokenizer = Tokenizer::from_gguf(checkpoint.metadata())?;
     let ids = if args.chat {
-        let template = ChatTemplate::from_gguf(file.metadata(), &tokenizer)?;
+        let template = ChatTemplate::from_gguf(checkpoint.metadata(), &tokenizer)?;
         let text = template.render(
             &[Message::new("user", prompt.as_str())],
             ChatOptions::default(),
@@ -170,7 +171,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         fusion: args.fusion.fusion(),
         ..LoadOptions::default()
     };
-    let memory = MemoryEstimate::new(&file, &load, &device)?;
+    let memory = MemoryEstimate::new(&checkpoint, &load, &device)?;
     let name = args
         .model
         .as_ref()
@@ -178,7 +179,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.json {
         announce(&name, &device, &memory);
     }
-    let model = load_model(&device, &file, &load, &memory)?;
+    let model = load_model(&device, &checkpoint, &load, &memory)?;
     warm(&model);
     let mut session = model.session()?;
     if args.profile {
@@ -228,13 +229,15 @@ pub fn run(args: Args) -> Result<ExitCode> {
 /// Loads the weights; on a GPU with memory of its own they are copied, which takes a while.
 fn load_model(
     device: &Device,
-    file: &File,
+    checkpoint: &Checkpoint,
     options: &LoadOptions,
     memory: &MemoryEstimate,
 ) -> Result<Model> {
     let started = Instant::now();
     let progress = terminal::progress_of_bytes(memory.weights, "loading");
-    let model = Model::load_with(device, file, options, &mut |bytes| progress.inc(bytes))?;
+    let model = Model::load_with(device, checkpoint, options, &mut |bytes| {
+        progress.inc(bytes)
+    })?;
     progress.finish_and_clear();
     let elapsed = started.elapsed();
     tracing::info!(

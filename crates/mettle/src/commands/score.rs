@@ -7,8 +7,7 @@ use std::time::Instant;
 
 use anyhow::{Context, Result};
 use mettle_gpu::Device;
-use mettle_models::gguf::File;
-use mettle_models::{LoadOptions, Model, Tokenizer};
+use mettle_models::{Checkpoint, LoadOptions, Model, Tokenizer};
 use serde::Serialize;
 
 use super::fusion::FusionArgs;
@@ -19,7 +18,8 @@ use crate::{bundled, terminal};
 pub struct Args {
     /// A UTF-8 text.
     file: PathBuf,
-    /// A GGUF file (the first part of a split one); the bundled model when absent.
+    /// A GGUF file (the first part of a split one), or a folder with config.json and *.safetensors as Hugging Face and MLX write
+    /// it; the bundled model when absent.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
     /// Tokens of a window; each window starts without a memory of the one before. The model's context when absent.
@@ -54,11 +54,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         Some(path) => path.clone(),
         None => bundled::model_file()?,
     };
-    let file = File::open(&path)?;
-    let tokenizer = Tokenizer::from_gguf(file.metadata())?;
+    let checkpoint = Checkpoint::open(&path)?;
+    let tokenizer = Tokenizer::from_gguf(checkpoint.metadata())?;
     let model = Model::load(
         &device,
-        &file,
+        &checkpoint,
         &LoadOptions {
             context: args.context,
             fusion: args.fusion.fusion(),

@@ -1,0 +1,165 @@
+//! Model folders as `transformers` and MLX write them.
+//!
+//! `tools/fixtures/README.md` says how the fixtures were made.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use mettle_gpu::{Device, Preference};
+use mettle_models::{
+    Checkpoint, KvFormat, LoadOptions, Model, Tokenizer,
+    chat::{ChatOptions, ChatTemplate, Message},
+};
+use safetensors::SafeTensors;
+
+use crate::support::{fixture, nmse, values_of};
+
+const DENSE: &str = "qwen3-folder-bf16";
+const FOUR_BITS: &str = "qwen3-mlx-4bit";
+const THREE_BITS: &str = "qwen3-mlx-3bit";
+
+/// The logits of a folder, and those of `transformers` with the values that it decodes to.
+fn check_logits(name: &str) {
+    let bytes = fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = |name: &str| expected.tensor(name).unwrap().data().to_vec();
+    let (tokens, expected): (Vec<u32>, Vec<f32>) =
+        (values_of(&tensor("tokens")), values_of(&tensor("logits")));
+
+    let device = Device::open(Preference::Cpu).unwrap();
+    let checkpoint = Checkpoint::open(fixture(name)).unwrap();
+    let options = LoadOptions {
+        kv_format: KvFormat::F32,
+        ..LoadOptions::default()
+    };
+    let model = Model::load(&device, &checkpoint, &options).unwrap();
+    let mut logits = Vec::new();
+    let mut session = model.session().unwrap();
+    session
+        .forward_each(&tokens, |_, row| logits.extend_from_slice(row))
+        .unwrap();
+    let error = nmse(&logits, &expected);
+    assert!(error < 1e-8, "{name}: {error:e}");
+}
+
+#[test]
+fn a_folder_of_two_files_gives_the_logits_of_transformers() {
+    check_logits(DENSE);
+}
+
+#[test]
+fn texts_have_the_ids_of_the_folders_tokenizer() {
+    for name in [DENSE, FOUR_BITS, THREE_BITS] {
+        let checkpoint = Checkpoint::open(fixture(name)).unwrap();
+        let tokenizer = Tokenizer::from_gguf(checkpoint.metadata()).unwrap();
+        let text = fs::read_to_string(fixture(&format!("{name}.json"))).unwrap();
+        let cases: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
+        assert!(cases.len() > 50);
+        for case in cases {
+            let text = case["text"].as_str().unwrap();
+            let ids: Vec<u32> = serde_json::from_value(case["ids"].clone()).unwrap();
+            assert_eq!(
+                tokenizer.encode_with_control(text, false).unwrap(),
+                ids,
+                "{text:?}"
+            );
+        }
+        assert_eq!(
+            tokenizer.token(tokenizer.eos().unwrap()).unwrap(),
+            "<|im_end|>"
+        );
+        assert_eq!(tokenizer.len(), 320);
+        let template = ChatTemplate::from_gguf(checkpoint.metadata(), &tokenizer).unwrap();
+        let rendered = template.render(&[Message::new("user", "x")], ChatOptions::default());
+        assert_eq!(rendered.unwrap(), "user: x<|im_end|>\n");
+    }
+}
+
+/// A copy of a folder, which lives as long as the first of the pair.
+fn copy(name: &str) -> (tempfile::TempDir, PathBuf) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join(name);
+    fs::create_dir(&path).unwrap();
+    for entry in fs::read_dir(fixture(name)).unwrap() {
+        let entry = entry.unwrap();
+        fs::copy(entry.path(), path.join(entry.file_name())).unwrap();
+    }
+    (folder, path)
+}
+
+/// Changes a JSON file.
+fn edit(path: &Path, change: impl FnOnce(&mut serde_json::Value)) {
+    let mut value = serde_json::from_slice(&fs::read(path).unwrap()).unwrap();
+    change(&mut value);
+    fs::write(path, serde_json::to_vec(&value).unwrap()).unwrap();
+}
+
+/// What is said of a folder that was damaged, from the folder's name on.
+fn refused(name: &str, damage: impl FnOnce(&Path)) -> String {
+    let (_folder, path) = copy(name);
+    damage(&path);
+    let open = || -> mettle_models::Result<()> {
+        let checkpoint = Checkpoint::open(&path)?;
+        let device = Device::open(Preference::Cpu).unwrap();
+        Model::load(&device, &checkpoint, &LoadOptions::default()).map(drop)
+    };
+    let message = open()
+        .expect_err("the folder should be refused")
+        .to_string();
+    let parent = format!("{}/", path.parent().unwrap().display());
+    message.replace(&parent, "")
+}
+
+#[test]
+fn damaged_folders_are_refused_with_the_file_to_blame() {
+    let config = |change: fn(&mut serde_json::Value)| {
+        refused(FOUR_BITS, |path| edit(&path.join("config.json"), change))
+    };
+    let messages = [
+        refused(DENSE, |path| {
+            fs::remove_file(path.join("config.json")).unwrap()
+        }),
+        refused(DENSE, |path| {
+            fs::remove_file(path.join("model-00002-of-00002.safetensors")).unwrap();
+        }),
+        refused(DENSE, |path| {
+            let file = path.join("model-00002-of-00002.safetensors");
+            let bytes = fs::read(&file).unwrap();
+            fs::write(file, &bytes[..bytes.len() - 1]).unwrap();
+        }),
+        refused(DENSE, |path| {
+            edit(&path.join("model.safetensors.index.json"), |index| {
+                index["weight_map"]["lm_head.weight"] = "../lm_head.safetensors".into();
+            });
+        }),
+        refused(DENSE, |path| {
+            fs::remove_file(path.join("model.safetensors.index.json")).unwrap();
+        }),
+        refused(DENSE, |path| {
+            fs::write(path.join("config.json"), "{").unwrap()
+        }),
+        refused(DENSE, |path| {
+            edit(&path.join("tokenizer.json"), |tokenizer| {
+                tokenizer["model"]["type"] = "Unigram".into();
+            });
+        }),
+        refused(DENSE, |path| {
+            edit(&path.join("tokenizer.json"), |tokenizer| {
+                tokenizer["pre_tokenizer"]["pretokenizers"][0]["pattern"]["Regex"] = ".".into();
+            });
+        }),
+        refused(DENSE, |path| {
+            edit(&path.join("tokenizer_config.json"), |settings| {
+                settings["eos_token"] = "<|nothing|>".into();
+            });
+        }),
+        config(|config| config["model_type"] = "mamba".into()),
+        config(|config| config["hidden_size"] = 192.into()),
+        config(|config| config["quantization"]["bits"] = 8.into()),
+        config(|config| config["quantization"]["group_size"] = 48.into()),
+        config(|config| config["quantization"]["mode"] = "mxfp4".into()),
+        config(|config| config["quantization"] = serde_json::Value::Null),
+        config(|config| config["vocab_size"] = 300.into()),
+    ];
+    insta::assert_snapshot!(messages.join("\n"));
+}
