@@ -37,6 +37,15 @@ pub enum Error {
         /// What is wrong with it.
         problem: hugging_face::Problem,
     },
+    /// What was to be written is no GGUF file.
+    #[error("cannot write this GGUF file: {reason}")]
+    Write {
+        /// What is wrong with it.
+        reason: String,
+    },
+    /// Writing failed.
+    #[error("cannot write: {0}")]
+    Output(#[source] io::Error),
     /// A metadata key that is needed is absent.
     #[error("metadata key `{key}` is missing, wanted {wanted}")]
     MissingKey {

@@ -7,6 +7,7 @@ use mettle_gpu::Format;
 use super::{
     Metadata, Problem, Value,
     cursor::Cursor,
+    type_42::{self, Extent, TYPE_42},
     types::{TensorType, tensor_type},
 };
 
@@ -69,9 +70,15 @@ impl Header {
             stored.push(tensor);
         }
         let data = cursor.offset().next_multiple_of(alignment);
+        let type_42 = meaning_of_type_42(
+            &stored,
+            bytes.len() - data.min(bytes.len()),
+            alignment,
+            &metadata,
+        )?;
         let tensors = stored
             .iter()
-            .map(|tensor| tensor.place(data, alignment, bytes.len()))
+            .map(|tensor| tensor.place(data, alignment, bytes.len(), type_42))
             .collect::<Result<_, _>>()?;
         Ok(Self {
             version,
@@ -105,12 +112,42 @@ fn read_version(bytes: &[u8], cursor: &mut Cursor<'_>) -> Result<u32, Problem> {
     }
 }
 
-fn alignment_of(metadata: &Metadata) -> Result<usize, Problem> {
+/// What tensor offsets are multiples of.
+pub(super) fn alignment_of(metadata: &Metadata) -> Result<usize, Problem> {
     match metadata.value("general.alignment") {
         None => Ok(DEFAULT_ALIGNMENT),
         Some(&Value::U32(v)) if v >= 8 && v.is_power_of_two() => Ok(v as usize),
         Some(other) => Err(Problem::Alignment(other.to_string())),
     }
+}
+
+/// What type 42 means in this file, whose data section has `len` bytes; `None` where it does not occur.
+fn meaning_of_type_42(
+    stored: &[StoredTensor<'_>],
+    len: usize,
+    alignment: usize,
+    metadata: &Metadata,
+) -> Result<Option<Format>, Problem> {
+    if !stored.iter().any(|tensor| tensor.type_id == TYPE_42) {
+        return Ok(None);
+    }
+    let mut ends: Vec<u64> = stored.iter().map(|tensor| tensor.offset).collect();
+    ends.push(len as u64);
+    ends.sort_unstable();
+    let extents: Vec<Extent> = stored
+        .iter()
+        .filter(|tensor| tensor.type_id == TYPE_42)
+        .map(|tensor| {
+            let next = ends.partition_point(|&end| end <= tensor.offset);
+            let end = ends.get(next).copied().unwrap_or(tensor.offset);
+            Extent {
+                name: tensor.name,
+                shape: &tensor.shape,
+                room: end - tensor.offset,
+            }
+        })
+        .collect();
+    type_42::resolve(&extents, alignment, metadata).map(Some)
 }
 
 /// A tensor as the file describes it.
@@ -145,16 +182,22 @@ impl<'a> StoredTensor<'a> {
     }
 
     /// Checks type, shape and range; `data` is where the data section starts, `len` the length of the file.
-    fn place(&self, data: usize, alignment: usize, len: usize) -> Result<TensorInfo, Problem> {
+    fn place(
+        &self,
+        data: usize,
+        alignment: usize,
+        len: usize,
+        type_42: Option<Format>,
+    ) -> Result<TensorInfo, Problem> {
         let name = || self.name.to_owned();
+        let unsupported = |found| Problem::TensorType {
+            name: name(),
+            found,
+        };
         let format = match tensor_type(self.type_id) {
             TensorType::Known(format) => format,
-            TensorType::Unsupported(found) => {
-                return Err(Problem::TensorType {
-                    name: name(),
-                    found,
-                });
-            }
+            TensorType::Type42 => type_42.ok_or_else(|| unsupported("type 42".to_owned()))?,
+            TensorType::Unsupported(found) => return Err(unsupported(found)),
         };
         let impossible = || Problem::Shape {
             name: name(),

@@ -21,8 +21,9 @@ impl Metadata {
         Ok(())
     }
 
-    /// Sets a key that may be there.
-    pub(crate) fn set(&mut self, key: String, value: Value) {
+    /// Sets the value of a key: in its place where the key is there already, else behind the others.
+    pub fn set(&mut self, key: impl Into<String>, value: Value) {
+        let key = key.into();
         match self.index.get(&key) {
             Some(&i) => self.entries[i].1 = value,
             None => {
@@ -30,6 +31,13 @@ impl Metadata {
                 self.entries.push((key, value));
             }
         }
+    }
+
+    /// Removes all keys for which `keep` is false.
+    pub fn retain(&mut self, keep: impl Fn(&str) -> bool) {
+        self.entries.retain(|(key, _)| keep(key));
+        let keys = self.entries.iter().map(|(key, _)| key.clone());
+        self.index = keys.enumerate().map(|(i, key)| (key, i)).collect();
     }
 
     /// The value of a key, in the type the file stores it in.

@@ -3,18 +3,23 @@
 //! Written from the format's description in the ggml repository (`docs/gguf.md`). Versions 2 and 3, little-endian.
 //! Nothing a file claims is believed before it has been compared with the bytes that are there: counts, lengths and
 //! offsets are checked for overflow and against the file's length before memory is reserved for them.
+//!
+//! [`Writer`] writes such files, tensor by tensor.
 
 mod cursor;
 mod file;
 mod header;
 mod metadata;
+mod type_42;
 mod types;
 mod value;
+mod writer;
 
 pub use file::{File, Tensor};
 pub use header::{Header, TensorInfo};
 pub use metadata::Metadata;
 pub use value::{Array, FromValue, Value};
+pub use writer::{NewTensor, Writer};
 
 use thiserror::Error;
 
@@ -126,6 +131,14 @@ pub enum Problem {
         name: String,
         /// The type's name and id.
         found: String,
+    },
+    /// Tensors of type 42, which three layouts share, that are not TQ2_0_g128 for certain.
+    #[error("tensor `{name}` is of type 42, which has three meanings: {reason}")]
+    Type42 {
+        /// The first such tensor.
+        name: String,
+        /// Which meaning was found, or why none is certain.
+        reason: String,
     },
     /// A row that is not a whole number of blocks.
     #[error(

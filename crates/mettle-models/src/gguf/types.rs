@@ -1,14 +1,44 @@
-//! ggml's tensor type ids.
+//! Tensor type ids: ggml's and, behind them, OxiBonsai's.
 
 use mettle_gpu::Format;
+
+use super::type_42::TYPE_42;
 
 /// What a type id of a tensor means.
 pub(super) enum TensorType {
     /// Readable.
     Known(Format),
+    /// [`TYPE_42`], whose meaning depends on the file.
+    Type42,
     /// Not readable; the text names the type for an error message.
     Unsupported(String),
 }
+
+/// The formats that files hold.
+const FORMATS: &[(u32, Format)] = &[
+    (0, Format::F32),
+    (1, Format::F16),
+    (2, Format::Q4_0),
+    (3, Format::Q4_1),
+    (6, Format::Q5_0),
+    (7, Format::Q5_1),
+    (8, Format::Q8_0),
+    (10, Format::Q2_K),
+    (11, Format::Q3_K),
+    (12, Format::Q4_K),
+    (13, Format::Q5_K),
+    (14, Format::Q6_K),
+    (20, Format::IQ4_NL),
+    (23, Format::IQ4_XS),
+    (24, Format::I8),
+    (26, Format::I32),
+    (30, Format::BF16),
+    (35, Format::TQ2_0),
+    (41, Format::Q1_0),
+    (TYPE_42, Format::TQ2_0_g128),
+    (43, Format::F8_E4M3),
+    (44, Format::F8_E5M2),
+];
 
 /// Type ids of ggml that have a name there but no format here.
 const UNSUPPORTED: &[(u32, &str)] = &[
@@ -31,40 +61,21 @@ const UNSUPPORTED: &[(u32, &str)] = &[
 
 /// Meaning of the type id stored in a file.
 pub(super) fn tensor_type(id: u32) -> TensorType {
-    TensorType::Known(match id {
-        0 => Format::F32,
-        1 => Format::F16,
-        2 => Format::Q4_0,
-        3 => Format::Q4_1,
-        6 => Format::Q5_0,
-        7 => Format::Q5_1,
-        8 => Format::Q8_0,
-        10 => Format::Q2_K,
-        11 => Format::Q3_K,
-        12 => Format::Q4_K,
-        13 => Format::Q5_K,
-        14 => Format::Q6_K,
-        20 => Format::IQ4_NL,
-        23 => Format::IQ4_XS,
-        24 => Format::I8,
-        26 => Format::I32,
-        30 => Format::BF16,
-        35 => Format::TQ2_0,
-        41 => Format::Q1_0,
-        // Three layouts in the wild share this id: ggml's Q2_0 in groups of 64, an older one in groups of 128, and a
-        // ternary one with the scale behind the codes.
-        42 => {
-            return TensorType::Unsupported(
-                "type 42, which is ambiguous (Q2_0 in groups of 64 or 128, or TQ2_0_g128)"
-                    .to_owned(),
-            );
-        }
-        id => {
-            let name = UNSUPPORTED.iter().find(|(known, _)| *known == id);
-            return TensorType::Unsupported(match name {
-                Some((_, name)) => format!("{name} (type {id})"),
-                None => format!("unknown type {id}"),
-            });
-        }
+    if id == TYPE_42 {
+        return TensorType::Type42;
+    }
+    if let Some((_, format)) = FORMATS.iter().find(|(known, _)| *known == id) {
+        return TensorType::Known(*format);
+    }
+    let name = UNSUPPORTED.iter().find(|(known, _)| *known == id);
+    TensorType::Unsupported(match name {
+        Some((_, name)) => format!("{name} (type {id})"),
+        None => format!("unknown type {id}"),
     })
+}
+
+/// The type id of a format; `None` for formats that GGUF files do not have.
+pub(super) fn type_id(format: Format) -> Option<u32> {
+    let found = FORMATS.iter().find(|(_, known)| *known == format);
+    found.map(|(id, _)| *id)
 }

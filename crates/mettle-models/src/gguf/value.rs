@@ -72,6 +72,35 @@ impl Value {
         })
     }
 
+    /// Appends the type and the value, as [`Value::read`] and what precedes it in a file have them.
+    pub(super) fn write(&self, out: &mut Vec<u8>) {
+        let mut scalar = |id: u32, bytes: &[u8]| {
+            out.extend(id.to_le_bytes());
+            out.extend(bytes);
+        };
+        match self {
+            Self::U8(v) => scalar(0, &v.to_le_bytes()),
+            Self::I8(v) => scalar(1, &v.to_le_bytes()),
+            Self::U16(v) => scalar(2, &v.to_le_bytes()),
+            Self::I16(v) => scalar(3, &v.to_le_bytes()),
+            Self::U32(v) => scalar(4, &v.to_le_bytes()),
+            Self::I32(v) => scalar(5, &v.to_le_bytes()),
+            Self::F32(v) => scalar(6, &v.to_le_bytes()),
+            Self::Bool(v) => scalar(7, &[u8::from(*v)]),
+            Self::String(v) => {
+                scalar(8, &[]);
+                write_string(out, v);
+            }
+            Self::Array(v) => {
+                scalar(9, &[]);
+                v.write(out);
+            }
+            Self::U64(v) => scalar(10, &v.to_le_bytes()),
+            Self::I64(v) => scalar(11, &v.to_le_bytes()),
+            Self::F64(v) => scalar(12, &v.to_le_bytes()),
+        }
+    }
+
     /// The value as an integer, if it is of any integer type.
     fn as_integer(&self) -> Option<i128> {
         Some(match *self {
@@ -119,6 +148,12 @@ fn bool_of(key: &str, byte: u8) -> Result<bool, Problem> {
             found,
         }),
     }
+}
+
+/// Appends a string: 64-bit length in bytes, then UTF-8 without terminator.
+pub(super) fn write_string(out: &mut Vec<u8>, text: &str) {
+    out.extend((text.len() as u64).to_le_bytes());
+    out.extend(text.as_bytes());
 }
 
 impl Array {
@@ -187,6 +222,41 @@ impl Array {
                 });
             }
         })
+    }
+
+    /// Appends element type, count and elements.
+    fn write(&self, out: &mut Vec<u8>) {
+        macro_rules! scalars {
+            ($id:literal, $elements:expr) => {{
+                out.extend(u32::to_le_bytes($id));
+                out.extend((self.len() as u64).to_le_bytes());
+                out.extend($elements.iter().flat_map(|v| v.to_le_bytes()));
+            }};
+        }
+        match self {
+            Self::U8(v) => scalars!(0, v),
+            Self::I8(v) => scalars!(1, v),
+            Self::U16(v) => scalars!(2, v),
+            Self::I16(v) => scalars!(3, v),
+            Self::U32(v) => scalars!(4, v),
+            Self::I32(v) => scalars!(5, v),
+            Self::F32(v) => scalars!(6, v),
+            Self::Bool(v) => {
+                let bytes: Vec<u8> = v.iter().map(|&b| u8::from(b)).collect();
+                scalars!(7, bytes);
+            }
+            Self::String(v) => {
+                scalars!(8, [0u8; 0]);
+                v.iter().for_each(|text| write_string(out, text));
+            }
+            Self::Array(v) => {
+                scalars!(9, [0u8; 0]);
+                v.iter().for_each(|array| array.write(out));
+            }
+            Self::U64(v) => scalars!(10, v),
+            Self::I64(v) => scalars!(11, v),
+            Self::F64(v) => scalars!(12, v),
+        }
     }
 
     /// Number of elements.

@@ -218,7 +218,10 @@ fn absurd_tensors() {
         (39, "stored as MXFP4 (type 39), which is not supported"),
         (4, "stored as unknown type 4, which is not supported"),
         (1234, "stored as unknown type 1234, which is not supported"),
-        (42, "stored as type 42, which is ambiguous"),
+        (
+            42,
+            "of type 42, which has three meanings: the room for its tensors is neither",
+        ),
     ] {
         says(&overwrite(&bytes, type_id, &u32::to_le_bytes(id)), wanted);
     }

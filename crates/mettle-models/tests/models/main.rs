@@ -13,3 +13,5 @@ mod loading;
 mod logits;
 mod support;
 mod tokenizer;
+mod type_42;
+mod writer;

@@ -95,6 +95,13 @@ impl Builder {
         }
         out
     }
+
+    /// As [`Builder::build`], with the last tensor padded as the others are.
+    pub fn build_padded(&self) -> Vec<u8> {
+        let mut out = self.build();
+        out.resize(out.len().next_multiple_of(self.alignment), 0);
+        out
+    }
 }
 
 fn string(out: &mut Vec<u8>, text: &str) {
