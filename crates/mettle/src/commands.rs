@@ -9,6 +9,7 @@ pub mod exec;
 mod fusion;
 pub mod generate;
 pub mod kernels;
+pub mod quantize;
 mod reflection;
 pub mod score;
 mod source;

@@ -27,6 +27,8 @@ enum Command {
     Generate(commands::generate::Args),
     /// Measure a model on a text: bits a byte, lower is better.
     Score(commands::score::Args),
+    /// Write a GGUF file with its weights in another format.
+    Quantize(commands::quantize::Args),
     /// Run the cases of the kernels against their host references.
     Verify(commands::verify::Args),
     /// Measure kernels against what the device can do at most.
@@ -49,6 +51,7 @@ fn main() -> ExitCode {
     let result = match cli.command {
         Command::Generate(args) => commands::generate::run(args),
         Command::Score(args) => commands::score::run(args),
+        Command::Quantize(args) => commands::quantize::run(args),
         Command::Verify(args) => commands::verify::run(args),
         Command::Bench(args) => commands::bench::run(*args),
         Command::Doctor(args) => commands::doctor::run(args),

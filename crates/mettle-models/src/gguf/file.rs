@@ -17,7 +17,8 @@ use crate::{Error, Result};
 ///
 /// A split model (`NAME-00001-of-0000N.gguf`) is opened by its first part and then looks like one file.
 pub struct File {
-    path: PathBuf,
+    /// One a part.
+    paths: Vec<PathBuf>,
     version: u32,
     metadata: Metadata,
     maps: Vec<Arc<Mmap>>,
@@ -63,7 +64,7 @@ impl File {
         let (map, header) = open_part(path)?;
         let split = Split::of(&header.metadata).map_err(|p| in_file(path, p))?;
         let mut file = Self {
-            path: path.to_owned(),
+            paths: Vec::new(),
             version: header.version,
             metadata: header.metadata,
             maps: Vec::new(),
@@ -78,7 +79,7 @@ impl File {
     }
 
     fn add_other_parts(&mut self, split: &Split) -> Result<()> {
-        let first = self.path.clone();
+        let first = self.path().to_owned();
         let prefix = split.prefix(&first).map_err(|p| in_file(&first, p))?;
         for number in 1..split.count {
             let path = split.part(&first, &prefix, number);
@@ -116,6 +117,7 @@ impl File {
     fn add_part(&mut self, path: &Path, map: Arc<Mmap>, tensors: Vec<TensorInfo>) -> Result<()> {
         let part = self.maps.len();
         self.maps.push(map);
+        self.paths.push(path.to_owned());
         for info in tensors {
             if self
                 .index
@@ -131,7 +133,12 @@ impl File {
 
     /// The path given to [`File::open`].
     pub fn path(&self) -> &Path {
-        &self.path
+        &self.paths[0]
+    }
+
+    /// The files, of which there are several when the model is split.
+    pub fn paths(&self) -> impl Iterator<Item = &Path> {
+        self.paths.iter().map(PathBuf::as_path)
     }
 
     /// Version of the format, 2 or 3.
