@@ -3,7 +3,7 @@
 use std::collections::HashSet;
 
 use mettle_gpu::{Device, Format, Shape, Tensor};
-use mettle_kernels::ops::FORMATS;
+use mettle_kernels::ops::{self, FORMATS};
 
 use crate::{Checkpoint, Error, Result};
 
@@ -37,15 +37,21 @@ impl<'a> Loader<'a> {
 
     /// A matrix in any format that ops decode, `[rows, columns]`; not copied where the device can read the mapped file.
     pub(crate) fn matrix(&mut self, name: &str, shape: [usize; 2]) -> Result<Tensor> {
-        self.take(name, &shape, &FORMATS)
+        self.take(name, &shape, ops::decodes, &FORMATS)
     }
 
     /// A vector, which ops want in F32.
     pub(crate) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
-        self.take(name, &[len], &[Format::F32])
+        self.take(name, &[len], |format| format == Format::F32, &[Format::F32])
     }
 
-    fn take(&mut self, name: &str, expected: &[usize], formats: &[Format]) -> Result<Tensor> {
+    fn take(
+        &mut self,
+        name: &str,
+        expected: &[usize],
+        serves: fn(Format) -> bool,
+        formats: &[Format],
+    ) -> Result<Tensor> {
         let Some(tensor) = self.checkpoint.tensor(name) else {
             return Err(Error::MissingTensor {
                 name: name.to_owned(),
@@ -59,7 +65,7 @@ impl<'a> Loader<'a> {
                 found: tensor.info.shape.clone(),
             });
         }
-        if !formats.contains(&tensor.info.format) {
+        if !serves(tensor.info.format) {
             let names: Vec<&str> = formats.iter().map(|f| f.name()).collect();
             return Err(Error::TensorFormat {
                 name: name.to_owned(),

@@ -9,9 +9,11 @@ pub mod argmax;
 pub mod attention;
 pub mod attention_grouped;
 pub mod embedding;
+pub mod embedding_affine;
 pub mod kv_append;
 pub mod mul_mm;
 pub mod mul_mv;
+pub mod mul_mv_affine;
 pub mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
@@ -43,9 +45,11 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
     embedding::CATALOGUE,
+    embedding_affine::CATALOGUE,
     kv_append::CATALOGUE,
     mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
+    mul_mv_affine::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,

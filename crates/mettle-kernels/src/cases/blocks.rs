@@ -25,7 +25,7 @@ pub(crate) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Bloc
     let bytes = match scales(format) {
         None => {
             let plain: Vec<f32> = rng.normal(count).iter().map(|x| 0.05 * x).collect();
-            let mut bytes = vec![0; count * block_bytes];
+            let mut bytes = vec![0; count / format.block_len() * block_bytes];
             formats::quantize(format, &plain, &mut bytes)?;
             bytes
         }

@@ -1,6 +1,7 @@
 //! Rows of a table, chosen by token ids.
 
 use super::check::Op;
+use super::embedding_affine;
 use super::mapping::{WIDE, rows_per_group};
 use crate::Result;
 use crate::bench::{Benches, Work};
@@ -11,7 +12,7 @@ use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("embedding");
 
-/// `out[t, :] = table[ids[t], :]`, decoded; `table` is `[rows, columns]` in any format of [`FORMATS`], `ids` u32 of
+/// `out[t, :] = table[ids[t], :]`, decoded; `table` is `[rows, columns]` in any format that is [decoded](decodes), `ids` u32 of
 /// `[tokens]`, `out` f32 of `[tokens, columns]`. An id that the table does not have gives a row of NaN: the host cannot
 /// check what a kernel computed. Ids that come from the host are checked by [`token_ids`].
 ///
@@ -30,6 +31,9 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
     let sixteens = columns.div_ceil(WIDE);
     let grid = Grid::threads_total([sixteens, tokens])
         .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
+    if let Format::Affine(affine) = table.format() {
+        return embedding_affine::launch(pass, OP, table, affine, ids, out);
+    }
     let kernel = embedding::KernelOf::of(table.format());
     let kernel = kernel.ok_or_else(|| OP.no_kernel_for(table.format()))?;
     let table = table.bytes();
@@ -44,6 +48,11 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
         grid,
     )?;
     Ok(())
+}
+
+/// Whether kernels decode weights of a format: one of [`FORMATS`], or any of MLX's affine ones.
+pub fn decodes(format: Format) -> bool {
+    FORMATS.contains(&format) || matches!(format, Format::Affine(_))
 }
 
 /// Token ids from the host, as a tensor for [`embedding()`] of a table with `rows` rows.
@@ -75,45 +84,65 @@ pub(crate) fn family() -> Family {
     Family::new("embedding", Tolerance::EXACT, |cases| {
         for format in FORMATS {
             let block = format.block_len();
-            add(cases, format, "one", 1, block, vec![0]);
-            add(cases, format, "rows", 37, 3 * block, vec![0, 36, 5, 5, 17]);
+            let mut add = |name, rows, columns, ids| {
+                add_case(
+                    cases,
+                    kernel_name(format),
+                    name,
+                    format,
+                    [rows, columns],
+                    ids,
+                );
+            };
+            add("one", 1, block, vec![0]);
+            add("rows", 37, 3 * block, vec![0, 36, 5, 5, 17]);
             if block == 1 {
-                add(cases, format, "tail", 9, 77, vec![8, 0, 3]);
-                add(cases, format, "wide", 3, 5000, vec![2, 1]);
+                add("tail", 9, 77, vec![8, 0, 3]);
+                add("wide", 3, 5000, vec![2, 1]);
             }
-            add(
-                cases,
-                format,
-                "out_of_range",
-                7,
-                2 * block,
-                vec![6, 7, 0, u32::MAX, 1],
-            );
+            add("out_of_range", 7, 2 * block, out_of_range());
         }
     })
     .benches(benches)
 }
 
-/// The tokens of a prompt, from a table that no cache holds.
 fn benches(benches: &mut Benches) {
-    let (rows, columns, tokens) = (32_768, 1024, 256);
     for format in FORMATS {
-        let shape = format!("tokens{tokens}_columns{columns}");
-        let row = columns / format.block_len() * format.block_bytes();
-        let work = Work::new(tokens * (row + 4 * columns), tokens * columns);
-        benches.add(kernel_name(format), shape, work, move |setup| {
-            let table = setup.weights(format, rows, columns)?;
-            let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
-            let ids = setup.of(&ids)?;
-            let mut out = setup.output(Format::F32, [tokens, columns])?;
-            Ok(Box::new(move |pass| {
-                embedding(pass, &table, &ids, &mut out)
-            }))
-        });
+        add_bench(benches, kernel_name(format), "", format);
     }
 }
 
-fn add(cases: &mut Cases, format: Format, name: &str, rows: usize, columns: usize, ids: Vec<u32>) {
+/// The tokens of a prompt, from a table that no cache holds.
+pub(super) fn add_bench(benches: &mut Benches, kernel: &'static str, of: &str, format: Format) {
+    let (rows, columns, tokens) = (32_768, 1024, 256);
+    let shape = format!("{of}tokens{tokens}_columns{columns}");
+    let row = columns / format.block_len() * format.block_bytes();
+    let work = Work::new(tokens * (row + 4 * columns), tokens * columns);
+    benches.add(kernel, shape, work, move |setup| {
+        let table = setup.weights(format, rows, columns)?;
+        let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
+        let ids = setup.of(&ids)?;
+        let mut out = setup.output(Format::F32, [tokens, columns])?;
+        Ok(Box::new(move |pass| {
+            embedding(pass, &table, &ids, &mut out)
+        }))
+    });
+}
+
+/// Ids of a table of seven rows, some of which it does not have.
+pub(super) fn out_of_range() -> Vec<u32> {
+    vec![6, 7, 0, u32::MAX, 1]
+}
+
+/// A case of `kernel`, with a table of so many rows and columns.
+pub(super) fn add_case(
+    cases: &mut Cases,
+    kernel: &'static str,
+    name: &str,
+    format: Format,
+    [rows, columns]: [usize; 2],
+    ids: Vec<u32>,
+) {
     let body = move |run: &mut Run<'_>| {
         let (table, values) = run.weights(format, rows, columns)?;
         let ids_tensor = run.input(&ids, [ids.len()])?;
@@ -121,7 +150,7 @@ fn add(cases: &mut Cases, format: Format, name: &str, rows: usize, columns: usiz
         run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
         run.check(&out, || reference(&values, columns, &ids))
     };
-    cases.add(kernel_name(format), name, body);
+    cases.add(kernel, name, body);
 }
 
 fn reference(table: &[f32], columns: usize, ids: &[u32]) -> Vec<Expected> {

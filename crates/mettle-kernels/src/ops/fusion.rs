@@ -24,8 +24,8 @@ pub enum Fusion {
 
 impl Fusion {
     /// Whether products with `x` do something beside: the kernels for it take one row.
-    fn of_products(self, x: &Tensor) -> bool {
-        self == Fusion::On && x.rows() == 1
+    fn of_products(self, x: &Tensor, weights: &[&Tensor]) -> bool {
+        self == Fusion::On && x.rows() == 1 && weights.iter().all(|w| Beside::serves(w.format()))
     }
 }
 
@@ -38,8 +38,8 @@ pub struct Norm<'a> {
     pub eps: f32,
 }
 
-/// `out = rms_norm(x) w^T` for each pair `(w, out)` of `products`. `x` is f32 `[tokens, k]`, each `w` is `[n, k]` in any format of
-/// [`FORMATS`](super::FORMATS), its `out` is f32 `[tokens, n]`; `normed`, of the shape of `x`, is scratch memory.
+/// `out = rms_norm(x) w^T` for each pair `(w, out)` of `products`. `x` is f32 `[tokens, k]`, each `w` is `[n, k]` in any format that is
+/// [decoded](super::decodes), its `out` is f32 `[tokens, n]`; `normed`, of the shape of `x`, is scratch memory.
 ///
 /// # Errors
 /// Those of [`rms_norm()`](super::rms_norm()) and [`mul_mat`].
@@ -51,7 +51,8 @@ pub fn norm_mul_mats(
     normed: &mut Tensor,
     products: &mut [(&Tensor, &mut Tensor)],
 ) -> Result<()> {
-    if fusion.of_products(x) && Beside::can_norm(pass.device()) {
+    let weights: Vec<&Tensor> = products.iter().map(|(w, _)| *w).collect();
+    if fusion.of_products(x, &weights) && Beside::can_norm(pass.device()) {
         let beside = Beside {
             norm: Some(norm),
             ..Beside::default()
@@ -79,8 +80,8 @@ pub struct SwigluScratch<'a> {
     pub up: &'a mut Tensor,
 }
 
-/// `out = silu(n gate^T) * (n up^T)` with `n = rms_norm(x)`. `x` is f32 `[tokens, k]`, `gate` and `up` are `[n, k]` in any format of
-/// [`FORMATS`](super::FORMATS), `out` is f32 `[tokens, n]`.
+/// `out = silu(n gate^T) * (n up^T)` with `n = rms_norm(x)`. `x` is f32 `[tokens, k]`, `gate` and `up` are `[n, k]` in any format that is
+/// [decoded](super::decodes), `out` is f32 `[tokens, n]`.
 ///
 /// # Errors
 /// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`] and [`swiglu()`](super::swiglu()).
@@ -98,7 +99,7 @@ pub fn norm_swiglu(
     scratch: SwigluScratch<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
-    if fusion.of_products(x) && gate.format() == up.format() {
+    if fusion.of_products(x, &[gate, up]) && gate.format() == up.format() {
         let beside = Beside {
             gated: Some(up),
             ..Beside::default()
@@ -115,7 +116,7 @@ pub fn norm_swiglu(
     swiglu(pass, scratch.gate, scratch.up, out)
 }
 
-/// `stream += x w^T`. `w` is `[n, k]` in any format of [`FORMATS`](super::FORMATS), `x` is f32 `[tokens, k]`, `stream` f32
+/// `stream += x w^T`. `w` is `[n, k]` in any format that is [decoded](super::decodes), `x` is f32 `[tokens, k]`, `stream` f32
 /// `[tokens, n]`; `projected`, of the shape of `stream`, is scratch memory.
 ///
 /// # Errors
@@ -128,7 +129,7 @@ pub fn mul_mat_add(
     projected: &mut Tensor,
     stream: &mut Tensor,
 ) -> Result<()> {
-    if fusion.of_products(x) {
+    if fusion.of_products(x, &[w]) {
         let beside = Beside {
             add: true,
             ..Beside::default()

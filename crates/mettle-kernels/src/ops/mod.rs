@@ -8,11 +8,13 @@ pub mod attention;
 mod attention_grouped;
 mod check;
 pub mod embedding;
+mod embedding_affine;
 pub mod fusion;
 pub mod kv_append;
 mod mapping;
 mod mul_mm;
 pub mod mul_mv;
+mod mul_mv_affine;
 mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
@@ -44,9 +46,11 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention::family(),
         attention_grouped::family(),
         embedding::family(),
+        embedding_affine::family(),
         kv_append::family(),
         mul_mm::family(),
         mul_mv::family(),
+        mul_mv_affine::family(),
         qk_norm_rope_append::family(),
         rms_norm::family(),
         roofline::family(),

@@ -4,6 +4,7 @@ use super::check::Op;
 use super::fusion::Norm;
 use super::mapping::{Mapping, WIDE, rows_per_group};
 use super::mul_mm::{MIN_COLUMNS, mul_mm};
+use super::mul_mv_affine::mul_mv_affine;
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -116,8 +117,8 @@ impl Staging {
     }
 }
 
-/// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format of
-/// [`FORMATS`](super::FORMATS), `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
+/// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format that is
+/// [decoded](super::decodes), `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
 ///
 /// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
 /// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
@@ -127,7 +128,11 @@ impl Staging {
 /// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
-    if Mapping::of(pass.device()) == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
+    let mapping = Mapping::of(pass.device());
+    if let Format::Affine(affine) = w.format() {
+        return mul_mv_affine(pass, OP, mapping, affine, w, x, out);
+    }
+    if mapping == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
         return mul_mm(pass, OP, w, x, out);
     }
     let spread = Spread::of(pass.device(), w.format());
@@ -149,6 +154,11 @@ impl Beside<'_> {
     /// Whether a device's kernels normalise on the way: threads that compute a row by themselves would each do it again.
     pub fn can_norm(device: &Device) -> bool {
         Mapping::of(device) == Mapping::RowPerGroup
+    }
+
+    /// Whether there are kernels with it for weights of a format.
+    pub fn serves(format: Format) -> bool {
+        !matches!(format, Format::Affine(_))
     }
 
     /// The bits of `FUSED` of `mul_mv.metal`.

@@ -198,14 +198,16 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 11] = [
+        const FAMILIES: [&str; 13] = [
             "add",
             "argmax",
             "attention",
             "attention_grouped",
             "embedding",
+            "embedding_affine",
             "mul_mm",
             "mul_mv",
+            "mul_mv_affine",
             "rms_norm",
             "round_rows",
             "sample",
@@ -221,6 +223,11 @@ impl Model {
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
         // Rows that are rounded for products by tiles are passed on as bits.
         known.extend(["f32", "u32", "i32", "u16", cached.as_str()].map(str::to_owned));
+        let affine = |format: &Format| matches!(format, Format::Affine(_));
+        if inner.formats.iter().any(affine) {
+            // What kernels for all of these see of their blocks.
+            known.insert("u8".to_owned());
+        }
         catalogue::pipelines(&inner.device, |kernel| {
             // The merge of grouped attention sees no cache.
             let of_cache = matches!(

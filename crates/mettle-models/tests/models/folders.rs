@@ -48,6 +48,12 @@ fn a_folder_of_two_files_gives_the_logits_of_transformers() {
 }
 
 #[test]
+fn quantised_folders_give_the_logits_of_what_they_decode_to() {
+    check_logits(FOUR_BITS);
+    check_logits(THREE_BITS);
+}
+
+#[test]
 fn texts_have_the_ids_of_the_folders_tokenizer() {
     for name in [DENSE, FOUR_BITS, THREE_BITS] {
         let checkpoint = Checkpoint::open(fixture(name)).unwrap();
