@@ -54,6 +54,13 @@ pub enum Error {
         operation: &'static str,
     },
 
+    /// A file of experts that is not what its model says, or a part of it that is not there.
+    #[error("experts: {reason}")]
+    Experts {
+        /// What was found and what was wanted, with numbers.
+        reason: String,
+    },
+
     /// A value that a format of blocks cannot hold.
     #[error(
         "value {index} is {value}, which {format} cannot hold: it takes finite values up to ±65504"

@@ -7,6 +7,7 @@
 //! `block_bytes` bytes. All fields are little-endian; `f16` is IEEE half.
 
 mod affine;
+mod experts;
 mod few_bits;
 mod fit;
 mod fp8;
@@ -19,6 +20,7 @@ mod plain;
 mod two_level;
 
 pub use affine::interleave_affine;
+pub use experts::{ExpertFile, ExpertMatrix, ExpertRanges};
 
 use crate::{Error, Result};
 use mettle_gpu::{Affine, Format};
