@@ -17,7 +17,8 @@ const OP: Op = Op("embedding");
 /// check what a kernel computed. Ids that come from the host are checked by [`token_ids`].
 ///
 /// # Errors
-/// [`Error::Unsupported`] for a table of another format; [`Error::Argument`] for other formats or shapes or gaps.
+/// [`Error::Unsupported`](crate::Error::Unsupported) for a table of another format;
+/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps.
 pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor) -> Result<()> {
     let (rows, columns, tokens) = (table.rows(), table.columns(), ids.len());
     OP.dense("table", table)?;
@@ -58,7 +59,8 @@ pub fn decodes(format: Format) -> bool {
 /// Token ids from the host, as a tensor for [`embedding()`] of a table with `rows` rows.
 ///
 /// # Errors
-/// [`Error::Argument`] when there are none, or naming the first that the table does not have; memory running out.
+/// [`Error::Argument`](crate::Error::Argument) when there are none, or naming the first that the table does not have; memory
+/// running out.
 pub fn token_ids(device: &Device, ids: &[u32], rows: usize) -> Result<Tensor> {
     const OP: Op = Op("token_ids");
     if ids.is_empty() {
