@@ -48,20 +48,34 @@ impl Levels for Table {
     const STEP: f32 = 1.0;
 
     fn nearest(x: f32) -> (u8, f32) {
-        let code = MIDDLES.iter().filter(|&&middle| x > middle).count();
-        (code as u8, f32::from(LEVELS[code]))
+        // Truncates towards zero, and to zero what is below.
+        let half = (2.0 * (x - f32::from(LEVELS[0]))) as usize;
+        let code = NEAREST[half.min(NEAREST.len() - 1)];
+        (code, f32::from(LEVELS[usize::from(code)]))
     }
 }
 
-/// What lies halfway between two levels.
-const MIDDLES: [f32; 15] = {
-    let mut middles = [0.0; 15];
-    let mut i = 0;
-    while i < 15 {
-        middles[i] = (LEVELS[i] as f32 + LEVELS[i + 1] as f32) / 2.0;
+/// Halves of a unit from the lowest level to the highest.
+const HALVES: usize = 2 * (LEVELS[15] as isize - LEVELS[0] as isize) as usize;
+
+/// The code whose level is nearest, for each half of a unit above the lowest level.
+///
+/// What lies halfway between two levels is a multiple of a half, so that all of a half has the same nearest level.
+const NEAREST: [u8; HALVES] = {
+    let mut nearest = [0; HALVES];
+    let (mut i, mut code) = (0, 0);
+    while i < nearest.len() {
+        // The middle to the next level, in halves above the lowest one.
+        if code < 15 {
+            let middle = LEVELS[code] as i32 + LEVELS[code + 1] as i32 - 2 * LEVELS[0] as i32;
+            if i as i32 >= middle {
+                code += 1;
+            }
+        }
+        nearest[i] = code as u8;
         i += 1;
     }
-    middles
+    nearest
 };
 
 pub(super) fn encode_iq4_nl(values: &[f32], block: &mut [u8]) {
@@ -97,5 +111,25 @@ pub(super) fn encode_iq4_xs(values: &[f32], block: &mut [u8]) {
 fn pack_nibbles(codes: &[u8], bytes: &mut [u8]) {
     for (i, byte) in bytes.iter_mut().enumerate() {
         *byte = codes[i] | codes[i + 16] << 4;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_nearest_level_is_found() {
+        for k in -1400..1400 {
+            let x = k as f32 / 10.0;
+            let distance = |level: i8| (x - f32::from(level)).abs();
+            let least = LEVELS
+                .map(distance)
+                .into_iter()
+                .fold(f32::INFINITY, f32::min);
+            let (code, level) = Table::nearest(x);
+            assert_eq!(level, f32::from(LEVELS[usize::from(code)]));
+            assert_eq!((x - level).abs(), least, "{x}");
+        }
     }
 }
