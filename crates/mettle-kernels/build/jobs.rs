@@ -43,7 +43,7 @@ pub fn targets(vendor: &str, arch: &str) -> Result<Vec<Target>> {
     Ok(match arch {
         "x86_64" => vec![
             Target::Cpu(CpuLevel::X86_64V3),
-            Target::Cpu(CpuLevel::X86_64V4),
+            Target::Cpu(CpuLevel::X86_64V4Vnni),
             Target::Ptx(PtxLevel::Sm80),
         ],
         "aarch64" => vec![Target::Cpu(CpuLevel::Aarch64), Target::Ptx(PtxLevel::Sm80)],

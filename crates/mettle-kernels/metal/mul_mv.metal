@@ -3,6 +3,8 @@
 #include <metal_stdlib>
 #include <mettle/formats.h>
 #include <mettle/group.h>
+#include <mettle/row_of_thread.h>
+#include <mettle/rows_by_digits.h>
 #include <mettle/staged.h>
 
 using namespace metal;
@@ -57,7 +59,7 @@ struct Params {
     uint aligned;  // whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
     float eps;  // of the norm
     uint chunks;  // STAGED: chunks of x whose digits there is room for
-    uint turns;   // STAGED: how often a threadgroup takes rows
+    uint turns;   // STAGED: how often a threadgroup takes rows; ROW_PER_THREAD: rows of a thread
 };
 
 // x / (1 + exp(-x)), by an exponential that does not overflow.
@@ -72,57 +74,6 @@ METAL_FUNC void finish(device float* out, float product, float gated)
 {
     const float result = FUSED & GATE ? silu(product) * gated : product;
     *out = FUSED & ADD ? *out + result : result;
-}
-
-// Sixteens of a row that are added up apart, so that no addition waits for the one before it.
-constant constexpr uint CHAINS = 2;
-
-// Partial sums of a row of weights times each column.
-struct Sums {
-    wide column[MAX_COLUMNS][CHAINS];
-};
-
-// Adds sixteen weights times x[c * k + i] for i in 0..16.
-METAL_FUNC void add(thread Sums& sums, uint chain, wide weights, device const float* x, uint k)
-{
-    for (uint c = 0; c < COLUMNS; ++c) {
-        sums.column[c][chain] = fma(weights, load(x + ulong(c) * k), sums.column[c][chain]);
-    }
-}
-
-// Adds `count` < 16 weights times x[c * k + i] for i in 0..count.
-METAL_FUNC void add_tail(thread Sums& sums, wide weights, device const float* x, uint k, uint count)
-{
-    for (uint c = 0; c < COLUMNS; ++c) {
-        sums.column[c][0] = fma(weights, load_some(x + ulong(c) * k, count), sums.column[c][0]);
-    }
-}
-
-// One thread: a row times a step of columns.
-template <typename W>
-METAL_FUNC Sums row_of_thread(device const W* w, device const float* x, uint k)
-{
-    constexpr uint values = format<W>::values;
-    constexpr uint parts = values / WIDE;
-
-    const uint whole = k / WIDE * WIDE;
-    const uint blocks = k / values;
-    Sums sums = {};
-    for (uint block = 0; block < blocks; ++block) {
-#pragma unroll
-        for (uint part = 0; part < parts; ++part) {
-            add(sums, part % CHAINS, decode(w, block, part), x + block * values + part * WIDE, k);
-        }
-    }
-    if (format<W>::dense && whole < k) {
-        add_tail(sums, decode_tail(w, whole, k - whole), x + whole, k, k - whole);
-    }
-    return sums;
-}
-
-METAL_FUNC float total(thread const Sums& sums, uint column)
-{
-    return sum(sums.column[column][0] + sums.column[column][1]);
 }
 
 // Sixteen values of x, times those of the norm's weights. To `squares` their squares are added, if they are `new_ones`.
@@ -374,12 +325,14 @@ struct Staged<W, PARTS, MOST_COLUMNS, true> {
 // the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k];
 // `gated` are more weights, [rows, k]; what they are without it is not read.
 //
-// One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. Or one threadgroup of whole
+// One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. With one column and a format that
+// is multiplied by digits, a threadgroup of one thread for `turns` rows, up to ROWS_OF_THREAD. Or one threadgroup of whole
 // SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
 // it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
 // while the weights of a threadgroup's rows are at hand.
 //
-// `memory` of threadgroups holds ROWS * MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS floats,
+// `memory` of a thread that multiplies by digits holds 2 * `most_units` times `words` of `ByDigits`; that of others of
+// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS * MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS floats,
 // `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 //
 // Registers for 512 threads leave room for several threadgroups on a compute unit.
@@ -404,12 +357,23 @@ template <typename W>
     x += ulong(step) * COLUMNS * k;
     out += ulong(step) * COLUMNS * params.rows;
     if (ROW_PER_THREAD) {
-        const uint row = thread_position.y;
+        const uint row = thread_position.y * params.turns;
         const ulong start = ulong(row) * row_stride<W>(k);
-        const Sums sums = row_of_thread(w + start, x, k);
-        Sums sums_of_gated = {};
+        if (ByDigits<W>::possible && COLUMNS == 1) {
+            const uint rows = min(params.turns, params.rows - row);
+            float sums[2 * ROWS_OF_THREAD];
+            ByDigits<W>::multiply_rows(sums, w + start, gated + start, FUSED & GATE, rows, x, k, memory);
+            for (uint r = 0; r < rows; ++r) {
+                const uint pairs = (rows + 1) / 2;
+                const uint at = FUSED & GATE || r < pairs ? 2 * r : 2 * (r - pairs) + 1;
+                finish(out + row + r, sums[at], sums[at + (FUSED & GATE ? 1 : 0)]);
+            }
+            return;
+        }
+        const Sums<MAX_COLUMNS> sums = row_of_thread<MAX_COLUMNS>(w + start, x, k, COLUMNS);
+        Sums<MAX_COLUMNS> sums_of_gated = {};
         if (FUSED & GATE) {
-            sums_of_gated = row_of_thread(gated + start, x, k);
+            sums_of_gated = row_of_thread<MAX_COLUMNS>(gated + start, x, k, COLUMNS);
         }
         for (uint c = 0; c < COLUMNS; ++c) {
             finish(out + ulong(c) * params.rows + row, total(sums, c), total(sums_of_gated, c));

@@ -32,7 +32,7 @@ fn targets() -> Vec<&'static str> {
             targets.push(metal::LIBRARY);
         }
     } else if cfg!(target_arch = "x86_64") {
-        targets.extend(["cpu-x86-64-v3", "cpu-x86-64-v4", "ptx-sm80"]);
+        targets.extend(["cpu-x86-64-v3", "cpu-x86-64-v4-vnni", "ptx-sm80"]);
     } else {
         targets.extend(["cpu-aarch64", "ptx-sm80"]);
     }

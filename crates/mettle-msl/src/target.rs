@@ -18,8 +18,8 @@ pub enum Target {
 pub enum CpuLevel {
     /// x86-64 with AVX2, FMA and F16C.
     X86_64V3,
-    /// x86-64 with AVX-512 (F, BW, CD, DQ, VL).
-    X86_64V4,
+    /// x86-64 with AVX-512 (F, BW, CD, DQ, VL) and its products of bytes (VNNI): Intel's since Ice Lake, AMD's since Zen 4.
+    X86_64V4Vnni,
     /// AArch64, Armv8.2 with half-precision arithmetic.
     Aarch64,
 }
@@ -47,7 +47,7 @@ impl Target {
     /// Every target.
     pub const ALL: [Self; 5] = [
         Self::Cpu(CpuLevel::X86_64V3),
-        Self::Cpu(CpuLevel::X86_64V4),
+        Self::Cpu(CpuLevel::X86_64V4Vnni),
         Self::Cpu(CpuLevel::Aarch64),
         Self::Ptx(PtxLevel::Sm80),
         Self::Ptx(PtxLevel::Sm90),
@@ -57,7 +57,7 @@ impl Target {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Cpu(CpuLevel::X86_64V3) => "cpu-x86-64-v3",
-            Self::Cpu(CpuLevel::X86_64V4) => "cpu-x86-64-v4",
+            Self::Cpu(CpuLevel::X86_64V4Vnni) => "cpu-x86-64-v4-vnni",
             Self::Cpu(CpuLevel::Aarch64) => "cpu-aarch64",
             Self::Ptx(PtxLevel::Sm80) => "ptx-sm80",
             Self::Ptx(PtxLevel::Sm90) => "ptx-sm90",
@@ -93,9 +93,10 @@ impl Target {
                 && has!("avx512bw")
                 && has!("avx512cd")
                 && has!("avx512dq")
-                && has!("avx512vl");
+                && has!("avx512vl")
+                && has!("avx512vnni");
             match (v3, v4) {
-                (true, true) => Some(Self::Cpu(CpuLevel::X86_64V4)),
+                (true, true) => Some(Self::Cpu(CpuLevel::X86_64V4Vnni)),
                 (true, false) => Some(Self::Cpu(CpuLevel::X86_64V3)),
                 _ => None,
             }
@@ -119,9 +120,11 @@ impl Target {
             Self::Cpu(CpuLevel::X86_64V3) => {
                 &["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v3"]
             }
-            Self::Cpu(CpuLevel::X86_64V4) => {
-                &["--target=x86_64-unknown-linux-gnu", "-march=x86-64-v4"]
-            }
+            Self::Cpu(CpuLevel::X86_64V4Vnni) => &[
+                "--target=x86_64-unknown-linux-gnu",
+                "-march=x86-64-v4",
+                "-mavx512vnni",
+            ],
             Self::Cpu(CpuLevel::Aarch64) => &[
                 "--target=aarch64-unknown-linux-gnu",
                 "-march=armv8.2-a+fp16",

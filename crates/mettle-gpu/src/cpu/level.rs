@@ -24,7 +24,8 @@ pub(super) fn targets() -> Result<&'static [&'static str]> {
         && has!("avx512bw")
         && has!("avx512cd")
         && has!("avx512dq")
-        && has!("avx512vl");
+        && has!("avx512vl")
+        && has!("avx512vnni");
     choose(&v3, v4)
 }
 
@@ -43,7 +44,7 @@ fn choose(v3: &[(&str, bool)], v4: bool) -> Result<&'static [&'static str]> {
         });
     }
     Ok(if v4 {
-        &["cpu-x86-64-v4", "cpu-x86-64-v3"]
+        &["cpu-x86-64-v4-vnni", "cpu-x86-64-v3"]
     } else {
         &["cpu-x86-64-v3"]
     })
@@ -98,7 +99,7 @@ mod tests {
     fn levels() {
         assert_eq!(
             choose(&[("avx2", true)], true).unwrap(),
-            ["cpu-x86-64-v4", "cpu-x86-64-v3"]
+            ["cpu-x86-64-v4-vnni", "cpu-x86-64-v3"]
         );
         assert_eq!(choose(&[("avx2", true)], false).unwrap(), ["cpu-x86-64-v3"]);
         let error = choose(&[("avx2", false), ("fma", true), ("bmi2", false)], false).unwrap_err();

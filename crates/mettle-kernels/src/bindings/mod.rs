@@ -14,6 +14,7 @@ pub mod kv_append;
 pub mod mul_mm;
 pub mod mul_mv;
 pub mod mul_mv_affine;
+pub mod mul_panel;
 pub mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
@@ -50,6 +51,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
     mul_mv_affine::CATALOGUE,
+    mul_panel::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,

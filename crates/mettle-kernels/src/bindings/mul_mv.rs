@@ -19,7 +19,7 @@ pub struct Params {
     pub eps: f32,
     /// `uint chunks`: STAGED: chunks of x whose digits there is room for
     pub chunks: u32,
-    /// `uint turns`: STAGED: how often a threadgroup takes rows
+    /// `uint turns`: STAGED: how often a threadgroup takes rows; ROW_PER_THREAD: rows of a thread
     pub turns: u32,
 }
 
@@ -89,12 +89,14 @@ impl F32Of {
 /// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
 /// `gated` are more weights, \[rows, k\]; what they are without it is not read.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. Or one threadgroup of whole
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
+/// is multiplied by digits, a threadgroup of one thread for `turns` rows, up to ROWS_OF_THREAD. Or one threadgroup of whole
 /// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
 /// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
 /// while the weights of a threadgroup's rows are at hand.
 ///
-/// `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
+/// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
 /// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.

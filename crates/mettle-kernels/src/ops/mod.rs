@@ -15,6 +15,7 @@ mod mapping;
 mod mul_mm;
 pub mod mul_mv;
 mod mul_mv_affine;
+mod mul_panel;
 mod qk_norm_rope_append;
 pub mod rms_norm;
 pub mod roofline;
@@ -51,6 +52,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         mul_mm::family(),
         mul_mv::family(),
         mul_mv_affine::family(),
+        mul_panel::family(),
         qk_norm_rope_append::family(),
         rms_norm::family(),
         roofline::family(),

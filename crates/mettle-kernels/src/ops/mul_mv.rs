@@ -5,6 +5,7 @@ use super::fusion::Norm;
 use super::mapping::{Mapping, WIDE, rows_per_group};
 use super::mul_mm::{MIN_COLUMNS, mul_mm};
 use super::mul_mv_affine::mul_mv_affine;
+use super::mul_panel::{self, mul_panel};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -28,6 +29,40 @@ const SIMD_GROUPS: usize = 4;
 
 /// Bytes of the vectors that a GPU loads.
 const VECTOR: usize = 16;
+
+/// How a thread multiplies rows by digits of x: `mettle/rows_by_digits.h`.
+struct RowsByDigits {
+    /// Rows of a thread: enough that making digits is little beside, few enough that threads are about equally busy.
+    rows: usize,
+    /// Bytes of threadgroup memory.
+    memory: usize,
+}
+
+impl RowsByDigits {
+    /// `None` for formats that are not multiplied by digits.
+    fn of(device: &Device, w: &Tensor) -> Option<RowsByDigits> {
+        /// `DIGITS_AT_A_TIME`, and the sixteens of a unit's digits that are no values.
+        const AT_A_TIME: usize = 2048;
+        const BESIDE: usize = 2;
+        /// Threads for each processor.
+        const THREADS: usize = 8;
+        // `TogetherByDigits`.
+        let together = match w.format() {
+            Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 => 2,
+            Format::Q4_K | Format::Q5_K => 2,
+            Format::Q6_K => 1,
+            _ => return None,
+        };
+        let units = AT_A_TIME / (4 * together * WIDE);
+        let words = (3 * together + BESIDE) * WIDE;
+        let processors = device.limits().compute_units.max(1) as usize;
+        let rows = w.rows() / (THREADS * processors);
+        Some(RowsByDigits {
+            rows: rows.clamp(16, 128),
+            memory: 2 * units * words * size_of::<f32>(),
+        })
+    }
+}
 
 /// How a launch is spread over threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -136,7 +171,31 @@ pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Res
         return mul_mm(pass, OP, w, x, out);
     }
     let spread = Spread::of(pass.device(), w.format());
-    mul_mv(pass, spread, w, x, Beside::default(), out)
+    let panels = x.rows() / mul_panel::STEP * mul_panel::STEP;
+    if spread != Spread::RowPerThread || panels == 0 {
+        return mul_mv(pass, spread, w, x, Beside::default(), out);
+    }
+    let (n, k, m) = (w.rows(), w.columns(), x.rows());
+    OP.dense("w", w)?;
+    let columns: Buffer<f32> = OP.matrix("x", x, m, k)?;
+    let results: Buffer<f32> = OP.matrix("out", out, m, n)?;
+    mul_panel(
+        pass,
+        w,
+        &columns.slice(0..panels * k)?,
+        &mut results.slice(0..panels * n)?,
+    )?;
+    if panels == m {
+        return Ok(());
+    }
+    mul_mv(
+        pass,
+        spread,
+        w,
+        &x.rows_range(panels..m)?,
+        Beside::default(),
+        &mut out.rows_range(panels..m)?,
+    )
 }
 
 /// What a launch does beside the product, for one column.
@@ -285,10 +344,22 @@ impl Launch<'_> {
         let (rows, columns) = (w.rows(), constants.columns as usize);
         let (grid, memory) = match spread {
             Spread::RowPerThread => {
-                let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
-                // Metal binds no empty memory.
-                let grid = Grid::threads_total([steps, rows]).threads([1, threads]);
-                (grid, VECTOR)
+                let by_digits = RowsByDigits::of(pass.device(), w).filter(|_| columns == 1);
+                if let Some(RowsByDigits {
+                    rows: of_thread,
+                    memory,
+                }) = by_digits
+                {
+                    params.turns = of_thread as u32;
+                    let grid = Grid::threads_total([steps, rows.div_ceil(of_thread)]);
+                    (grid.threads([1, 1]), memory)
+                } else {
+                    params.turns = 1;
+                    let threads = rows_per_group(rows, w.row_bytes() / 4 * columns);
+                    // Metal binds no empty memory.
+                    let grid = Grid::threads_total([steps, rows]).threads([1, threads]);
+                    (grid, VECTOR)
+                }
             }
             Spread::RowsPerGroup => {
                 // Rows of each of the matrices that are taken together.

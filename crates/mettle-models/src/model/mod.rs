@@ -198,7 +198,7 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 13] = [
+        const FAMILIES: [&str; 14] = [
             "add",
             "argmax",
             "attention",
@@ -208,6 +208,7 @@ impl Model {
             "mul_mm",
             "mul_mv",
             "mul_mv_affine",
+            "mul_panel",
             "rms_norm",
             "round_rows",
             "sample",

@@ -39,4 +39,45 @@ METTLE_INLINE int add_products(uint a, uint b, int sum) {
 #endif
 }
 
+// Sixteen words.
+typedef uint sixteen_words __attribute__((ext_vector_type(16)));
+typedef int sixteen_ints __attribute__((ext_vector_type(16)));
+
+// sums[i] + the products of the four bytes of a[i], unsigned and below 128, with those of b[i], signed.
+METTLE_INLINE sixteen_ints add_products_of_each(sixteen_words a, sixteen_words b, sixteen_ints sums) {
+#if defined(__AVX512VNNI__)
+  typedef int native __attribute__((vector_size(64)));
+  return __builtin_bit_cast(
+      sixteen_ints, __builtin_ia32_vpdpbusd512(
+                        __builtin_bit_cast(native, sums), __builtin_bit_cast(native, a), __builtin_bit_cast(native, b)));
+#elif defined(__AVX2__)
+  // Two products of bytes of which one is below 128 fit sixteen bits.
+  typedef char native_bytes __attribute__((vector_size(32)));
+  typedef short native_shorts __attribute__((vector_size(32)));
+  typedef int eight_ints __attribute__((ext_vector_type(8)));
+  const native_shorts ones = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  const native_shorts low =
+      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a.lo), __builtin_bit_cast(native_bytes, b.lo));
+  const native_shorts high =
+      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a.hi), __builtin_bit_cast(native_bytes, b.hi));
+  sums.lo += __builtin_bit_cast(eight_ints, __builtin_ia32_pmaddwd256(low, ones));
+  sums.hi += __builtin_bit_cast(eight_ints, __builtin_ia32_pmaddwd256(high, ones));
+  return sums;
+#elif defined(METTLE_PTX)
+  for (uint i = 0; i < 16; i++) sums[i] = add_products<true>(a[i], b[i], sums[i]);
+  return sums;
+#else
+  typedef uchar unsigned_bytes __attribute__((ext_vector_type(64)));
+  typedef signed char signed_bytes __attribute__((ext_vector_type(64)));
+  typedef short shorts __attribute__((ext_vector_type(64)));
+  typedef short half_shorts __attribute__((ext_vector_type(32)));
+  typedef int half_ints __attribute__((ext_vector_type(32)));
+  const shorts products = __builtin_convertvector(__builtin_bit_cast(unsigned_bytes, a), shorts) *
+                          __builtin_convertvector(__builtin_bit_cast(signed_bytes, b), shorts);
+  const half_shorts pairs = products.even + products.odd;
+  const half_ints wide = __builtin_convertvector(pairs, half_ints);
+  return sums + wide.even + wide.odd;
+#endif
+}
+
 }  // namespace mettle

@@ -120,7 +120,7 @@ fn shared_object(
 /// IR to an object file, as CPUs run kernels.
 fn object(clang: &Clang, unit: &Unit, target: Target, ir: &str) -> Result<Vec<u8>> {
     let mut ir = alignment::relax(ir);
-    if target == Target::Cpu(CpuLevel::X86_64V4) {
+    if target == Target::Cpu(CpuLevel::X86_64V4Vnni) {
         ir = thread_local::outline_addresses(&ir);
     }
     link::assemble(clang, unit, target, &ir)

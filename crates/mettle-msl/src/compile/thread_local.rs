@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn only_functions_of_their_own_ask_the_loader() {
         let unit = Unit::from_source("busy", KERNEL, &Options::default()).unwrap();
-        let target = Target::Cpu(CpuLevel::X86_64V4);
+        let target = Target::Cpu(CpuLevel::X86_64V4Vnni);
         let kernels: Vec<_> = unit.kernels.iter().collect();
         let request = Request {
             target,

@@ -261,7 +261,7 @@ fn fingerprints_tell_requests_apart() {
     let generic = of(target, None);
     assert_eq!(generic, of(target, None));
     assert_ne!(generic, of(target, Some(&[])));
-    assert_ne!(generic, of(Target::Cpu(CpuLevel::X86_64V4), None));
+    assert_ne!(generic, of(Target::Cpu(CpuLevel::X86_64V4Vnni), None));
     let (a, b) = ((0, ConstantValue::Bool(true)), (2, ConstantValue::Int(1)));
     assert_eq!(of(target, Some(&[a, b])), of(target, Some(&[b, a])));
 }

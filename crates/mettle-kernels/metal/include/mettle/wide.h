@@ -126,6 +126,8 @@ METAL_FUNC float largest(wide x)
     return two.x > two.y ? two.x : two.y;
 }
 
+METAL_FUNC wide absolute(wide x) { return __builtin_elementwise_abs(x); }
+
 METAL_FUNC float element(wide x, uint i) { return x[i]; }
 
 METAL_FUNC void set_element(thread wide& x, uint i, float value) { x[i] = value; }
@@ -293,6 +295,14 @@ METAL_FUNC float largest(wide x)
 {
     const metal::float4 four = metal::max(metal::max(x.quad[0], x.quad[1]), metal::max(x.quad[2], x.quad[3]));
     return metal::max(metal::max(four.x, four.y), metal::max(four.z, four.w));
+}
+
+METAL_FUNC wide absolute(wide x)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        x.quad[i] = metal::fabs(x.quad[i]);
+    }
+    return x;
 }
 
 METAL_FUNC wide exp(wide x)

@@ -1,0 +1,210 @@
+// Sixteen words at a time: bytes of weights and digits of activations, four in a word, and sums of their products.
+//
+// With our own compiler they are clang vectors, as `wide` is; elsewhere four vectors of four.
+#pragma once
+
+#include <metal_stdlib>
+#include <mettle/bytes.h>
+
+namespace mettle_kernels {
+
+#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
+
+typedef uint wide_words __attribute__((ext_vector_type(16)));
+
+// Four times sixteen bytes behind each other.
+METAL_FUNC wide_words join(wide_bytes a, wide_bytes b, wide_bytes c, wide_bytes d)
+{
+    wide_words words;
+    words.lo.lo = __builtin_bit_cast(sixteen_bytes, a);
+    words.lo.hi = __builtin_bit_cast(sixteen_bytes, b);
+    words.hi.lo = __builtin_bit_cast(sixteen_bytes, c);
+    words.hi.hi = __builtin_bit_cast(sixteen_bytes, d);
+    return words;
+}
+
+// Each of four values four times.
+METAL_FUNC wide four_of_each(metal::float4 values)
+{
+    const four_floats x = __builtin_bit_cast(four_floats, values);
+    return __builtin_shufflevector(x, x, 0, 0, 0, 0, 1, 1, 1, 1, 2, 2, 2, 2, 3, 3, 3, 3);
+}
+
+METAL_FUNC wide_int splat_int(int x) { return wide_int(x); }
+
+// The nearest whole numbers.
+METAL_FUNC wide_int round_to_int(wide x) { return __builtin_convertvector(__builtin_elementwise_rint(x), wide_int); }
+
+METAL_FUNC wide to_float(wide_int x) { return __builtin_convertvector(x, wide); }
+
+// Byte N of each, from the lowest on.
+template <uint N>
+METAL_FUNC wide_bytes byte_of_each(wide_int x)
+{
+    typedef uchar bytes __attribute__((ext_vector_type(16)));
+    return __builtin_bit_cast(wide_bytes, __builtin_convertvector(x >> (8 * N), bytes));
+}
+
+METAL_FUNC wide_int add(wide_int a, int b) { return a + b; }
+
+METAL_FUNC wide_int negative(wide_int a) { return -a; }
+
+// 65536 a + 256 b + c.
+METAL_FUNC wide_int join_digits(wide_int a, wide_int b, wide_int c) { return (((a << 8) + b) << 8) + c; }
+
+// Asks for the memory at a number of bytes from here, which will be read soon.
+METAL_FUNC void prefetch(device const void* from, uint bytes)
+{
+    __builtin_prefetch(reinterpret_cast<device const char*>(from) + bytes);
+}
+
+METAL_FUNC wide_words load_words(threadgroup const float* from) { return mettle::load_unaligned<wide_words>(from); }
+
+METAL_FUNC wide_int load_ints(threadgroup const float* from) { return mettle::load_unaligned<wide_int>(from); }
+
+METAL_FUNC wide load_wide(threadgroup const float* from) { return mettle::load_unaligned<wide>(from); }
+
+METAL_FUNC void store_ints(threadgroup float* to, wide_int x) { __builtin_memcpy(to, &x, sizeof(x)); }
+
+METAL_FUNC void store_wide(threadgroup float* to, wide x) { __builtin_memcpy(to, &x, sizeof(x)); }
+
+// sums[i] + the products of the four bytes of a[i], unsigned and below 128, with those of b[i], signed.
+METAL_FUNC wide_int add_products(wide_words a, wide_words b, wide_int sums)
+{
+    return mettle::add_products_of_each(a, b, sums);
+}
+
+#else
+
+struct wide_words {
+    metal::uint4 quad[4];
+};
+
+struct wide_int {
+    metal::int4 quad[4];
+};
+
+METAL_FUNC wide_words join(wide_bytes a, wide_bytes b, wide_bytes c, wide_bytes d) { return wide_words{{a, b, c, d}}; }
+
+METAL_FUNC wide four_of_each(metal::float4 values)
+{
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::float4(values[i]);
+    }
+    return result;
+}
+
+METAL_FUNC wide_int splat_int(int x)
+{
+    wide_int result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::int4(x);
+    }
+    return result;
+}
+
+METAL_FUNC wide_int round_to_int(wide x)
+{
+    wide_int result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::int4(metal::rint(x.quad[i]));
+    }
+    return result;
+}
+
+METAL_FUNC wide to_float(wide_int x)
+{
+    wide result;
+    for (ushort i = 0; i < 4; ++i) {
+        result.quad[i] = metal::float4(x.quad[i]);
+    }
+    return result;
+}
+
+template <uint N>
+METAL_FUNC wide_bytes byte_of_each(wide_int x)
+{
+    wide_bytes bytes;
+    for (ushort i = 0; i < 4; ++i) {
+        const metal::uint4 byte = as_type<metal::uint4>(x.quad[i]) >> (8 * N) & 255u;
+        bytes[i] = byte.x | byte.y << 8 | byte.z << 16 | byte.w << 24;
+    }
+    return bytes;
+}
+
+METAL_FUNC wide_int add(wide_int a, int b)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        a.quad[i] += b;
+    }
+    return a;
+}
+
+METAL_FUNC wide_int negative(wide_int a)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        a.quad[i] = -a.quad[i];
+    }
+    return a;
+}
+
+METAL_FUNC wide_int join_digits(wide_int a, wide_int b, wide_int c)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        c.quad[i] += 65536 * a.quad[i] + 256 * b.quad[i];
+    }
+    return c;
+}
+
+METAL_FUNC void prefetch(device const void*, uint) {}
+
+METAL_FUNC wide_words load_words(threadgroup const float* from)
+{
+    wide_words words;
+    for (ushort i = 0; i < 4; ++i) {
+        words.quad[i] = load_as<metal::uint4>(from, i);
+    }
+    return words;
+}
+
+METAL_FUNC wide_int load_ints(threadgroup const float* from)
+{
+    wide_int ints;
+    for (ushort i = 0; i < 4; ++i) {
+        ints.quad[i] = load_as<metal::int4>(from, i);
+    }
+    return ints;
+}
+
+METAL_FUNC wide load_wide(threadgroup const float* from) { return load_quads(from); }
+
+METAL_FUNC void store_ints(threadgroup float* to, wide_int x)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        store_as(to, i, x.quad[i]);
+    }
+}
+
+METAL_FUNC void store_wide(threadgroup float* to, wide x)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        store_as(to, i, x.quad[i]);
+    }
+}
+
+METAL_FUNC wide_int add_products(wide_words a, wide_words b, wide_int sums)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        for (ushort j = 0; j < 4; ++j) {
+            sums.quad[i][j] = add_products<true>(a.quad[i][j], b.quad[i][j], sums.quad[i][j]);
+        }
+    }
+    return sums;
+}
+
+#endif
+
+METAL_FUNC void store_bytes(threadgroup float* to, wide_bytes bytes) { store_as(to, 0, bytes); }
+
+}  // namespace mettle_kernels

@@ -1,0 +1,61 @@
+// Matrix times many columns, for threads that have vector registers of their own: CPUs.
+
+#include <metal_stdlib>
+#include <mettle/panel.h>
+
+using namespace metal;
+using namespace mettle_kernels;
+
+struct Params {
+    uint rows;     // of the weights
+    uint k;        // the columns of the weights: whole blocks of a quantised format
+    uint columns;  // of the output: whole steps of STEP rows of x
+};
+
+// Columns that come into memory together.
+constant constexpr uint STEP = 8;
+
+// Columns of a thread, at most: weights are decoded once for all of them.
+constant constexpr uint COLUMNS_OF_THREAD = 128;
+
+// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [columns, k], out is [columns, rows]. One thread
+// has PANEL_ROWS rows and COLUMNS_OF_THREAD columns and is a threadgroup of its own: the grid is [ceil(columns /
+// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)] threads. `memory` holds PANEL_DEPTH values of each of its rows and of STEP columns.
+template <typename W>
+[[kernel]] void mul_panel(
+    device const W*     w      [[buffer(0)]],
+    device const float* x      [[buffer(1)]],
+    device float*       out    [[buffer(2)]],
+    constant Params&    params [[buffer(3)]],
+    threadgroup float*  memory [[threadgroup(0)]],
+    uint2 thread_position [[thread_position_in_grid]])
+{
+    const uint k = params.k;
+    const uint row = thread_position.y * PANEL_ROWS;
+    const uint rows = params.rows - row;
+    const uint first_column = thread_position.x * COLUMNS_OF_THREAD;
+    const uint end_column = min(first_column + COLUMNS_OF_THREAD, params.columns);
+    threadgroup float* columns = memory + PANEL_ROWS * PANEL_DEPTH;
+    for (uint first = 0; first < k; first += PANEL_DEPTH) {
+        const uint depth = min(PANEL_DEPTH, k - first);
+        fill_panel(memory, w + ulong(row) * row_stride<W>(k), rows, k, first, depth);
+        for (uint column = first_column; column < end_column; column += STEP) {
+            // In x they may lie such that few of them are in a cache at a time.
+            for (uint c = 0; c < STEP; ++c) {
+                device const float* from = x + ulong(column + c) * k + first;
+                for (uint at = 0; at < depth; at += WIDE) {
+                    store_wide(columns + c * PANEL_DEPTH + at, load_next(from + at, depth - at));
+                }
+            }
+            for (uint c = 0; c < STEP; c += COLUMNS_AT_A_TIME) {
+                multiply_panel(
+                    out + ulong(column + c) * params.rows + row, params.rows, rows, memory, columns + c * PANEL_DEPTH, depth,
+                    first == 0);
+            }
+        }
+    }
+}
+
+#define INSTANTIATE(name, type) \
+    template [[host_name("mul_panel_" #name "_f32")]] [[kernel]] decltype(mul_panel<type>) mul_panel<type>;
+METTLE_FORMATS(INSTANTIATE)

@@ -1,0 +1,114 @@
+//! Matrix products of many columns on CPUs: panels of rows, multiplied by vector registers.
+
+use super::check::Op;
+use super::mul_mv::reference;
+use crate::Result;
+use crate::bench::{Benches, Work};
+use crate::bindings::FORMATS;
+use crate::bindings::mul_panel::{self, Params};
+use crate::cases::{Cases, Family, Tolerance};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+
+const OP: Op = Op("mul_mat");
+
+/// Columns are taken in whole steps of so many: `STEP` of `mul_panel.metal`.
+pub(super) const STEP: usize = 8;
+
+/// Columns of a thread at most: `COLUMNS_OF_THREAD` of `mul_panel.metal`.
+const COLUMNS: usize = 128;
+
+/// Rows of a thread, and values of each that it decodes at a time: `PANEL_ROWS` and `PANEL_DEPTH` of `mettle/panel.h`.
+const ROWS: usize = 32;
+const DEPTH: usize = 128;
+
+/// `out = x w^T` for f32 `x` of whole steps of columns: shapes, formats and errors are those of
+/// [`mul_mat`](super::mul_mat).
+pub(super) fn mul_panel(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Buffer<f32>,
+    out: &mut Buffer<f32>,
+) -> Result<()> {
+    let (n, k) = (w.rows(), w.columns());
+    let m = x.len() / k;
+    let params = Params {
+        rows: OP.size("w", n)?,
+        k: OP.size("w", k)?,
+        columns: OP.size("x", m)?,
+    };
+    let grid = Grid::threads_total([m.div_ceil(COLUMNS), n.div_ceil(ROWS)]).threads([1, 1]);
+    let memory = (ROWS + STEP) * DEPTH * size_of::<f32>();
+    let kernel = mul_panel::F32Of::of(w.format());
+    let binding = mul_panel::F32 {
+        kernel: kernel.ok_or_else(|| OP.no_kernel_for(w.format()))?,
+        w: w.bytes(),
+        x,
+        out,
+        params,
+        memory,
+    };
+    Ok(pass.dispatch(binding, grid)?)
+}
+
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    mul_panel::F32Of::of(format).map_or("none", mul_panel::F32Of::name)
+}
+
+/// The cases of `mul_panel.metal`: one row, panels that are not full, several of them, more columns than a thread takes, rows
+/// longer than what is decoded at a time, and for dense weights rows that end within a sixteen.
+pub(crate) fn family() -> Family {
+    Family::new("mul_panel", Tolerance::MATMUL, |cases| {
+        for format in FORMATS {
+            let block = format.block_len().max(32);
+            add(cases, format, (8, 1, block));
+            add(cases, format, (16, 70, 5 * block));
+            add(cases, format, (136, 33, block));
+            if format.block_len() == 1 {
+                add(cases, format, (8, 5, 45));
+                add(cases, format, (8, 48, 3));
+            }
+        }
+    })
+    .benches(benches)
+}
+
+/// Weights of small models' shapes with prompts of two lengths.
+fn benches(benches: &mut Benches) {
+    for format in FORMATS {
+        for (m, n, k) in [(16, 3072, 1024), (128, 3072, 1024), (128, 1024, 3072)] {
+            let weights = n * k / format.block_len() * format.block_bytes();
+            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+            benches.add(
+                kernel_name(format),
+                format!("n{n}_k{k}_m{m}"),
+                work,
+                move |setup| {
+                    let w = setup.weights(format, n, k)?;
+                    let x = setup.values([m, k])?;
+                    let out = setup.output(Format::F32, [m, n])?;
+                    Ok(Box::new(move |pass| {
+                        let x = OP.matrix("x", &x, m, k)?;
+                        mul_panel(pass, &w, &x, &mut OP.matrix("out", &out, m, n)?)
+                    }))
+                },
+            );
+        }
+    }
+}
+
+/// A case of x `[m, k]` and weights `[n, k]`.
+fn add(cases: &mut Cases, format: Format, (m, n, k): (usize, usize, usize)) {
+    cases.add(kernel_name(format), format!("m{m}_n{n}_k{k}"), move |run| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let x = run.rng().activations(m * k);
+        let xs = run.input(&x, [m, k])?;
+        let out = run.output(Format::F32, [m, n])?;
+        run.pass(|pass| {
+            let xs = OP.matrix("x", &xs, m, k)?;
+            let mut out = OP.matrix("out", &out, m, n)?;
+            mul_panel(pass, &w, &xs, &mut out)
+        })?;
+        run.check(&out, || reference(&weights, &x, k))
+    });
+}
