@@ -17,7 +17,7 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 constant uint COLUMNS [[function_constant(1)]];
 
 // Blocks of weights go through threadgroup memory: for GPUs that have plenty of it. Not with ROW_PER_THREAD, not what is not
-// aligned, and nothing to dense weights.
+// aligned, nor weights that are no whole numbers.
 constant bool STAGED [[function_constant(2)]];
 
 // What is done beside the product, of the values below.
@@ -37,19 +37,19 @@ constant constexpr uint GATE = 4;
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 2)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 4)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 1)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 1)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 1)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 2)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 2)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 2)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 5)
-#pragma mettle variant(gpu: mul_mv_q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
 
 constant constexpr uint MAX_COLUMNS = 4;
 
@@ -167,7 +167,7 @@ METAL_FUNC float norm_scale(
 
 // Rows times a step of columns, through threadgroup memory: BATCH rows for each SIMD group, and with a gate as many of
 // `gated`. All of the threadgroup have the same columns, whose digits are made as many chunks at a time as there is room for.
-template <typename W, uint PARTS, uint MOST_COLUMNS, bool DENSE = format<W>::dense>
+template <typename W, uint PARTS, uint MOST_COLUMNS, bool WHOLE_NUMBERS = format<W>::whole_numbers>
 struct Staged {
     typedef Chunk<W, PARTS> chunk;
     typedef Share<W, PARTS> share;
@@ -308,12 +308,11 @@ struct Staged {
             row += rows_of_turn;
         }
     }
-
 };
 
-// Dense weights are not staged.
+// Weights that are no whole numbers have no products with digits.
 template <typename W, uint PARTS, uint MOST_COLUMNS>
-struct Staged<W, PARTS, MOST_COLUMNS, true> {
+struct Staged<W, PARTS, MOST_COLUMNS, false> {
     static METAL_FUNC void multiply_rows(
         device const W*, device const W*, device const float*, device const float*, device float*, constant Params&, uint,
         threadgroup float*, uint, uint, uint, uint)
@@ -381,7 +380,7 @@ template <typename W>
         return;
     }
 
-    if (STAGED && !format<W>::dense) {
+    if (STAGED && format<W>::whole_numbers) {
         if (COLUMNS == 1) {
             Staged<W, PartsOfLane<W, false>::value, 1>::multiply_rows(
                 w, gated, x, norm, out, params, group_position.y, memory, index, simd_groups, simd_group, lane);

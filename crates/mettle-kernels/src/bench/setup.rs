@@ -2,6 +2,7 @@
 
 use crate::Result;
 use crate::cases::Rng;
+use crate::cases::Scales;
 use mettle_gpu::{Device, Format, Shape, Tensor};
 
 /// What repetitions of an entry in one pass hand to each other: activations and results, in the order in which they are made.
@@ -75,7 +76,8 @@ impl<'a> Setup<'a> {
     /// Columns that are not whole blocks, or memory running out.
     pub fn weights(&mut self, format: Format, rows: usize, columns: usize) -> Result<Tensor> {
         let some = rows.min(64);
-        let few = crate::cases::blocks(&mut self.rng, format, some * columns)?.bytes;
+        let few =
+            crate::cases::blocks(&mut self.rng, format, some * columns, Scales::Typical)?.bytes;
         let bytes = repeated(&few, rows * (few.len() / some));
         self.own_bytes += bytes.len();
         Ok(Tensor::quantized(

@@ -25,7 +25,7 @@ pub mod softmax;
 pub mod swiglu;
 
 /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
-pub const FORMATS: [Format; 11] = [
+pub const FORMATS: [Format; 22] = [
     Format::F32,
     Format::F16,
     Format::BF16,
@@ -34,9 +34,20 @@ pub const FORMATS: [Format; 11] = [
     Format::Q5_0,
     Format::Q5_1,
     Format::Q8_0,
+    Format::Q2_K,
+    Format::Q3_K,
     Format::Q4_K,
     Format::Q5_K,
     Format::Q6_K,
+    Format::IQ4_NL,
+    Format::IQ4_XS,
+    Format::TQ2_0,
+    Format::Q1_0,
+    Format::TQ2_0_g128,
+    Format::F8_E4M3,
+    Format::F8_E5M2,
+    Format::KHQ4,
+    Format::Q3,
 ];
 
 /// What the catalogue shows of every family.

@@ -12,14 +12,40 @@ pub struct Blocks {
     pub values: Vec<f32>,
 }
 
+/// How large the half-precision scales of blocks are.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Scales {
+    /// As in trained weights.
+    Typical,
+    /// Near the largest half.
+    Huge,
+    /// Subnormal halves.
+    Subnormal,
+    /// Zero.
+    Zero,
+}
+
+impl Scales {
+    /// A scale of the size that a typical one has here.
+    fn of(self, typical: f32) -> f32 {
+        match self {
+            Scales::Typical => typical,
+            Scales::Huge => 40_000f32.copysign(typical),
+            Scales::Subnormal => 1e-6f32.copysign(typical),
+            Scales::Zero => 0.0,
+        }
+    }
+}
+
 /// `count` values of `format` with mean about zero and deviation about 0.02 to 0.1.
 ///
 /// Codes and small scales are uniformly random bits, so that every bit pattern occurs; the half-precision scales of
-/// a block are random around one, and its minima such that the values centre on zero.
+/// a block are random around one, and its minima such that the values centre on zero, unless `size` asks for others; formats
+/// without such scales ignore that.
 ///
 /// # Errors
 /// As [`formats::dequantize`]: `count` must be whole blocks, and the format one that the host decodes.
-pub(crate) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Blocks> {
+pub(crate) fn random(rng: &mut Rng, format: Format, count: usize, size: Scales) -> Result<Blocks> {
     let block_bytes = format.block_bytes();
     let mut values = vec![0.0; count];
     let bytes = match scales(format) {
@@ -33,10 +59,10 @@ pub(crate) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Bloc
             let mut bytes = rng.bytes(count.div_ceil(format.block_len()) * block_bytes);
             for block in bytes.chunks_exact_mut(block_bytes) {
                 let sign = if rng.below(8) == 0 { -1.0 } else { 1.0 };
-                let size = sign * rng.uniform(0.6, 1.4);
+                let factor = sign * rng.uniform(0.6, 1.4);
                 for &(at, typical) in scales {
-                    block[at..at + 2]
-                        .copy_from_slice(&half::f16::from_f32(size * typical).to_le_bytes());
+                    let scale = half::f16::from_f32(factor * size.of(typical));
+                    block[at..at + 2].copy_from_slice(&scale.to_le_bytes());
                 }
             }
             bytes
@@ -46,7 +72,22 @@ pub(crate) fn random(rng: &mut Rng, format: Format, count: usize) -> Result<Bloc
     Ok(Blocks { bytes, values })
 }
 
-/// Byte offset and typical value of the half-precision fields of a block; `None` for formats without blocks.
+/// 256 blocks of which every byte has every value, so that each code and each scale is met in each place; scales are finite.
+pub(crate) fn all_bytes(format: Format) -> Vec<u8> {
+    let mut bytes = Vec::new();
+    for row in 0..256 {
+        let start = bytes.len();
+        bytes.extend((0..format.block_bytes()).map(|i| (row + 37 * i) as u8));
+        for &(at, _) in scales(format).unwrap_or_default() {
+            // The largest bit of the exponent.
+            bytes[start + at + 1] &= 0xbf;
+        }
+    }
+    bytes
+}
+
+/// Byte offset and typical value of the half-precision fields of a block; `None` for formats without any, and for those whose codes
+/// are floats, which random bits would give infinities.
 fn scales(format: Format) -> Option<&'static [(usize, f32)]> {
     // Codes are uniform: those of b bits have a deviation of about 2^b / 3.5, and a minimum of -7.5 (four bits) or
     // -15.5 (five bits) times the scale centres them. In K-quants the six-bit sub-scales and minima (four-bit in
@@ -62,6 +103,14 @@ fn scales(format: Format) -> Option<&'static [(usize, f32)]> {
         Format::Q4_K => &[(0, 0.0003), (2, 0.00225)],
         Format::Q5_K => &[(0, 0.00015), (2, 0.0023)],
         Format::Q6_K => &[(208, 0.00004)],
+        // Levels have a deviation of about 72, and the six-bit sub-scales of IQ4_XS one of 18.
+        Format::IQ4_NL => &[(0, 0.0007)],
+        Format::IQ4_XS => &[(0, 0.00004)],
+        Format::TQ2_0 => &[(64, 0.04)],
+        Format::Q1_0 => &[(0, 0.05)],
+        Format::TQ2_0_g128 => &[(32, 0.05)],
+        Format::KHQ4 => &[(0, 0.01), (2, -0.075)],
+        Format::Q3 => &[(0, 0.02), (2, -0.07)],
         _ => return None,
     })
 }
@@ -69,26 +118,14 @@ fn scales(format: Format) -> Option<&'static [(usize, f32)]> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::bindings::FORMATS;
 
     #[test]
     fn random_blocks_look_like_weights() {
-        let formats = [
-            Format::F32,
-            Format::F16,
-            Format::BF16,
-            Format::Q4_0,
-            Format::Q4_1,
-            Format::Q5_0,
-            Format::Q5_1,
-            Format::Q8_0,
-            Format::Q2_K,
-            Format::Q3_K,
-            Format::Q4_K,
-            Format::Q5_K,
-            Format::Q6_K,
-        ];
-        for format in formats {
-            let values = random(&mut Rng::new(5), format, 64 * 256).unwrap().values;
+        for format in FORMATS {
+            let values = random(&mut Rng::new(5), format, 64 * 256, Scales::Typical)
+                .unwrap()
+                .values;
             let n = values.len() as f64;
             let mean = values.iter().map(|&x| f64::from(x)).sum::<f64>() / n;
             let deviation = (values.iter().map(|&x| f64::from(x).powi(2)).sum::<f64>() / n

@@ -42,7 +42,7 @@ mod run;
 mod select;
 
 pub use blocks::Blocks;
-pub(crate) use blocks::random as blocks;
+pub(crate) use blocks::{Scales, all_bytes, random as blocks};
 pub use compare::{Element, Expected, Outcome, Tolerance};
 pub use rng::Rng;
 pub use run::Run;

@@ -1,6 +1,6 @@
 //! One execution of a case: placed inputs, poisoned outputs, the launch, and the checks.
 
-use super::blocks::{self, Blocks};
+use super::blocks::{self, Blocks, Scales};
 use super::compare::{Actual, compare};
 use super::{Case, Expected, Outcome, Rng, Tolerance};
 use crate::{Error, Result, formats};
@@ -83,8 +83,33 @@ impl<'a> Run<'a> {
         rows: usize,
         columns: usize,
     ) -> Result<(Tensor, Vec<f32>)> {
-        let Blocks { bytes, values } = blocks::random(&mut self.rng, format, rows * columns)?;
+        self.weights_of(Scales::Typical, format, rows, columns)
+    }
+
+    /// [`Run::weights`] whose blocks have scales of another size.
+    pub(crate) fn weights_of(
+        &mut self,
+        scales: Scales,
+        format: Format,
+        rows: usize,
+        columns: usize,
+    ) -> Result<(Tensor, Vec<f32>)> {
+        let count = rows * columns;
+        let Blocks { bytes, values } = blocks::random(&mut self.rng, format, count, scales)?;
         Ok((self.place(format, &bytes, [rows, columns])?, values))
+    }
+
+    /// Weights of `format` in these bytes, as a tensor of rows of `columns` and as the values it holds.
+    pub(crate) fn encoded(
+        &mut self,
+        format: Format,
+        bytes: &[u8],
+        columns: usize,
+    ) -> Result<(Tensor, Vec<f32>)> {
+        let mut values = vec![0.0; bytes.len() / format.block_bytes() * format.block_len()];
+        formats::dequantize(format, bytes, &mut values)?;
+        let shape = [values.len() / columns, columns];
+        Ok((self.place(format, bytes, shape)?, values))
     }
 
     /// A poisoned tensor.

@@ -7,7 +7,7 @@ use crate::Result;
 use crate::bench::{Benches, Work};
 pub use crate::bindings::FORMATS;
 use crate::bindings::embedding::{self, Params};
-use crate::cases::{Cases, Expected, Family, Run, Tolerance};
+use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance, all_bytes};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("embedding");
@@ -103,6 +103,12 @@ pub(crate) fn family() -> Family {
                 add("wide", 3, 5000, vec![2, 1]);
             }
             add("out_of_range", 7, 2 * block, out_of_range());
+            if block > 1 {
+                for scales in [Scales::Huge, Scales::Subnormal, Scales::Zero] {
+                    add_scales(cases, scales, format, 2 * block);
+                }
+                add_all_bytes(cases, format);
+            }
         }
     })
     .benches(benches)
@@ -153,6 +159,33 @@ pub(super) fn add_case(
         run.check(&out, || reference(&values, columns, &ids))
     };
     cases.add(kernel, name, body);
+}
+
+/// Three rows of blocks whose scales are of some size.
+fn add_scales(cases: &mut Cases, scales: Scales, format: Format, columns: usize) {
+    let name = format!("scales_{scales:?}").to_lowercase();
+    cases.add(kernel_name(format), name, move |run| {
+        let (table, values) = run.weights_of(scales, format, 3, columns)?;
+        let ids = [1, 2, 0];
+        let ids_tensor = run.input(&ids, [3])?;
+        let mut out = run.output(Format::F32, [3, columns])?;
+        run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
+        run.check(&out, || reference(&values, columns, &ids))
+    });
+}
+
+/// Every code and every scale in each place.
+fn add_all_bytes(cases: &mut Cases, format: Format) {
+    cases.add(kernel_name(format), "all_bytes", move |run| {
+        let bytes = all_bytes(format);
+        let columns = format.block_len();
+        let (table, values) = run.encoded(format, &bytes, columns)?;
+        let ids: Vec<u32> = (0..256).collect();
+        let ids_tensor = run.input(&ids, [ids.len()])?;
+        let mut out = run.output(Format::F32, [ids.len(), columns])?;
+        run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
+        run.check(&out, || reference(&values, columns, &ids))
+    });
 }
 
 fn reference(table: &[f32], columns: usize, ids: &[u32]) -> Vec<Expected> {

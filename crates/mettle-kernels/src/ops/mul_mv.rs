@@ -10,7 +10,7 @@ use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mv::{self, Constants, Params};
-use crate::cases::{Cases, Expected, Family, Run, Tolerance};
+use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance};
 use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
@@ -87,7 +87,7 @@ impl Spread {
         match Mapping::of(device) {
             Mapping::RowPerThread => Spread::RowPerThread,
             Mapping::RowPerGroup
-                if format.block_len() > 1
+                if has_whole_numbers(format)
                     && limits.resident_threadgroup_memory
                         >= GROUPS * limits.max_threadgroup_memory =>
             {
@@ -104,6 +104,12 @@ impl Spread {
             Spread::Staged => "staged",
         }
     }
+}
+
+/// Whether the values of a format are whole numbers of a byte times a scale, which products with digits are made of: `whole_numbers`
+/// of `mettle/formats/block.h`.
+fn has_whole_numbers(format: Format) -> bool {
+    format.block_len() > 1 && !matches!(format, Format::F8_E4M3 | Format::F8_E5M2)
 }
 
 /// How a staged launch of `mul_mv.metal` is laid out.
@@ -410,7 +416,7 @@ pub(crate) fn family() -> Family {
             .flat_map(|spread| FORMATS.map(|format| (spread, format)));
         for (spread, format) in every {
             let dense = format.block_len() == 1;
-            if spread == Spread::Staged && dense {
+            if spread == Spread::Staged && !has_whole_numbers(format) {
                 continue;
             }
             // Rows of whole vectors, which alone are staged.
@@ -427,6 +433,20 @@ pub(crate) fn family() -> Family {
             add(cases, spread, format, 3, 16 * 1024, 2);
             add(cases, spread, format, 6, 10 * 1024 + 512, 1);
             add_extremes(cases, spread, format, 2 * block);
+            if !dense {
+                for scales in [Scales::Huge, Scales::Subnormal, Scales::Zero] {
+                    let name = format!("{}_scales_{scales:?}", spread.name()).to_lowercase();
+                    add_product(
+                        cases,
+                        spread,
+                        format,
+                        scales,
+                        [9, 2 * block, 1],
+                        name,
+                        |_| {},
+                    );
+                }
+            }
             for bits in 1..8 {
                 let fused = [bits & 1, bits & 2, bits & 4].map(|bit| bit != 0);
                 if fused[0] && spread == Spread::RowPerThread {
@@ -482,14 +502,30 @@ fn benches(benches: &mut Benches) {
 
 fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m: usize) {
     let name = format!("{}_n{n}_k{k}_m{m}", spread.name());
-    add_product(cases, spread, format, [n, k, m], name, |_| {});
+    add_product(
+        cases,
+        spread,
+        format,
+        Scales::Typical,
+        [n, k, m],
+        name,
+        |_| {},
+    );
 }
 
 /// Activations of very different sizes: each has its own effect on the bits that others leave.
 fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
     let mut add = |name: &str, change: fn(&mut [f32])| {
         let name = format!("{}_{name}_k{k}", spread.name());
-        add_product(cases, spread, format, [9, k, 2], name, change);
+        add_product(
+            cases,
+            spread,
+            format,
+            Scales::Typical,
+            [9, k, 2],
+            name,
+            change,
+        );
     };
     add("tiny", |x| x.iter_mut().for_each(|x| *x *= 1e-27));
     add("huge", |x| x.iter_mut().for_each(|x| *x *= 1e30));
@@ -498,18 +534,19 @@ fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
     add("hot", |x| x[21] = 3000.0);
 }
 
-/// A product with activations that were changed.
+/// A product with weights whose scales are of some size and activations that were changed.
 fn add_product(
     cases: &mut Cases,
     spread: Spread,
     format: Format,
+    scales: Scales,
     [n, k, m]: [usize; 3],
     name: String,
     change: fn(&mut [f32]),
 ) {
     let kernel = kernel_name(format);
     cases.add(kernel, name, move |run: &mut Run<'_>| {
-        let (w, weights) = run.weights(format, n, k)?;
+        let (w, weights) = run.weights_of(scales, format, n, k)?;
         let mut x = run.rng().activations(m * k);
         x.chunks_exact_mut(k).for_each(change);
         let xs = run.input(&x, [m, k])?;

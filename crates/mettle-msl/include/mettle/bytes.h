@@ -19,6 +19,34 @@ METTLE_INLINE uint permute_bytes(uint a, uint b) {
 #endif
 }
 
+// For each byte of `indices`, below 16, the byte of `table` with that number, lowest first. V is a vector of four uints.
+template <typename V>
+METTLE_INLINE V look_up_bytes(V table, V indices) {
+#if defined(METTLE_PTX)
+  V found;
+  for (uint i = 0; i < 4; i++) {
+    // Four indices as the nibbles of a selector, whose upper bits would ask for the sign of a byte.
+    const uint two = indices[i] | indices[i] >> 4;
+    const uint selector = (two & 0xff) | (two >> 8 & 0xff00);
+    const uint low = __nvvm_prmt(table[0], table[1], selector & 0x7777);
+    const uint high = __nvvm_prmt(table[2], table[3], selector & 0x7777);
+    found[i] = __nvvm_prmt(low, high, 0x3210 | (selector & 0x8888) >> 1);
+  }
+  return found;
+#elif defined(__SSSE3__)
+  typedef char bytes __attribute__((vector_size(16)));
+  const bytes found = __builtin_ia32_pshufb128(__builtin_bit_cast(bytes, table), __builtin_bit_cast(bytes, indices));
+  return __builtin_bit_cast(V, found);
+#else
+  V found = V(0);
+  for (uint i = 0; i < 16; i++) {
+    const uint index = indices[i / 4] >> 8 * (i % 4) & 15;
+    found[i / 4] |= (table[index / 4] >> 8 * (index % 4) & 255) << 8 * (i % 4);
+  }
+  return found;
+#endif
+}
+
 // sum + the products of the four bytes of `a`, unsigned, with those of `b`, which are signed or not.
 template <bool SIGNED>
 METTLE_INLINE int add_products(uint a, uint b, int sum) {

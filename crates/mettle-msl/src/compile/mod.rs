@@ -47,7 +47,7 @@ pub fn compile(
     };
     let edited = rewrite::rewrite(unit, &request)?;
     let clang = Clang::find()?;
-    let text = front_end::run(clang, unit, target, &edited)?;
+    let text = front_end::run(clang, unit, target, &edited, constants.is_none())?;
     let (kernels, code) = match target {
         Target::Cpu(_) => shared_object(clang, unit, target, &kernels, text)?,
         Target::Ptx(_) => {

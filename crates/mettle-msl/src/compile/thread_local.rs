@@ -109,7 +109,7 @@ mod tests {
         };
         let edited = rewrite::rewrite(&unit, &request).unwrap();
         let clang = Clang::find().unwrap();
-        let text = front_end::run(clang, &unit, target, &edited).unwrap();
+        let text = front_end::run(clang, &unit, target, &edited, false).unwrap();
         let ir = ir::Module::new(text).only(vec!["mettle_thread__busy".to_owned()]);
         let code = object(clang, &unit, target, &ir).unwrap();
         let file = ::object::File::parse(&*code).unwrap();

@@ -74,6 +74,48 @@ METAL_FUNC wide_bytes spread(uint mask)
     return (four * (0x00204081u << BIT)) & (0x01010101u << BIT);
 }
 
+// The sixteen pairs of bits of `pairs`, lowest first, each in its byte.
+METAL_FUNC wide_bytes spread_pairs(uint pairs)
+{
+    const wide_bytes four = (wide_bytes(pairs) >> wide_bytes(0, 8, 16, 24)) & 255u;
+    return (four | four << 6 | four << 12 | four << 18) & 0x03030303u;
+}
+
+// The sixteen nibbles of `nibbles`, lowest first, each in its byte.
+METAL_FUNC wide_bytes spread_nibbles(metal::uint2 nibbles)
+{
+    const wide_bytes two = (nibbles.xxyy >> wide_bytes(0, 16, 0, 16)) & 0xffffu;
+    const wide_bytes apart = (two | two << 8) & 0x00ff00ffu;
+    return (apart | apart << 4) & 0x0f0f0f0fu;
+}
+
+// The bits of sixteen halves, two a word, lower ones first.
+struct wide_halves {
+    uint pairs[8];
+};
+
+// Each byte in the low bits of a half.
+METAL_FUNC wide_halves in_halves(wide_bytes bytes)
+{
+    wide_halves halves;
+    for (ushort i = 0; i < 4; ++i) {
+        halves.pairs[2 * i] = (bytes[i] & 0xff) | (bytes[i] & 0xff00) << 8;
+        halves.pairs[2 * i + 1] = (bytes[i] >> 16 & 0xff) | (bytes[i] >> 8 & 0xff0000);
+    }
+    return halves;
+}
+
+METAL_FUNC wide to_float(wide_halves halves)
+{
+    wide x;
+    for (ushort i = 0; i < 8; ++i) {
+        const metal::half2 pair = as_type<metal::half2>(halves.pairs[i]);
+        set_element(x, 2 * i, float(pair.x));
+        set_element(x, 2 * i + 1, float(pair.y));
+    }
+    return x;
+}
+
 // The bytes of a word as the floats 2^23 + byte.
 METAL_FUNC metal::uint4 bytes_in_floats(uint word)
 {

@@ -9,6 +9,15 @@
 #include <metal_stdlib>
 #include <mettle/bytes.h>
 #include <mettle/formats/block.h>
+#include <mettle/formats/f8_e4m3.h>
+#include <mettle/formats/f8_e5m2.h>
+#include <mettle/formats/iq4_nl.h>
+#include <mettle/formats/iq4_xs.h>
+#include <mettle/formats/khq4.h>
+#include <mettle/formats/q1_0.h>
+#include <mettle/formats/q2_K.h>
+#include <mettle/formats/q3.h>
+#include <mettle/formats/q3_K.h>
 #include <mettle/formats/q4_0.h>
 #include <mettle/formats/q4_1.h>
 #include <mettle/formats/q4_K.h>
@@ -17,6 +26,8 @@
 #include <mettle/formats/q5_K.h>
 #include <mettle/formats/q6_K.h>
 #include <mettle/formats/q8_0.h>
+#include <mettle/formats/tq2_0.h>
+#include <mettle/formats/tq2_0_g128.h>
 #include <mettle/wide.h>
 
 using namespace metal;
@@ -26,6 +37,7 @@ namespace mettle_kernels {
 struct dense_format {
     static constant constexpr uint values = WIDE;
     static constant constexpr bool dense = true;
+    static constant constexpr bool whole_numbers = false;
 };
 
 template <>
@@ -90,15 +102,26 @@ METAL_FUNC float value(device const Block*, uint)
 }  // namespace mettle_kernels
 
 // INSTANTIATE(name, element type) for every format of weights. Names are those of `Format` on the host, in any case.
-#define METTLE_FORMATS(INSTANTIATE) \
-    INSTANTIATE(f32, float)         \
-    INSTANTIATE(f16, half)          \
-    INSTANTIATE(bf16, bfloat)       \
-    INSTANTIATE(q4_0, block_q4_0)   \
-    INSTANTIATE(q4_1, block_q4_1)   \
-    INSTANTIATE(q5_0, block_q5_0)   \
-    INSTANTIATE(q5_1, block_q5_1)   \
-    INSTANTIATE(q8_0, block_q8_0)   \
-    INSTANTIATE(q4_K, block_q4_K)   \
-    INSTANTIATE(q5_K, block_q5_K)   \
-    INSTANTIATE(q6_K, block_q6_K)
+#define METTLE_FORMATS(INSTANTIATE)           \
+    INSTANTIATE(f32, float)                   \
+    INSTANTIATE(f16, half)                    \
+    INSTANTIATE(bf16, bfloat)                 \
+    INSTANTIATE(q4_0, block_q4_0)             \
+    INSTANTIATE(q4_1, block_q4_1)             \
+    INSTANTIATE(q5_0, block_q5_0)             \
+    INSTANTIATE(q5_1, block_q5_1)             \
+    INSTANTIATE(q8_0, block_q8_0)             \
+    INSTANTIATE(q2_K, block_q2_K)             \
+    INSTANTIATE(q3_K, block_q3_K)             \
+    INSTANTIATE(q4_K, block_q4_K)             \
+    INSTANTIATE(q5_K, block_q5_K)             \
+    INSTANTIATE(q6_K, block_q6_K)             \
+    INSTANTIATE(iq4_nl, block_iq4_nl)         \
+    INSTANTIATE(iq4_xs, block_iq4_xs)         \
+    INSTANTIATE(tq2_0, block_tq2_0)           \
+    INSTANTIATE(q1_0, block_q1_0)             \
+    INSTANTIATE(tq2_0_g128, block_tq2_0_g128) \
+    INSTANTIATE(f8_e4m3, block_f8_e4m3)       \
+    INSTANTIATE(f8_e5m2, block_f8_e5m2)       \
+    INSTANTIATE(khq4, block_khq4)             \
+    INSTANTIATE(q3, block_q3)

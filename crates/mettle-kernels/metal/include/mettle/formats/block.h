@@ -43,13 +43,19 @@ struct Packed {
     float offset;
 };
 
+// Sixteen values of a block whose codes are no whole numbers: scale * value each.
+struct ScaledFloats {
+    wide values;
+    float scale;
+};
+
 // How a format stores values. `values` is their number in a block; dense types come in blocks of sixteen here, without
 // meaning in memory. Formats of blocks have
-//   unpack(reads, block, part)  sixteen values of a block, whose memory `reads` reads
-//   bias                        what is subtracted from their bytes
-//   has_offset                  whether their offsets are ever other than zero; then there is no bias
+//   unpack(reads, block, part)  sixteen values of a block, whose memory `reads` reads: Packed or ScaledFloats
+// where `part` counts the sixteens of a block. Where it gives bytes, `whole_numbers`, they also have
+//   bias                        what is subtracted from the bytes
+//   has_offset                  whether offsets are ever other than zero; then there is no bias
 //   sharing                     how many sixteens in a row come from the same bytes
-// where `part` counts the sixteens of a block.
 template <typename W>
 struct format;
 
@@ -57,9 +63,17 @@ template <uint VALUES, int BIAS, bool HAS_OFFSET, uint SHARING>
 struct block_format {
     static constant constexpr uint values = VALUES;
     static constant constexpr bool dense = false;
+    static constant constexpr bool whole_numbers = true;
     static constant constexpr int bias = BIAS;
     static constant constexpr bool has_offset = HAS_OFFSET;
     static constant constexpr uint sharing = SHARING;
+};
+
+template <uint VALUES>
+struct float_block_format {
+    static constant constexpr uint values = VALUES;
+    static constant constexpr bool dense = false;
+    static constant constexpr bool whole_numbers = false;
 };
 
 // The values of format F that `x` stands for. Every difference is exact in f32, and every value is rounded at most twice,
@@ -69,6 +83,12 @@ METAL_FUNC wide values_of(Packed x)
 {
     const wide q = to_float<F::bias>(x.q);
     return F::has_offset ? fma(q, splat(x.scale), splat(x.offset)) : q * splat(x.scale);
+}
+
+template <typename F>
+METAL_FUNC wide values_of(ScaledFloats x)
+{
+    return x.values * splat(x.scale);
 }
 
 // The low nibbles of sixteen bytes for part 0, their high nibbles for part 1.
