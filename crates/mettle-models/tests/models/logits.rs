@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 9] = [
+const FIXTURES: [(&str, f64); 10] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -19,6 +19,7 @@ const FIXTURES: [(&str, f64); 9] = [
     ("qwen3-untied-q8_0", 1e-6),
     ("qwen3-tied-q4_0", 1e-6),
     ("qwen3-tied-mixed", 1e-6),
+    ("qwen3-tied-k", 1e-6),
 ];
 
 struct Fixture {

@@ -5,6 +5,7 @@ mod bundled;
 mod chat;
 mod config;
 mod folders;
+mod formats;
 mod fusion;
 mod fuzz;
 mod generate;
