@@ -83,11 +83,14 @@ METTLE_INLINE sixteen_ints add_products_of_each(sixteen_words a, sixteen_words b
   typedef char native_bytes __attribute__((vector_size(32)));
   typedef short native_shorts __attribute__((vector_size(32)));
   typedef int eight_ints __attribute__((ext_vector_type(8)));
+  typedef uint eight_words __attribute__((ext_vector_type(8)));
   const native_shorts ones = {1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1};
+  // Halves of their own: clang casts the bits of a.lo for those of a.hi.
+  const eight_words a_low = a.lo, a_high = a.hi, b_low = b.lo, b_high = b.hi;
   const native_shorts low =
-      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a.lo), __builtin_bit_cast(native_bytes, b.lo));
+      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a_low), __builtin_bit_cast(native_bytes, b_low));
   const native_shorts high =
-      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a.hi), __builtin_bit_cast(native_bytes, b.hi));
+      __builtin_ia32_pmaddubsw256(__builtin_bit_cast(native_bytes, a_high), __builtin_bit_cast(native_bytes, b_high));
   sums.lo += __builtin_bit_cast(eight_ints, __builtin_ia32_pmaddwd256(low, ones));
   sums.hi += __builtin_bit_cast(eight_ints, __builtin_ia32_pmaddwd256(high, ones));
   return sums;

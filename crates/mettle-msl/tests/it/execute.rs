@@ -290,3 +290,43 @@ fn kernels_may_be_called_like_functions_of_the_library() {
     let artefact = compile(&unit(text), host(), None, &[]).unwrap();
     assert_eq!(artefact.kernels.len(), 3);
 }
+
+/// On every level that this processor runs, not only on the best.
+#[test]
+fn products_of_bytes_add_up_on_every_level() {
+    let unit = unit(
+        "#include <metal_stdlib>\nusing namespace metal;
+        kernel void f(device int* out [[buffer(0)]], device const uint* a [[buffer(1)]], device const uint* b [[buffer(2)]]) {
+            mettle::sixteen_words x, y;
+            mettle::sixteen_ints sums;
+            for (uint i = 0; i < 16; i++) { x[i] = a[i]; y[i] = b[i]; sums[i] = out[i]; }
+            sums = mettle::add_products_of_each(x, y, sums);
+            for (uint i = 0; i < 16; i++) { out[i] = sums[i]; }
+        }",
+    );
+    let mut levels = vec![host()];
+    if cfg!(target_arch = "x86_64") {
+        levels.push(Target::Cpu(CpuLevel::X86_64V3));
+    }
+    for level in levels {
+        let loaded = Loaded::new(compile(&unit, level, None, &[]).unwrap());
+        // Bytes of weights are below 128, those of digits all that there are.
+        let mut a: Vec<u8> = (0..64u8).map(|i| i.wrapping_mul(37) % 128).collect();
+        let mut b: Vec<i8> = (0..64u8).map(|i| i.wrapping_mul(89) as i8).collect();
+        (a[5], b[5], a[6], b[6]) = (127, -128, 127, -128);
+        let mut sums: Vec<i32> = (0..16).map(|i| 1000 * i).collect();
+        let expected: Vec<i32> = (0..16)
+            .map(|i| {
+                let product = |j: usize| i32::from(a[j]) * i32::from(b[j]);
+                sums[i] + (4 * i..4 * i + 4).map(product).sum::<i32>()
+            })
+            .collect();
+        let grid = Grid {
+            threads: [1; 3],
+            group: [1; 3],
+        };
+        let buffers = [pointer(&mut sums), pointer(&mut a), pointer(&mut b)];
+        loaded.run("f", &grid, &buffers);
+        assert_eq!(sums, expected, "{level}");
+    }
+}
