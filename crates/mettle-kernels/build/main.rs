@@ -14,6 +14,7 @@ use rayon::prelude::*;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 type Result<T> = std::result::Result<T, Box<dyn std::error::Error + Send + Sync>>;
 
@@ -44,6 +45,8 @@ fn build() -> Result<()> {
     println!("cargo::rerun-if-changed={}", metal.display());
     let options = Options {
         include_dirs: vec![metal.join("include")],
+        // All formats of weights are much for a busy machine.
+        timeout: Duration::from_secs(900),
         ..Options::default()
     };
     let sources = sources(&metal)?;
