@@ -58,6 +58,14 @@ struct Rope {
     beta_slow: Option<f32>,
 }
 
+impl Rope {
+    /// What GGUF multiplies YaRN's own correction of the temperature with; here the two are given as one number.
+    fn attention_factor(&self) -> Option<f32> {
+        let own = 1.0 + 0.1 * self.factor.unwrap_or(1.0).ln();
+        self.attention_factor.map(|both| both / own)
+    }
+}
+
 /// How MLX has quantised matrices, and how those that are named.
 #[derive(Debug, Deserialize)]
 struct Quantization {
@@ -160,7 +168,7 @@ impl Config {
             }
             for (key, value) in [
                 ("factor", rope.factor),
-                ("attn_factor", rope.attention_factor),
+                ("attn_factor", rope.attention_factor()),
                 ("yarn_beta_fast", rope.beta_fast),
                 ("yarn_beta_slow", rope.beta_slow),
             ] {

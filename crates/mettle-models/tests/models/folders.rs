@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use mettle_gpu::{Device, Preference};
 use mettle_models::{
-    Checkpoint, KvFormat, LoadOptions, Model, Tokenizer,
+    Checkpoint, Config, KvFormat, LoadOptions, Model, RopeScaling, Tokenizer,
     chat::{ChatOptions, ChatTemplate, Message},
 };
 use safetensors::SafeTensors;
@@ -114,6 +114,31 @@ fn refused(name: &str, damage: impl FnOnce(&Path)) -> String {
         .to_string();
     let parent = format!("{}/", path.parent().unwrap().display());
     message.replace(&parent, "")
+}
+
+/// `transformers` takes the factor as the whole correction of the temperature, and GGUF as what is multiplied with `1 + 0.1 ln 4`.
+#[test]
+fn an_attention_factor_is_the_whole_correction() {
+    let (_folder, path) = copy(DENSE);
+    edit(&path.join("config.json"), |config| {
+        config["rope_parameters"] = serde_json::json!({
+            "rope_type": "yarn", "rope_theta": 1e6, "factor": 4.0, "original_max_position_embeddings": 64,
+            "attention_factor": 2.0 * 1.138_629_4,
+        });
+    });
+    let checkpoint = Checkpoint::open(&path).unwrap();
+    let config = Config::from_metadata(checkpoint.metadata()).unwrap();
+    let RopeScaling::Yarn {
+        factor,
+        original_context,
+        attention_factor,
+        ..
+    } = config.rope_scaling
+    else {
+        panic!("{:?}", config.rope_scaling);
+    };
+    assert_eq!((factor, original_context), (4.0, 64));
+    assert!((attention_factor - 2.0).abs() < 1e-6, "{attention_factor}");
 }
 
 #[test]
