@@ -33,7 +33,7 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
     let grid = Grid::threads_total([sixteens, tokens])
         .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
     if let Format::Affine(affine) = table.format() {
-        return embedding_affine::launch(pass, OP, table, affine, ids, out);
+        return embedding_affine::launch(pass, OP, table, affine, ids, out, grid);
     }
     let kernel = embedding::KernelOf::of(table.format());
     let kernel = kernel.ok_or_else(|| OP.no_kernel_for(table.format()))?;

@@ -2,13 +2,12 @@
 
 use super::check::Op;
 use super::embedding::{add_bench, add_case, out_of_range};
-use super::mapping::{WIDE, rows_per_group};
 use crate::Result;
 use crate::bindings::embedding_affine::{Constants, Kernel, Params};
 use crate::cases::{Family, Tolerance};
 use mettle_gpu::{Affine, AffineScales, Buffer, Format, Grid, Pass, Tensor};
 
-/// Records the launch for checked arguments.
+/// Records the launch for checked arguments, with a thread for each sixteen columns of a token.
 pub(super) fn launch(
     pass: &mut Pass,
     op: Op,
@@ -16,15 +15,15 @@ pub(super) fn launch(
     affine: Affine,
     ids: &Buffer<u32>,
     out: &mut Buffer<f32>,
+    grid: Grid,
 ) -> Result<()> {
-    let (columns, tokens) = (table.columns(), ids.len());
     let kernel = Kernel {
         table: table.bytes(),
         ids,
         out,
         params: Params {
             rows: op.size("table", table.rows())?,
-            columns: op.size("table", columns)?,
+            columns: op.size("table", table.columns())?,
         },
         constants: Constants {
             bits: affine.bits() as u32,
@@ -32,9 +31,6 @@ pub(super) fn launch(
             bf16: affine.scales() == AffineScales::BF16,
         },
     };
-    let sixteens = columns / WIDE;
-    let grid = Grid::threads_total([sixteens, tokens])
-        .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
     Ok(pass.dispatch(kernel, grid)?)
 }
 

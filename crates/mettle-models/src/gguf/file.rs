@@ -178,6 +178,13 @@ fn in_file(path: &Path, problem: Problem) -> Error {
 }
 
 fn open_part(path: &Path) -> Result<(Arc<Mmap>, Header)> {
+    let map = map_file(path)?;
+    let header = Header::parse(&map).map_err(|p| in_file(path, p))?;
+    Ok((map, header))
+}
+
+/// A file of weights, mapped to be read.
+pub(crate) fn map_file(path: &Path) -> Result<Arc<Mmap>> {
     let io = |source| Error::Io {
         path: path.to_owned(),
         source,
@@ -188,9 +195,7 @@ fn open_part(path: &Path) -> Result<(Arc<Mmap>, Header)> {
     }
     // SAFETY: the map is read-only. Its bytes change only if another process writes to the file meanwhile; model files
     // are not written in place, and every tool that maps them relies on that.
-    let map = unsafe { Mmap::map(&file) }.map_err(io)?;
-    let header = Header::parse(&map).map_err(|p| in_file(path, p))?;
-    Ok((Arc::new(map), header))
+    Ok(Arc::new(unsafe { Mmap::map(&file) }.map_err(io)?))
 }
 
 /// The `split.*` keys of a part.

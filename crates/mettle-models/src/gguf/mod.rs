@@ -15,6 +15,7 @@ mod types;
 mod value;
 mod writer;
 
+pub(crate) use file::map_file;
 pub use file::{File, Tensor};
 pub use header::{Header, TensorInfo};
 pub use metadata::Metadata;

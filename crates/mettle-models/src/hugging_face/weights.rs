@@ -2,7 +2,6 @@
 
 use std::{
     collections::{BTreeSet, HashMap},
-    fs,
     ops::Range,
     path::Path,
     sync::Arc,
@@ -14,11 +13,11 @@ use mettle_kernels::formats;
 use safetensors::{Dtype, SafeTensors};
 use serde::Deserialize;
 
-use super::{Problem, affine::Parts, bad, config::Config, find_json, io};
+use super::{Problem, affine::Parts, bad, config::Config, find_json};
 use crate::{
     Error, Result,
     checkpoint::{Contents, Tensor},
-    gguf::TensorInfo,
+    gguf::{TensorInfo, map_file},
 };
 
 const ONE_FILE: &str = "model.safetensors";
@@ -108,10 +107,7 @@ fn parts(folder: &Path) -> Result<BTreeSet<String>> {
 }
 
 fn read_part(path: &Path, stored: &mut HashMap<String, Stored>) -> Result<()> {
-    let file = fs::File::open(path).map_err(io(path))?;
-    // SAFETY: the map is read-only. Its bytes change only if another process writes to the file meanwhile; model files
-    // are not written in place, and every tool that maps them relies on that.
-    let map = Arc::new(unsafe { Mmap::map(&file) }.map_err(io(path))?);
+    let map = map_file(path)?;
     let malformed =
         |error: safetensors::SafeTensorError| bad(path, Problem::Safetensors(error.to_string()));
     let parsed = SafeTensors::deserialize(&map).map_err(malformed)?;

@@ -42,18 +42,16 @@ impl Output {
         BufWriter::with_capacity(1 << 20, self.file.as_file_mut())
     }
 
-    /// Gives the file its name, when its bytes are on the disk; the number of which is returned.
-    pub fn finish(self) -> Result<u64> {
+    /// Gives the file its name, when its bytes are on the disk.
+    pub fn finish(self) -> Result<()> {
         let cannot = || format!("cannot write {}", self.path.display());
         self.file.as_file().sync_all().with_context(cannot)?;
-        let bytes = self.file.as_file().metadata().with_context(cannot)?.len();
-        let path = self.path.clone();
         match self.force {
-            true => self.file.persist(&path),
-            false => self.file.persist_noclobber(&path),
+            true => self.file.persist(&self.path),
+            false => self.file.persist_noclobber(&self.path),
         }
-        .with_context(|| format!("cannot write {}", path.display()))?;
-        Ok(bytes)
+        .with_context(cannot)?;
+        Ok(())
     }
 }
 
