@@ -1,19 +1,11 @@
 // The gated activation of Llama-like feed-forward layers (Shazeer, "GLU Variants Improve Transformer", 2020).
 
 #include <metal_stdlib>
+#include <mettle/activations.h>
 #include <mettle/wide.h>
 
 using namespace metal;
 using namespace mettle_kernels;
-
-// 1 / (1 + exp(-x)), by exponentials that do not overflow: exp(x) / (1 + exp(x)) where x is negative.
-METAL_FUNC wide sigmoid(wide x)
-{
-    const wide zero = splat(0.0f);
-    const wide one = splat(1.0f);
-    const wide e = exp(if_less(x, zero, x, zero - x));
-    return if_less(x, zero, e, one) / (one + e);
-}
 
 struct Params {
     uint count;
@@ -33,5 +25,5 @@ kernel void swiglu_f32(
     const uint left = params.count - first;
     const wide x = load_next(gate + first, left);
     const wide y = load_next(up + first, left);
-    store_next(out + first, x * sigmoid(x) * y, left);
+    store_next(out + first, silu(x) * y, left);
 }
