@@ -13,7 +13,7 @@
 //!
 //! ```
 //! use mettle_gpu::{Device, Grid, Preference, Tensor};
-//! use mettle_kernels::{bindings, ops};
+//! use mettle_kernels::{bindings::binary, ops};
 //!
 //! let device = Device::open(Preference::Auto)?;
 //! let x = Tensor::from_slice(&device, &[1.0f32, 2.0, 3.0], [3])?;
@@ -23,8 +23,11 @@
 //!
 //! let mut pass = device.pass();
 //! ops::add(&mut pass, &x, &y, &mut sum)?;
-//! let (a, b) = (&sum.buffer()?, &sum.buffer()?);
-//! pass.dispatch(bindings::add::F32 { a, b, out: &mut twice }, Grid::elements(3).threads(32))?;
+//! let (x, y) = (&sum.buffer()?, &sum.buffer()?);
+//! let params = binary::Params { columns: 3, stride: 3 };
+//! let constants = binary::Constants { function: 0, interleaved: false };
+//! let kernel = binary::F32 { x, y, out: &mut twice, params, constants };
+//! pass.dispatch(kernel, Grid::elements(1))?;
 //! pass.submit()?.wait()?;
 //!
 //! assert_eq!(sum.to_vec::<f32>()?, [11.0, 22.0, 33.0]);

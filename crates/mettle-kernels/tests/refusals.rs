@@ -2,8 +2,8 @@
 
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, CacheRows, Fusion, HeadNorms, Pairing, ProjectedHeads, Rope, RopeConfig,
-    Sampling,
+    self, Attention, Binary, CacheRows, Fusion, HeadNorms, Pairing, ProjectedHeads, Rope,
+    RopeConfig, Sampling, Unary,
 };
 use mettle_kernels::{Error, Result};
 
@@ -48,11 +48,30 @@ fn elementwise() {
     let wide = f32s(&d, [2, 5]);
     let band = wide.columns_range(1..4).unwrap();
     let mut out = f32s(&d, [2, 3]);
-    refused("add", "b", |p| ops::add(p, &a, &short, &mut out));
-    refused("add", "a", |p| ops::add(p, &empty, &empty, &mut out));
-    refused("add", "a", |p| ops::add(p, &band, &a, &mut out));
+    refused("add", "y", |p| ops::add(p, &a, &short, &mut out));
+    refused("add", "x", |p| ops::add(p, &empty, &empty, &mut out));
+    refused("add", "x", |p| ops::add(p, &band, &a, &mut out));
     refused("add", "out", |p| ops::add(p, &a, &b, &mut i32s(&d, 6)));
     refused("add_assign", "y", |p| ops::add_assign(p, &mut out, &short));
+    refused("unary", "out", |p| {
+        ops::unary(p, Unary::Silu, &a, &mut f32s(&d, [2, 4]))
+    });
+    refused("unary", "", |p| {
+        ops::unary(p, Unary::Silu, &i32s(&d, 6), &mut i32s(&d, 6))
+    });
+    for cap in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        refused("unary_assign", "f", |p| {
+            ops::unary_assign(p, Unary::Softcap(cap), &mut out)
+        });
+    }
+    // One row of y serves all rows of x, one column does not.
+    refused("binary", "y", |p| {
+        ops::binary(p, Binary::Mul, &a, &f32s(&d, [2, 1]), &mut out)
+    });
+    refused("binary_assign", "y", |p| {
+        let halves = Tensor::empty_as(&d, Format::F16, [2, 3]).unwrap();
+        ops::binary_assign(p, Binary::Mul, &mut out, &halves)
+    });
     refused("swiglu", "up", |p| ops::swiglu(p, &a, &short, &mut out));
     refused("swiglu", "out", |p| {
         ops::swiglu(p, &a, &b, &mut f32s(&d, [3, 2]))

@@ -183,12 +183,12 @@ fn scores_a_text_as_the_training_script_does() {
 #[test]
 fn verifies_a_family() {
     let report = json(&run(&[
-        "verify", "--json", "--kernel", "add_*", "--seed", "7",
+        "verify", "--json", "--kernel", "binary_*", "--seed", "7",
     ]));
     assert!(report["passed"].as_u64().unwrap() > 0);
     assert_eq!(report["failed"], 0);
     assert_eq!(report["seed"], 7);
-    let table = run(&["verify", "--kernel", "add_*"]);
+    let table = run(&["verify", "--kernel", "binary_*"]);
     assert!(String::from_utf8_lossy(&table.stdout).contains("0 failed"));
 }
 
@@ -196,7 +196,7 @@ fn verifies_a_family() {
 fn measures_kernels_and_compares_runs() {
     let folder = tempfile::tempdir().unwrap();
     let args = [
-        "bench", "--kernel", "add_*", "--shape", "n4096", "--time", "0.01", "--device", "cpu",
+        "bench", "--kernel", "binary_*", "--shape", "n4096", "--time", "0.01", "--device", "cpu",
     ];
     let output = run(&[&args[..], &["--json"]].concat());
     let report = json(&output);
@@ -216,7 +216,7 @@ fn measures_kernels_and_compares_runs() {
     let compared = run(&[&args[..], &["--compare", file.to_str().unwrap()]].concat());
     let table = String::from_utf8(compared.stdout).unwrap();
     assert!(
-        table.contains("change") && table.contains("add_assign_f32"),
+        table.contains("change") && table.contains("binary_assign_f32"),
         "{table}"
     );
     assert_refused(&["bench", "--kernel", "no_such_*"], &["no_such_*"]);

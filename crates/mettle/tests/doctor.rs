@@ -104,21 +104,28 @@ fn verify_takes_sources_instead_of_what_is_embedded() {
     let verify = || {
         let sources = folder.path().to_str().unwrap();
         let cache = folder.path().join("cache");
-        mettle(&["verify", "--kernel", "add_f32", "--device", "cpu", "--json"])
-            .args(["--sources", sources])
-            .env("METTLE_CACHE", cache)
-            .output()
-            .unwrap()
+        mettle(&[
+            "verify",
+            "--kernel",
+            "kv_append_f32",
+            "--device",
+            "cpu",
+            "--json",
+        ])
+        .args(["--sources", sources])
+        .env("METTLE_CACHE", cache)
+        .output()
+        .unwrap()
     };
     for code in ["compiled", "cached"] {
         let report = json(&verify());
         assert_eq!(report["code"][code], 1, "{}", report["code"]);
         assert_eq!(report["code"]["embedded"], 0);
     }
-    let add = folder.path().join("add.metal");
-    let text = std::fs::read_to_string(&add).unwrap();
-    assert!(text.contains(" + "), "{text}");
-    std::fs::write(&add, text.replace(" + ", " - ")).unwrap();
+    let source = folder.path().join("kv_append.metal");
+    let text = std::fs::read_to_string(&source).unwrap();
+    assert!(text.contains("load_next(v +"), "{text}");
+    std::fs::write(&source, text.replace("load_next(v +", "load_next(k +")).unwrap();
     let output = verify();
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

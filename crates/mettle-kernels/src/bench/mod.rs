@@ -8,7 +8,7 @@
 //! use mettle_kernels::bench::{self, Meter};
 //!
 //! let device = Device::open(Preference::Cpu)?;
-//! let entries = bench::select("add_f32", "n4096");
+//! let entries = bench::select("binary_f32", "n4096");
 //! let meter = Meter::new(&device, std::time::Duration::from_millis(2))?;
 //! let measured = meter.measure(&entries[0])?;
 //! assert!(measured.warm.median > 0.0);

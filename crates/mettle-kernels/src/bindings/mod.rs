@@ -4,10 +4,10 @@
 
 use mettle_gpu::Format;
 
-pub mod add;
 pub mod argmax;
 pub mod attention;
 pub mod attention_grouped;
+pub mod binary;
 pub mod embedding;
 pub mod embedding_affine;
 pub mod kv_append;
@@ -23,6 +23,7 @@ pub mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
+pub mod unary;
 
 /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
 pub const FORMATS: [Format; 22] = [
@@ -52,10 +53,10 @@ pub const FORMATS: [Format; 22] = [
 
 /// What the catalogue shows of every family.
 pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
-    add::CATALOGUE,
     argmax::CATALOGUE,
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
+    binary::CATALOGUE,
     embedding::CATALOGUE,
     embedding_affine::CATALOGUE,
     kv_append::CATALOGUE,
@@ -71,4 +72,5 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     sample::CATALOGUE,
     softmax::CATALOGUE,
     swiglu::CATALOGUE,
+    unary::CATALOGUE,
 ];

@@ -43,6 +43,11 @@ impl Expected {
     pub fn value(&self) -> f64 {
         self.value
     }
+
+    /// The sum of the absolute values of its terms.
+    pub(crate) fn magnitude(&self) -> f64 {
+        self.magnitude
+    }
 }
 
 /// Bounds of a family of kernels. An output passes when both hold and no element was left unwritten.

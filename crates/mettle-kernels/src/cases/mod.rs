@@ -9,9 +9,9 @@
 //! use mettle_kernels::cases::{Expected, Family, Tolerance};
 //! use mettle_kernels::ops;
 //!
-//! let family = Family::new("add", Tolerance::ELEMENTWISE, |cases| {
+//! let family = Family::new("binary", Tolerance::ELEMENTWISE, |cases| {
 //!     for n in [1, 31, 1000] {
-//!         cases.add("add_f32", format!("n{n}"), move |run| {
+//!         cases.add("binary_f32", format!("n{n}"), move |run| {
 //!             let (a, b) = (run.rng().normal(n), run.rng().normal(n));
 //!             let (x, y) = (run.input(&a, [n])?, run.input(&b, [n])?);
 //!             let mut out = run.output(Format::F32, [n])?;

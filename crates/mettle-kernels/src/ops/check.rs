@@ -26,14 +26,46 @@ impl Op {
         rows: usize,
         columns: usize,
     ) -> Result<Buffer<T>> {
-        if (tensor.rows(), tensor.columns()) != (rows, columns) {
-            let shape = tensor.shape();
+        self.of_size(argument, tensor, rows, columns)?;
+        self.values(argument, tensor)
+    }
+
+    fn of_size(
+        self,
+        argument: &'static str,
+        tensor: &Tensor,
+        rows: usize,
+        columns: usize,
+    ) -> Result<()> {
+        if (tensor.rows(), tensor.columns()) == (rows, columns) {
+            return Ok(());
+        }
+        let shape = tensor.shape();
+        Err(self.refuse(
+            argument,
+            format!("has shape {shape}, must have {rows} rows of {columns}"),
+        ))
+    }
+
+    fn of_format(self, argument: &'static str, tensor: &Tensor, format: Format) -> Result<()> {
+        if tensor.format() == format {
+            return Ok(());
+        }
+        let (expected, actual) = (format.name(), tensor.format().name());
+        Err(self.refuse(
+            argument,
+            format!("has format {actual}, must have {expected}"),
+        ))
+    }
+
+    fn filled(self, argument: &'static str, tensor: &Tensor) -> Result<()> {
+        if tensor.is_empty() {
             return Err(self.refuse(
                 argument,
-                format!("has shape {shape}, must have {rows} rows of {columns}"),
+                format!("has shape {}, must not be empty", tensor.shape()),
             ));
         }
-        self.values(argument, tensor)
+        Ok(())
     }
 
     /// The values of a tensor of `n` values of whatever shape: it must store `T`, without gaps.
@@ -52,25 +84,14 @@ impl Op {
 
     /// The values of a tensor that stores `T`, without gaps.
     pub fn values<T: Scalar>(self, argument: &'static str, tensor: &Tensor) -> Result<Buffer<T>> {
-        if tensor.format() != T::FORMAT {
-            let (expected, actual) = (T::FORMAT.name(), tensor.format().name());
-            return Err(self.refuse(
-                argument,
-                format!("has format {actual}, must have {expected}"),
-            ));
-        }
+        self.of_format(argument, tensor, T::FORMAT)?;
         self.dense(argument, tensor)?;
         Ok(tensor.buffer()?)
     }
 
     /// Checks that a tensor has no gaps between its rows, and has any.
     pub fn dense(self, argument: &'static str, tensor: &Tensor) -> Result<()> {
-        if tensor.is_empty() {
-            return Err(self.refuse(
-                argument,
-                format!("has shape {}, must not be empty", tensor.shape()),
-            ));
-        }
+        self.filled(argument, tensor)?;
         if !tensor.is_dense() {
             return Err(self.refuse(argument, "has gaps between its rows, must be dense"));
         }
@@ -82,6 +103,14 @@ impl Op {
         Error::Unsupported {
             op: self.0,
             reason: format!("weights of {weights}; there are {FORMATS:?}"),
+        }
+    }
+
+    /// The error for values of a format that there are no kernels for, in families over single values.
+    pub fn no_kernel_over(self, argument: &'static str, format: Format) -> Error {
+        Error::Unsupported {
+            op: self.0,
+            reason: format!("{argument} of {format}; there are F32, F16 and BF16"),
         }
     }
 
@@ -109,3 +138,33 @@ impl Op {
         ))
     }
 }
+
+/// The formats of families over single values, and how the names of their kernels end.
+pub(super) const FLOATS: [(Format, &str); 3] = [
+    (Format::F32, "f32"),
+    (Format::F16, "f16"),
+    (Format::BF16, "bf16"),
+];
+
+/// Evaluates a block for the one of three bindings of a family that is of a format: `by_float_format!(OP, "x", x.format(), Kernel in
+/// unary::{F32, F16, Bf16} => { ... })`, where the block, a result, names the binding `Kernel`.
+macro_rules! by_float_format {
+    ($op:expr, $argument:literal, $format:expr, $kernel:ident in $family:ident::{$f32:ident, $f16:ident, $bf16:ident} => $body:block) => {
+        match $format {
+            mettle_gpu::Format::F32 => {
+                use crate::bindings::$family::$f32 as $kernel;
+                $body
+            }
+            mettle_gpu::Format::F16 => {
+                use crate::bindings::$family::$f16 as $kernel;
+                $body
+            }
+            mettle_gpu::Format::BF16 => {
+                use crate::bindings::$family::$bf16 as $kernel;
+                $body
+            }
+            format => Err($op.no_kernel_over($argument, format)),
+        }
+    };
+}
+pub(super) use by_float_format;

@@ -55,6 +55,51 @@ impl Mapping {
     }
 }
 
+/// How the threads of a row share its values where they do not need each other: `mettle/sixteens.h`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Sixteens {
+    /// Sixteen values of a thread lie side by side, for vectors of CPUs.
+    SideBySide,
+    /// Neighbouring threads take neighbouring values, for GPUs.
+    Interleaved,
+}
+
+impl Sixteens {
+    /// Both, for cases.
+    pub const ALL: [Sixteens; 2] = [Sixteens::SideBySide, Sixteens::Interleaved];
+
+    /// Those that suit a device.
+    pub fn of(device: &Device) -> Sixteens {
+        match device.kind() {
+            DeviceKind::Cpu => Sixteens::SideBySide,
+            _ => Sixteens::Interleaved,
+        }
+    }
+
+    /// For the names of cases.
+    pub fn name(self) -> &'static str {
+        match self {
+            Sixteens::SideBySide => "sixteens",
+            Sixteens::Interleaved => "interleaved",
+        }
+    }
+
+    /// The function constant `INTERLEAVED`.
+    pub fn interleaved(self) -> bool {
+        self == Sixteens::Interleaved
+    }
+
+    /// The grid for rows of `columns` values: `[threads of a row, rows]`.
+    pub fn rows(self, rows: usize, columns: usize) -> Grid {
+        let threads = match self {
+            Sixteens::SideBySide => columns.div_ceil(WIDE),
+            Sixteens::Interleaved => columns.div_ceil(32 * WIDE) * 32,
+        };
+        Grid::threads_total([threads, rows])
+            .threads([threads.min(256), rows_per_group(rows, columns).min(4)])
+    }
+}
+
 /// Rows for one threadgroup of the CPU device, such that groups are about equal and have enough to do.
 pub(super) fn rows_per_group(rows: usize, work_per_row: usize) -> usize {
     let groups = rows

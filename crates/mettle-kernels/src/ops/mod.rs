@@ -2,10 +2,10 @@
 //!
 //! Generated from the files of `metal/` and `src/ops/` by `cargo run -p xtask -- bindings`: do not edit.
 
-pub mod add;
 pub mod argmax;
 pub mod attention;
 mod attention_grouped;
+pub mod binary;
 mod check;
 pub mod embedding;
 mod embedding_affine;
@@ -24,10 +24,11 @@ mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
+pub mod unary;
 
-pub use add::*;
 pub use argmax::*;
 pub use attention::*;
+pub use binary::*;
 pub use embedding::*;
 pub use fusion::*;
 pub use kv_append::*;
@@ -38,14 +39,15 @@ pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
 pub use swiglu::*;
+pub use unary::*;
 
 /// The cases of every family, in the order of their names.
 pub fn families() -> Vec<crate::cases::Family> {
     vec![
-        add::family(),
         argmax::family(),
         attention::family(),
         attention_grouped::family(),
+        binary::family(),
         embedding::family(),
         embedding_affine::family(),
         kv_append::family(),
@@ -61,5 +63,6 @@ pub fn families() -> Vec<crate::cases::Family> {
         sample::family(),
         softmax::family(),
         swiglu::family(),
+        unary::family(),
     ]
 }

@@ -1,10 +1,14 @@
 //! An argument left out.
 
 use mettle_gpu::{Buffer, Grid, Pass, Result};
-use mettle_kernels::bindings::add;
+use mettle_kernels::bindings::binary::{Constants, F32, Params};
+
+const PARAMS: Params = Params { columns: 8, stride: 8 };
+const CONSTANTS: Constants = Constants { function: 0, interleaved: false };
 
 fn launch(pass: &mut Pass, x: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {
-    pass.dispatch(add::F32 { a: x, out }, Grid::elements(8))
+    let kernel = F32 { x, out, params: PARAMS, constants: CONSTANTS };
+    pass.dispatch(kernel, Grid::elements(1))
 }
 
 fn main() {}

@@ -199,10 +199,10 @@ impl Model {
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
         const FAMILIES: [&str; 14] = [
-            "add",
             "argmax",
             "attention",
             "attention_grouped",
+            "binary",
             "embedding",
             "embedding_affine",
             "mul_mm",

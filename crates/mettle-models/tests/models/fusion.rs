@@ -116,8 +116,8 @@ fn launches(name: &str) -> String {
 #[test]
 fn launches_of_a_token() {
     insta::assert_snapshot!(launches("llama-gqa2-f32"), @"
-    add_assign_f32                     0        4
     attention_f32                      2        2
+    binary_assign_f32                  0        4
     embedding_f32                      1        1
     kv_append_f32                      0        2
     mul_mv_f32_f32                    13       15
@@ -129,8 +129,8 @@ fn launches_of_a_token() {
     that wait                         18       26
     ");
     insta::assert_snapshot!(launches("qwen3-untied-q8_0"), @"
-    add_assign_f32                     0        6
     attention_f32                      3        3
+    binary_assign_f32                  0        6
     embedding_q8_0                     1        1
     kv_append_f32                      0        3
     mul_mv_q8_0_f32                   19       22

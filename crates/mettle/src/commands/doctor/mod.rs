@@ -23,7 +23,7 @@ pub struct Args {
 
 /// Kernels that the self-check runs: plain ones, collectives, barriers, a quantised format, function constants.
 const CHECKED: [&str; 6] = [
-    "add_f32",
+    "binary_f32",
     "rms_norm_f32",
     "softmax_f32",
     "mul_mv_q4_0_f32",
