@@ -1,7 +1,7 @@
-// What lies between the projections of an attention layer and its scores, in one launch: queries and keys are normalised
-// head by head where the model does so, and rotated; keys and values go to the cache.
+// What lies between the projections of an attention layer and its scores, in one launch: biases are added where the model
+// has them, queries and keys are normalised head by head where it does so, and rotated; keys and values go to the cache.
 //
-// It computes what rms_norm, rope and kv_append do one after the other. For one token each of these is over sooner than the
+// It computes what binary, rms_norm, rope and kv_append do one after the other. For one token each of these is over sooner than the
 // next one starts, so what counts is how long a thread has to wait: the position, the frequencies, the weights and the values
 // of a head are all asked for before any of them is needed.
 
@@ -15,8 +15,13 @@ using namespace mettle_kernels;
 // One thread does up to HEADS heads of a token (CPU) instead of a SIMD group one (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-#pragma mettle variant(cpu: qk_norm_rope_append_*, ROW_PER_THREAD = true)
-#pragma mettle variant(gpu: qk_norm_rope_append_*, ROW_PER_THREAD = false)
+// Whether biases are added to the heads.
+constant bool BIASED [[function_constant(1)]];
+
+#pragma mettle variant(cpu: qk_norm_rope_append_*, ROW_PER_THREAD = true, BIASED = false)
+#pragma mettle variant(cpu: qk_norm_rope_append_*, ROW_PER_THREAD = true, BIASED = true)
+#pragma mettle variant(gpu: qk_norm_rope_append_*, ROW_PER_THREAD = false, BIASED = false)
+#pragma mettle variant(gpu: qk_norm_rope_append_*, ROW_PER_THREAD = false, BIASED = true)
 
 struct Params {
     uint tokens;
@@ -65,8 +70,8 @@ METAL_FUNC uint2 elements(uint pair, Way way, constant Params& params)
 
 // Loads beyond the head's end are of its last element, so that no load waits for a branch.
 METAL_FUNC Pairs load_pairs(
-    device const float* head, device const float* weight, device const float* frequencies, uint first, Way way,
-    constant Params& params)
+    device const float* head, device const float* bias, device const float* weight, device const float* frequencies,
+    uint first, Way way, constant Params& params)
 {
     Pairs pairs = {};
     const uint last = params.head_size - 1;
@@ -74,6 +79,9 @@ METAL_FUNC Pairs load_pairs(
     for (uint j = 0; j < PAIRS; ++j) {
         const uint2 at = min(elements(first + 32 * j, way, params), uint2(last));
         pairs.values[j] = float2(head[at.x], head[at.y]);
+        if (BIASED) {
+            pairs.values[j] += float2(bias[at.x], bias[at.y]);
+        }
         if (way.normed) {
             pairs.weights[j] = float2(weight[at.x], weight[at.y]);
         }
@@ -151,18 +159,18 @@ METAL_FUNC device T* place(device T* start, bool cached, int position, constant 
 // A SIMD group: one head, which may go to where it is.
 template <typename T>
 METAL_FUNC void head_of_group(
-    device const float* head, device const float* weight, device const float* frequencies, device const int* at,
-    device T* start, bool cached, Way way, constant Params& params, uint lane)
+    device const float* head, device const float* bias, device const float* weight, device const float* frequencies,
+    device const int* at, device T* start, bool cached, Way way, constant Params& params, uint lane)
 {
     const int position = *at;
-    const Pairs pairs = load_pairs(head, weight, frequencies, lane, way, params);
+    const Pairs pairs = load_pairs(head, bias, weight, frequencies, lane, way, params);
     // Before the sum, which has the lanes wait for each other.
     const Turns turns = turns_of(pairs, position, way, params);
     float norm = 1.0f;
     if (way.normed) {
         float squares = sum_of_squares(pairs, lane, way, params);
         for (uint i = STEP; 2 * i < params.head_size; i += STEP) {
-            const Pairs more = load_pairs(head, weight, frequencies, i + lane, way, params);
+            const Pairs more = load_pairs(head, bias, weight, frequencies, i + lane, way, params);
             squares += sum_of_squares(more, i + lane, way, params);
         }
         norm = norm_of(simd_sum(squares), params);
@@ -173,7 +181,7 @@ METAL_FUNC void head_of_group(
     }
     store_pairs(out, pairs, turns, norm, lane, way, params);
     for (uint i = STEP; 2 * i < params.head_size; i += STEP) {
-        const Pairs more = load_pairs(head, weight, frequencies, i + lane, way, params);
+        const Pairs more = load_pairs(head, bias, weight, frequencies, i + lane, way, params);
         store_pairs(out, more, turns_of(more, position, way, params), norm, i + lane, way, params);
     }
 }
@@ -194,6 +202,13 @@ METAL_FUNC wide load_every(device const float* p, uint stride, uint count)
     return x;
 }
 
+// The same, with the biases of these values.
+METAL_FUNC wide load_biased(device const float* p, device const float* bias, uint stride, uint count)
+{
+    const wide x = load_every(p, stride, count);
+    return BIASED ? x + load_every(bias, stride, count) : x;
+}
+
 template <typename T>
 METAL_FUNC void store_every(device T* p, wide x, uint stride, uint count)
 {
@@ -209,8 +224,8 @@ METAL_FUNC void store_every(device T* p, wide x, uint stride, uint count)
 // One thread: `count` <= HEADS heads of a token, which may go to where they are.
 template <typename T>
 METAL_FUNC void heads_of_thread(
-    device const float* heads, uint count, device const float* weight, device const float* frequencies, int position,
-    device T* start, bool cached, Way way, constant Params& params)
+    device const float* heads, uint count, device const float* biases, device const float* weight,
+    device const float* frequencies, int position, device T* start, bool cached, Way way, constant Params& params)
 {
     device T* out = place(start, cached, position, params);
     if (out == nullptr) {
@@ -223,7 +238,7 @@ METAL_FUNC void heads_of_thread(
         if (way.normed) {
             wide squares = splat(0.0f);
             for (uint i = 0; i < size; i += WIDE) {
-                const wide x = load_next(heads + h * size + i, size - i);
+                const wide x = load_biased(heads + h * size + i, biases + h * size + i, 1, size - i);
                 squares = fma(x, x, squares);
             }
             norms[h] = norm_of(sum(squares), params);
@@ -247,10 +262,11 @@ METAL_FUNC void heads_of_thread(
         const wide second_weights = way.normed ? load_every(weight + at + second, stride, left) : splat(1.0f);
         for (uint h = 0; h < count; ++h) {
             device const float* from = heads + h * size + at;
+            device const float* bias = biases + h * size + at;
             device T* to = out + h * size + at;
             const wide norm = splat(norms[h]);
-            const wide a = load_every(from, stride, left) * norm * first_weights;
-            const wide b = load_every(from + second, stride, left) * norm * second_weights;
+            const wide a = load_biased(from, bias, stride, left) * norm * first_weights;
+            const wide b = load_biased(from + second, bias + second, stride, left) * norm * second_weights;
             store_every(to, a * c - b * s, stride, left);
             store_every(to + second, a * s + b * c, stride, left);
         }
@@ -259,18 +275,20 @@ METAL_FUNC void heads_of_thread(
         const uint left = size - i;
         const wide weights = way.normed ? load_next(weight + i, left) : splat(1.0f);
         for (uint h = 0; h < count; ++h) {
-            const wide x = load_next(heads + h * size + i, left);
+            const wide x = load_biased(heads + h * size + i, biases + h * size + i, 1, left);
             store_next(out + h * size + i, x * splat(norms[h]) * weights, left);
         }
     }
 }
 
 // For every token t and its heads x of query, key and value, each of head_size values:
-//   query = rotated(normed(query)),  cache_k[positions[t]] = rotated(normed(key)),  cache_v[positions[t]] = value
-// where normed(x) = x * weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
+//   query = rotated(normed(biased(query))),  cache_k[positions[t]] = rotated(normed(biased(key))),
+//   cache_v[positions[t]] = biased(value)
+// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x * weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 // turns pairs of its first dims values by positions[t] * frequencies, as in rope. A token whose position lies outside the cache
 // is not stored. key and value are [tokens, kv_heads, head_size], the caches [capacity, kv_heads, head_size], query is
-// [query_tokens, query_heads, head_size], positions [tokens], frequencies [dims / 2]; without norms their weights are not read.
+// [query_tokens, query_heads, head_size], positions [tokens], frequencies [dims / 2], query_bias [query_heads, head_size], the other
+// biases [kv_heads, head_size]. Without norms their weights are not read, and biases only if BIASED.
 //
 // A SIMD group a head, those of queries first, then of keys and values: the grid is [ceil(heads / simd groups), tokens]
 // threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: [their number, tokens] threads.
@@ -279,13 +297,16 @@ kernel void qk_norm_rope_append(
     device float*       query       [[buffer(0)]],
     device const float* key         [[buffer(1)]],
     device const float* value       [[buffer(2)]],
-    device const float* query_norm  [[buffer(3)]],
-    device const float* key_norm    [[buffer(4)]],
-    device const float* frequencies [[buffer(5)]],
-    device const int*   positions   [[buffer(6)]],
-    device T*           cache_k     [[buffer(7)]],
-    device T*           cache_v     [[buffer(8)]],
-    constant Params&    params      [[buffer(9)]],
+    device const float* query_bias  [[buffer(3)]],
+    device const float* key_bias    [[buffer(4)]],
+    device const float* value_bias  [[buffer(5)]],
+    device const float* query_norm  [[buffer(6)]],
+    device const float* key_norm    [[buffer(7)]],
+    device const float* frequencies [[buffer(8)]],
+    device const int*   positions   [[buffer(9)]],
+    device T*           cache_k     [[buffer(10)]],
+    device T*           cache_v     [[buffer(11)]],
+    constant Params&    params      [[buffer(12)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
     uint simd_group  [[simdgroup_index_in_threadgroup]],
@@ -309,11 +330,12 @@ kernel void qk_norm_rope_append(
         }
         const uint head = set * together;
         device float* x = query + (ulong(token - before) * params.query_heads + head) * size;
+        device const float* bias = query_bias + head * size;
         if (ROW_PER_THREAD) {
             const uint count = min(params.query_heads - head, HEADS);
-            heads_of_thread(x, count, query_norm, frequencies, *at, x, false, turned_way, params);
+            heads_of_thread(x, count, bias, query_norm, frequencies, *at, x, false, turned_way, params);
         } else {
-            head_of_group(x, query_norm, frequencies, at, x, false, turned_way, params, lane);
+            head_of_group(x, bias, query_norm, frequencies, at, x, false, turned_way, params, lane);
         }
         return;
     }
@@ -325,12 +347,13 @@ kernel void qk_norm_rope_append(
     }
     const Way way = of_values ? Way{0, false} : turned_way;
     device const float* x = (of_values ? value : key) + (ulong(token) * params.kv_heads + head) * size;
+    device const float* bias = (of_values ? value_bias : key_bias) + head * size;
     device T* out = (of_values ? cache_v : cache_k) + ulong(head) * size;
     if (ROW_PER_THREAD) {
         const uint count = min(params.kv_heads - head, HEADS);
-        heads_of_thread(x, count, key_norm, frequencies, *at, out, true, way, params);
+        heads_of_thread(x, count, bias, key_norm, frequencies, *at, out, true, way, params);
     } else {
-        head_of_group(x, key_norm, frequencies, at, out, true, way, params, lane);
+        head_of_group(x, bias, key_norm, frequencies, at, out, true, way, params, lane);
     }
 }
 

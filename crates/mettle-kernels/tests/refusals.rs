@@ -2,8 +2,8 @@
 
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, Binary, CacheRows, Fusion, HeadNorms, Pairing, ProjectedHeads, Rope,
-    RopeConfig, Sampling, Unary,
+    self, Attention, Binary, CacheRows, Fusion, HeadBiases, HeadNorms, Pairing, ProjectedHeads,
+    Rope, RopeConfig, Sampling, Unary,
 };
 use mettle_kernels::{Error, Result};
 
@@ -176,6 +176,7 @@ fn heads() {
         key: Tensor,
         value: Tensor,
         norms: [Tensor; 2],
+        biases: [Tensor; 3],
         eps: f32,
         keys: Tensor,
         values: Tensor,
@@ -189,6 +190,7 @@ fn heads() {
             key: f32s(&d, [2, 2, 32]),
             value: f32s(&d, [2, 2, 32]),
             norms: [f32s(&d, [32]), f32s(&d, [32])],
+            biases: [192, 64, 64].map(|n| f32s(&d, [n])),
             eps: 1e-6,
             keys: f32s(&d, [9, 2, 32]),
             values: f32s(&d, [9, 2, 32]),
@@ -197,12 +199,18 @@ fn heads() {
         change(&d, &mut call);
         let [query, key] = &call.norms;
         let eps = call.eps;
+        let biases = HeadBiases {
+            query: &call.biases[0],
+            key: &call.biases[1],
+            value: &call.biases[2],
+        };
         refused("qk_norm_rope_append", argument, |p| {
             let norms = Some(HeadNorms { query, key, eps });
             let heads = ProjectedHeads {
                 query: Some(&mut call.query),
                 key: &mut call.key,
-                value: &call.value,
+                value: &mut call.value,
+                biases: Some(biases),
             };
             let cache = CacheRows {
                 keys: &mut call.keys,
@@ -216,6 +224,9 @@ fn heads() {
     check("query", |d, call| call.query = f32s(d, [2, 6, 34]));
     check("query", |d, call| call.query = f32s(d, [2, 192]));
     check("key", |d, call| call.key = f32s(d, [2, 64]));
+    check("query_bias", |d, call| call.biases[0] = f32s(d, [32]));
+    check("key_bias", |d, call| call.biases[1] = f32s(d, [192]));
+    check("value_bias", |d, call| call.biases[2] = f32s(d, [65]));
     check("key", |d, call| call.key = f32s(d, [2, 2, 30]));
     check("value", |d, call| call.value = f32s(d, [2, 3, 32]));
     check("query_norm", |d, call| call.norms[0] = f32s(d, [6, 32]));

@@ -18,18 +18,21 @@ const MAX_LAYERS: u32 = 4096;
 pub enum Architecture {
     /// Llama, Mistral, TinyLlama and others like them.
     Llama,
+    /// Qwen2 and Qwen2.5, dense.
+    Qwen2,
     /// Qwen3, dense.
     Qwen3,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen3";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
         match self {
             Self::Llama => "llama",
+            Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
         }
     }
@@ -37,6 +40,7 @@ impl Architecture {
     fn from_metadata(metadata: &Metadata) -> Result<Self> {
         match metadata.get::<&str>("general.architecture")? {
             "llama" => Ok(Self::Llama),
+            "qwen2" => Ok(Self::Qwen2),
             "qwen3" => Ok(Self::Qwen3),
             other => Err(Error::Architecture {
                 found: other.to_owned(),

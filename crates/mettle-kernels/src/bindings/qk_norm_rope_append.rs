@@ -53,20 +53,26 @@ const _: () = {
 pub struct Constants {
     /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
+    /// `bool BIASED`, function constant 1.
+    pub biased: bool,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
-        ConstantSet::EMPTY.with(0, self.row_per_thread)
+        ConstantSet::EMPTY
+            .with(0, self.row_per_thread)
+            .with(1, self.biased)
     }
 }
 
 /// For every token t and its heads x of query, key and value, each of head_size values:
-/// query = rotated(normed(query)),  cache_k\[positions\[t\]\] = rotated(normed(key)),  cache_v\[positions\[t\]\] = value
-/// where normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
+/// query = rotated(normed(biased(query))),  cache_k\[positions\[t\]\] = rotated(normed(biased(key))),
+/// cache_v\[positions\[t\]\] = biased(value)
+/// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 /// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
 /// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
-/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\]; without norms their weights are not read.
+/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
+/// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
 ///
 /// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
 /// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
@@ -77,6 +83,12 @@ pub struct F32<'a> {
     pub key: &'a Buffer<f32>,
     /// `device const float* value`.
     pub value: &'a Buffer<f32>,
+    /// `device const float* query_bias`.
+    pub query_bias: &'a Buffer<f32>,
+    /// `device const float* key_bias`.
+    pub key_bias: &'a Buffer<f32>,
+    /// `device const float* value_bias`.
+    pub value_bias: &'a Buffer<f32>,
     /// `device const float* query_norm`.
     pub query_norm: &'a Buffer<f32>,
     /// `device const float* key_norm`.
@@ -109,22 +121,27 @@ impl Binding for F32<'_> {
         args.write(0, "query", self.query);
         args.read(1, "key", self.key);
         args.read(2, "value", self.value);
-        args.read(3, "query_norm", self.query_norm);
-        args.read(4, "key_norm", self.key_norm);
-        args.read(5, "frequencies", self.frequencies);
-        args.read(6, "positions", self.positions);
-        args.write(7, "cache_k", self.cache_k);
-        args.write(8, "cache_v", self.cache_v);
-        args.value(9, "params", &self.params);
+        args.read(3, "query_bias", self.query_bias);
+        args.read(4, "key_bias", self.key_bias);
+        args.read(5, "value_bias", self.value_bias);
+        args.read(6, "query_norm", self.query_norm);
+        args.read(7, "key_norm", self.key_norm);
+        args.read(8, "frequencies", self.frequencies);
+        args.read(9, "positions", self.positions);
+        args.write(10, "cache_k", self.cache_k);
+        args.write(11, "cache_v", self.cache_v);
+        args.value(12, "params", &self.params);
     }
 }
 
 /// For every token t and its heads x of query, key and value, each of head_size values:
-/// query = rotated(normed(query)),  cache_k\[positions\[t\]\] = rotated(normed(key)),  cache_v\[positions\[t\]\] = value
-/// where normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
+/// query = rotated(normed(biased(query))),  cache_k\[positions\[t\]\] = rotated(normed(biased(key))),
+/// cache_v\[positions\[t\]\] = biased(value)
+/// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 /// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
 /// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
-/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\]; without norms their weights are not read.
+/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
+/// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
 ///
 /// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
 /// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
@@ -135,6 +152,12 @@ pub struct F16<'a> {
     pub key: &'a Buffer<f32>,
     /// `device const float* value`.
     pub value: &'a Buffer<f32>,
+    /// `device const float* query_bias`.
+    pub query_bias: &'a Buffer<f32>,
+    /// `device const float* key_bias`.
+    pub key_bias: &'a Buffer<f32>,
+    /// `device const float* value_bias`.
+    pub value_bias: &'a Buffer<f32>,
     /// `device const float* query_norm`.
     pub query_norm: &'a Buffer<f32>,
     /// `device const float* key_norm`.
@@ -167,13 +190,16 @@ impl Binding for F16<'_> {
         args.write(0, "query", self.query);
         args.read(1, "key", self.key);
         args.read(2, "value", self.value);
-        args.read(3, "query_norm", self.query_norm);
-        args.read(4, "key_norm", self.key_norm);
-        args.read(5, "frequencies", self.frequencies);
-        args.read(6, "positions", self.positions);
-        args.write(7, "cache_k", self.cache_k);
-        args.write(8, "cache_v", self.cache_v);
-        args.value(9, "params", &self.params);
+        args.read(3, "query_bias", self.query_bias);
+        args.read(4, "key_bias", self.key_bias);
+        args.read(5, "value_bias", self.value_bias);
+        args.read(6, "query_norm", self.query_norm);
+        args.read(7, "key_norm", self.key_norm);
+        args.read(8, "frequencies", self.frequencies);
+        args.read(9, "positions", self.positions);
+        args.write(10, "cache_k", self.cache_k);
+        args.write(11, "cache_v", self.cache_v);
+        args.value(12, "params", &self.params);
     }
 }
 
@@ -189,23 +215,36 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "value", "device const float* value", Access::Read),
             Argument::new(
                 3,
+                "query_bias",
+                "device const float* query_bias",
+                Access::Read,
+            ),
+            Argument::new(4, "key_bias", "device const float* key_bias", Access::Read),
+            Argument::new(
+                5,
+                "value_bias",
+                "device const float* value_bias",
+                Access::Read,
+            ),
+            Argument::new(
+                6,
                 "query_norm",
                 "device const float* query_norm",
                 Access::Read,
             ),
-            Argument::new(4, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(7, "key_norm", "device const float* key_norm", Access::Read),
             Argument::new(
-                5,
+                8,
                 "frequencies",
                 "device const float* frequencies",
                 Access::Read,
             ),
-            Argument::new(6, "positions", "device const int* positions", Access::Read),
-            Argument::new(7, "cache_k", "device float* cache_k", Access::ReadWrite),
-            Argument::new(8, "cache_v", "device float* cache_v", Access::ReadWrite),
-            Argument::new(9, "params", "constant Params& params", Access::Value),
+            Argument::new(9, "positions", "device const int* positions", Access::Read),
+            Argument::new(10, "cache_k", "device float* cache_k", Access::ReadWrite),
+            Argument::new(11, "cache_v", "device float* cache_v", Access::ReadWrite),
+            Argument::new(12, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD"],
+        constants: &["ROW_PER_THREAD", "BIASED"],
     },
     catalogue::Kernel {
         name: "qk_norm_rope_append_f16",
@@ -218,22 +257,35 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "value", "device const float* value", Access::Read),
             Argument::new(
                 3,
+                "query_bias",
+                "device const float* query_bias",
+                Access::Read,
+            ),
+            Argument::new(4, "key_bias", "device const float* key_bias", Access::Read),
+            Argument::new(
+                5,
+                "value_bias",
+                "device const float* value_bias",
+                Access::Read,
+            ),
+            Argument::new(
+                6,
                 "query_norm",
                 "device const float* query_norm",
                 Access::Read,
             ),
-            Argument::new(4, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(7, "key_norm", "device const float* key_norm", Access::Read),
             Argument::new(
-                5,
+                8,
                 "frequencies",
                 "device const float* frequencies",
                 Access::Read,
             ),
-            Argument::new(6, "positions", "device const int* positions", Access::Read),
-            Argument::new(7, "cache_k", "device half* cache_k", Access::ReadWrite),
-            Argument::new(8, "cache_v", "device half* cache_v", Access::ReadWrite),
-            Argument::new(9, "params", "constant Params& params", Access::Value),
+            Argument::new(9, "positions", "device const int* positions", Access::Read),
+            Argument::new(10, "cache_k", "device half* cache_k", Access::ReadWrite),
+            Argument::new(11, "cache_v", "device half* cache_v", Access::ReadWrite),
+            Argument::new(12, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD"],
+        constants: &["ROW_PER_THREAD", "BIASED"],
     },
 ];

@@ -158,7 +158,20 @@ pub struct ProjectedHeads<'a> {
     pub query: Option<&'a mut Tensor>,
     /// Keys, which are scratch memory afterwards.
     pub key: &'a mut Tensor,
-    /// Values, as many heads as of keys.
+    /// Values, as many heads as of keys; scratch memory afterwards where there are biases.
+    pub value: &'a mut Tensor,
+    /// What is still to be added to the projections.
+    pub biases: Option<HeadBiases<'a>>,
+}
+
+/// Biases of the projections to heads, f32, one for each value of a token's heads.
+#[derive(Clone, Copy, Debug)]
+pub struct HeadBiases<'a> {
+    /// `heads * head_size` values.
+    pub query: &'a Tensor,
+    /// `kv_heads * head_size` values.
+    pub key: &'a Tensor,
+    /// As `key`.
     pub value: &'a Tensor,
 }
 
@@ -173,7 +186,7 @@ pub struct CacheRows<'a> {
     pub positions: &'a Tensor,
 }
 
-/// Normalises each head of the queries and keys where there are norms, rotates it by the position of its token, and appends keys
+/// Adds the biases, where there are any; normalises each head of the queries and keys where there are norms, rotates it by the position of its token, and appends keys
 /// and values to the cache, converted to its format. A token whose position lies outside the cache is rotated but not stored.
 ///
 /// # Errors
@@ -196,12 +209,21 @@ pub fn qk_norm_rope_append(
         mut query,
         key,
         value,
+        biases,
     } = heads;
     let CacheRows {
         keys,
         values,
         positions,
     } = cache;
+    if let Some(biases) = biases {
+        let of_rows = |x: &Tensor| x.reshape([x.shape()[0], x.len() / x.shape()[0].max(1)]);
+        if let Some(query) = &mut query {
+            add_assign(pass, &mut of_rows(query)?, biases.query)?;
+        }
+        add_assign(pass, &mut of_rows(key)?, biases.key)?;
+        add_assign(pass, &mut of_rows(value)?, biases.value)?;
+    }
     if let Some(norms) = norms {
         if let Some(query) = &mut query {
             rms_norm_assign(pass, query, norms.query, norms.eps)?;

@@ -2,7 +2,7 @@
 //! [`qk_norm_rope_append`](super::fusion::qk_norm_rope_append).
 
 use super::check::Op;
-use super::fusion::{CacheRows, Fusion, HeadNorms, ProjectedHeads};
+use super::fusion::{CacheRows, Fusion, HeadBiases, HeadNorms, ProjectedHeads};
 use super::mapping::{Mapping, rows_per_group};
 use super::rope::{Pairing, Rope, RopeConfig};
 use super::{rms_norm, rope};
@@ -89,12 +89,24 @@ pub(super) fn launch(
     };
     let query_norm = &weight("query_norm", |norms| norms.query)?;
     let key_norm = &weight("key_norm", |norms| norms.key)?;
+    let biases = heads.biases;
+    let bias = |argument, bias: fn(HeadBiases<'_>) -> &Tensor, heads: usize| match biases {
+        Some(biases) => OP.vector(argument, bias(biases), heads * head_size),
+        None => Ok(frequencies.clone()),
+    };
+    let key_bias = &bias("key_bias", |biases| biases.key, kv_heads)?;
+    let value_bias = &bias("value_bias", |biases| biases.value, kv_heads)?;
+    let query_bias = &match &heads.query {
+        Some(_) => bias("query_bias", |biases| biases.query, query_heads)?,
+        None => frequencies.clone(),
+    };
     let query = &mut match &heads.query {
         Some(query) => OP.values("query", query)?,
         None => pass.scratch(1)?,
     };
     let constants = Constants {
         row_per_thread: mapping.row_per_thread(),
+        biased: biases.is_some(),
     };
     let grid = grid(
         mapping,
@@ -111,6 +123,9 @@ pub(super) fn launch(
                     query,
                     key,
                     value,
+                    query_bias,
+                    key_bias,
+                    value_bias,
                     query_norm,
                     key_norm,
                     frequencies,
@@ -165,6 +180,7 @@ struct Setting {
     /// That are rotated.
     dims: usize,
     normed: bool,
+    biased: bool,
     /// Tokens that have queries, the last ones.
     query_tokens: usize,
     capacity: usize,
@@ -188,14 +204,15 @@ impl Setting {
 
 /// The cases of `qk_norm_rope_append.metal`: as in the cases of its parts, both pairings, partial rotation, one pair, heads of odd
 /// sizes, heads that end within a thread's share and heads longer than what a lane reads at a time, more heads than a thread or a
-/// threadgroup takes, scattered positions and such outside the cache; with norms and without, and without queries for some tokens.
+/// threadgroup takes, scattered positions and such outside the cache; with norms, biases and neither, and without queries for some
+/// tokens.
 pub(crate) fn family() -> Family {
     Family::new("qk_norm_rope_append", Tolerance::ELEMENTWISE, |cases| {
         for mapping in Mapping::ALL {
             for format in [Format::F32, Format::F16] {
                 for pairing in [Pairing::Interleaved, Pairing::HalfSplit] {
-                    for normed in [false, true] {
-                        settings(cases, mapping, format, pairing, normed);
+                    for parts in [Parts::PLAIN, Parts::NORMED, Parts::BIASED] {
+                        settings(cases, mapping, format, pairing, parts);
                     }
                 }
             }
@@ -204,8 +221,40 @@ pub(crate) fn family() -> Family {
     .benches(benches)
 }
 
-fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairing, normed: bool) {
+/// What heads go through besides their rotation.
+#[derive(Clone, Copy)]
+struct Parts {
+    name: &'static str,
+    normed: bool,
+    biased: bool,
+}
+
+impl Parts {
+    const PLAIN: Parts = Parts {
+        name: "plain",
+        normed: false,
+        biased: false,
+    };
+    const NORMED: Parts = Parts {
+        name: "normed",
+        normed: true,
+        biased: false,
+    };
+    const BIASED: Parts = Parts {
+        name: "biased",
+        normed: false,
+        biased: true,
+    };
+    const BOTH: Parts = Parts {
+        name: "biased_normed",
+        normed: true,
+        biased: true,
+    };
+}
+
+fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairing, parts: Parts) {
     let mut add = |name: &str,
+                   parts: Parts,
                    heads: [usize; 2],
                    [head_size, dims]: [usize; 2],
                    query_tokens: usize,
@@ -216,32 +265,44 @@ fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairin
             heads,
             head_size,
             dims,
-            normed,
+            normed: parts.normed,
+            biased: parts.biased,
             query_tokens,
             capacity,
         };
-        let parts = [
+        let words = [
             mapping.name(),
             match pairing {
                 Pairing::Interleaved => "interleaved",
                 Pairing::HalfSplit => "half_split",
             },
-            if normed { "normed" } else { "plain" },
+            parts.name,
             name,
         ];
-        cases.add(kernel(format), parts.join("_"), move |run| {
+        cases.add(kernel(format), words.join("_"), move |run| {
             check(run, mapping, format, &setting, positions)
         });
     };
-    add("decode", [32, 8], [128, 128], 1, 33, &[32]);
-    add("scattered", [9, 3], [64, 64], 3, 12, &[11, 0, 7]);
-    add("one_pair", [1, 1], [2, 2], 2, 2, &[1, 0]);
-    add("partial", [5, 1], [80, 32], 2, 9, &[8, 3]);
-    add("odd", [2, 2], [37, 22], 2, 9, &[8, 3]);
-    add("long", [3, 1], [640, 320], 2, 4, &[3, 1]);
-    add("last", [4, 2], [48, 48], 1, 8, &[4, 5, 6]);
-    add("no_queries", [4, 2], [48, 48], 0, 8, &[4, 5, 6]);
-    add("outside", [2, 2], [32, 32], 5, 5, &[4, -1, 5, 1, 1 << 20]);
+    add("decode", parts, [32, 8], [128, 128], 1, 33, &[32]);
+    add("scattered", parts, [9, 3], [64, 64], 3, 12, &[11, 0, 7]);
+    add("one_pair", parts, [1, 1], [2, 2], 2, 2, &[1, 0]);
+    add("partial", parts, [5, 1], [80, 32], 2, 9, &[8, 3]);
+    add("odd", parts, [2, 2], [37, 22], 2, 9, &[8, 3]);
+    add("long", parts, [3, 1], [640, 320], 2, 4, &[3, 1]);
+    add("last", parts, [4, 2], [48, 48], 1, 8, &[4, 5, 6]);
+    add("no_queries", parts, [4, 2], [48, 48], 0, 8, &[4, 5, 6]);
+    add(
+        "outside",
+        parts,
+        [2, 2],
+        [32, 32],
+        5,
+        5,
+        &[4, -1, 5, 1, 1 << 20],
+    );
+    if parts.biased {
+        add("both", Parts::BOTH, [9, 2], [80, 64], 2, 9, &[8, 3]);
+    }
 }
 
 fn kernel(format: Format) -> String {
@@ -262,13 +323,18 @@ fn check(
     let mut values = |shape: [usize; 3]| run.rng().normal(shape.iter().product());
     let (query, key, value) = (values(query_shape), values(row_shape), values(row_shape));
     let weights = [values([1, 1, head_size]), values([1, 1, head_size])];
+    let [query_heads, kv_heads] = setting.heads;
+    let biases = [query_heads, kv_heads, kv_heads].map(|heads| values([1, heads, head_size]));
 
     let mut queries = match setting.query_tokens {
         0 => None,
         _ => Some(run.input(&query, query_shape)?),
     };
     let mut keys = run.input(&key, row_shape)?;
-    let value_rows = run.input(&value, row_shape)?;
+    let mut value_rows = run.input(&value, row_shape)?;
+    let [query_bias, key_bias, value_bias] =
+        [0, 1, 2].map(|i| run.input(&biases[i], [biases[i].len()]));
+    let (query_bias, key_bias, value_bias) = (query_bias?, key_bias?, value_bias?);
     let [query_norm, key_norm] = [
         run.input(&weights[0], [head_size])?,
         run.input(&weights[1], [head_size])?,
@@ -289,7 +355,12 @@ fn check(
         let heads = ProjectedHeads {
             query: queries.as_mut(),
             key: &mut keys,
-            value: &value_rows,
+            value: &mut value_rows,
+            biases: setting.biased.then_some(HeadBiases {
+                query: &query_bias,
+                key: &key_bias,
+                value: &value_bias,
+            }),
         };
         let cache = CacheRows {
             keys: &mut cache_k,
@@ -300,10 +371,19 @@ fn check(
     })?;
 
     let exact = |x: &[f32]| -> Vec<Expected> { x.iter().map(|&x| Expected::exact(x)).collect() };
-    let turned = |x: &[f32], weight: &[f32], heads, positions: &[i32]| {
+    // One addition in f32 has one right result.
+    let biased = |x: &[f32], bias: &[f32]| -> Vec<f32> {
+        let biases = bias
+            .iter()
+            .cycle()
+            .map(|&b| if setting.biased { b } else { 0.0 });
+        x.iter().zip(biases).map(|(&x, b)| x + b).collect()
+    };
+    let turned = |x: &[f32], which: usize, heads, positions: &[i32]| {
+        let x = biased(x, &biases[which]);
         let x = match setting.normed {
-            true => rms_norm::reference(x, weight, EPS),
-            false => exact(x),
+            true => rms_norm::reference(&x, &weights[which], EPS),
+            false => exact(&x),
         };
         rope::reference(x, heads, head_size, positions, &config)
     };
@@ -320,14 +400,12 @@ fn check(
     };
     if let Some(queries) = &queries {
         let of_queries = &positions[tokens - setting.query_tokens..];
-        run.check(queries, || {
-            turned(&query, &weights[0], setting.heads[0], of_queries)
-        })?;
+        run.check(queries, || turned(&query, 0, setting.heads[0], of_queries))?;
     }
     run.check(&cache_k, || {
-        cached(turned(&key, &weights[1], setting.heads[1], positions))
+        cached(turned(&key, 1, setting.heads[1], positions))
     })?;
-    run.check(&cache_v, || cached(exact(&value)))
+    run.check(&cache_v, || cached(exact(&biased(&value, &biases[2]))))
 }
 
 /// One token and a prompt, 32 query heads and 8 of keys and values of 128, with norms.
@@ -338,6 +416,7 @@ fn benches(benches: &mut Benches) {
         head_size: 128,
         dims: 128,
         normed: true,
+        biased: false,
         query_tokens: 0,
         capacity: 4096,
     };
@@ -365,7 +444,7 @@ fn bench(setup: &mut Setup<'_>, format: Format, setting: &Setting) -> Result<cra
     let tokens = setting.query_tokens;
     let mut query = setup.values(setting.query())?;
     let mut key = setup.values(setting.rows(tokens))?;
-    let value = setup.values(setting.rows(tokens))?;
+    let mut value = setup.values(setting.rows(tokens))?;
     let norm = setup.values([setting.head_size])?;
     let mut cache_k = setup.output(format, setting.rows(setting.capacity))?;
     let mut cache_v = setup.output(format, setting.rows(setting.capacity))?;
@@ -381,7 +460,8 @@ fn bench(setup: &mut Setup<'_>, format: Format, setting: &Setting) -> Result<cra
         let heads = ProjectedHeads {
             query: Some(&mut query),
             key: &mut key,
-            value: &value,
+            value: &mut value,
+            biases: None,
         };
         let cache = CacheRows {
             keys: &mut cache_k,

@@ -2,7 +2,8 @@
 
 use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, CacheRows, Fusion, HeadNorms, Norm, ProjectedHeads, Rope, SwigluScratch,
+    self, Attention, CacheRows, Fusion, HeadBiases, HeadNorms, Norm, ProjectedHeads, Rope,
+    SwigluScratch,
 };
 
 use crate::{Config, Result, kv_cache::LayerCache, scratch::Activations, weights::Loader};
@@ -13,6 +14,8 @@ pub(super) struct Block {
     query: Tensor,
     key: Tensor,
     value: Tensor,
+    /// Of the projections to queries, keys and values, for families that have them.
+    biases: Option<[Tensor; 3]>,
     /// Of RMS norms over each head of queries and of keys, for families that have them.
     head_norms: Option<[Tensor; 2]>,
     attention_output: Tensor,
@@ -52,7 +55,19 @@ impl Block {
             ..
         } = *config;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        let head_norms = match config.architecture.family().head_norms {
+        let family = config.architecture.family();
+        let biases = match family.biases {
+            true => {
+                let name = |part: &str| format!("blk.{layer}.{part}.bias");
+                Some([
+                    loader.vector(&name("attn_q"), heads * head_dim)?,
+                    loader.vector(&name("attn_k"), kv_heads * head_dim)?,
+                    loader.vector(&name("attn_v"), kv_heads * head_dim)?,
+                ])
+            }
+            false => None,
+        };
+        let head_norms = match family.head_norms {
             true => Some([
                 loader.vector(&name("attn_q_norm"), head_dim)?,
                 loader.vector(&name("attn_k_norm"), head_dim)?,
@@ -64,6 +79,7 @@ impl Block {
             query: loader.matrix(&name("attn_q"), [heads * head_dim, hidden])?,
             key: loader.matrix(&name("attn_k"), [kv_heads * head_dim, hidden])?,
             value: loader.matrix(&name("attn_v"), [kv_heads * head_dim, hidden])?,
+            biases,
             head_norms,
             attention_output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
             feed_forward_norm: loader.vector(&name("ffn_norm"), hidden)?,
@@ -96,7 +112,8 @@ impl Block {
         let heads = ProjectedHeads {
             query: Some(&mut a.query.heads),
             key: &mut a.key.heads,
-            value: &a.value.heads,
+            value: &mut a.value.heads,
+            biases: self.head_biases(),
         };
         self.record_append(pass, frame, heads, cache)?;
         self.record_output(pass, frame, a, cache)
@@ -137,7 +154,8 @@ impl Block {
         let heads = ProjectedHeads {
             query: last.as_mut().map(|row| &mut row.query.heads),
             key: &mut a.key.heads,
-            value: &a.value.heads,
+            value: &mut a.value.heads,
+            biases: self.head_biases(),
         };
         self.record_append(pass, frame, heads, cache)?;
         let Some(row) = last else { return Ok(()) };
@@ -147,6 +165,11 @@ impl Block {
             ..frame
         };
         self.record_output(pass, frame, row, cache)
+    }
+
+    fn head_biases(&self) -> Option<HeadBiases<'_>> {
+        let [query, key, value] = self.biases.as_ref()?;
+        Some(HeadBiases { query, key, value })
     }
 
     /// Records what makes rotated queries of the projected heads, and appends keys and values to the cache.

@@ -7,5 +7,6 @@ use super::Family;
 /// GGUF files of this family store the rows of queries and keys so that neighbouring elements of a head rotate together.
 pub(super) const FAMILY: Family = Family {
     pairing: Pairing::Interleaved,
+    biases: false,
     head_norms: false,
 };

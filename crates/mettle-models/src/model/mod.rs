@@ -2,6 +2,7 @@
 
 mod block;
 mod llama;
+mod qwen2;
 mod qwen3;
 
 use std::collections::HashSet;
@@ -57,6 +58,8 @@ impl LoadOptions {
 struct Family {
     /// Which elements of a head rotate together.
     pairing: Pairing,
+    /// Whether the projections to queries, keys and values have biases.
+    biases: bool,
     /// Whether each head of queries and keys is normalised before it is rotated.
     head_norms: bool,
 }
@@ -65,6 +68,7 @@ impl Architecture {
     fn family(self) -> &'static Family {
         match self {
             Self::Llama => &llama::FAMILY,
+            Self::Qwen2 => &qwen2::FAMILY,
             Self::Qwen3 => &qwen3::FAMILY,
         }
     }

@@ -7,5 +7,6 @@ use super::Family;
 /// Element i of a head rotates with element i + half its width.
 pub(super) const FAMILY: Family = Family {
     pairing: Pairing::HalfSplit,
+    biases: false,
     head_norms: true,
 };

@@ -78,7 +78,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen3",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3",
     );
     builder.remove("general.architecture");
     refused(

@@ -4,12 +4,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use mettle_gpu::{Device, Preference};
 use mettle_kernels::ops;
+use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
 use mettle_models::{
     Checkpoint, Error, Finish, GenerateOptions, Generation, LoadOptions, Model, Sampling, Session,
     Tokenizer, generate,
 };
 
-use crate::support::{temporary, tiny_model};
+use crate::support::{fixture, temporary, tiny_model};
 
 struct Tiny {
     model: Model,
@@ -144,6 +145,30 @@ fn ends() {
     );
 }
 
+/// Through the chat template of the file, by every architecture that has a fixture with one.
+#[test]
+fn chats_with_the_template_of_the_file() {
+    let device = Device::open(Preference::Cpu).unwrap();
+    for name in ["qwen2-gqa2-f32", "qwen2-tied-q8_0"] {
+        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();
+        let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();
+        let template = ChatTemplate::from_gguf(file.metadata(), &tokenizer).unwrap();
+        let messages = [Message::new("user", "Who made the light?")];
+        let text = template.render(&messages, ChatOptions::default()).unwrap();
+        assert!(text.contains("Who made the light?"), "{text}");
+        let ids = tokenizer.encode_chat(&text).unwrap();
+        let mut session = model.session().unwrap();
+        let never = false.into();
+        let out = generate(&mut session, &tokenizer, &ids, &greedy(8), &never, |_| {}).unwrap();
+        assert_eq!(
+            (out.ids.len(), out.finish),
+            (8, Finish::MaxTokens),
+            "{name}"
+        );
+    }
+}
+
 #[test]
 fn the_stop_flag_ends_it_between_passes() {
     let tiny = Tiny::new(64);
@@ -222,7 +247,7 @@ fn prompts_that_cannot_be_read() {
 #[test]
 fn a_tokenizer_of_another_model_is_refused() {
     let tiny = Tiny::new(16);
-    let other = Checkpoint::open(crate::support::fixture("tokenizer-spm.gguf")).unwrap();
+    let other = Checkpoint::open(fixture("tokenizer-spm.gguf")).unwrap();
     let tokenizer = Tokenizer::from_gguf(other.metadata()).unwrap();
     let mut session = tiny.model.session().unwrap();
     let error = generate(

@@ -9,13 +9,15 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 10] = [
+const FIXTURES: [(&str, f64); 12] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
+    ("qwen2-gqa2-f32", 1e-8),
     ("qwen3-tied-f32", 1e-8),
     ("llama-gqa4-q8_0", 1e-6),
     ("llama-gqa2-k", 1e-6),
+    ("qwen2-tied-q8_0", 1e-6),
     ("qwen3-untied-q8_0", 1e-6),
     ("qwen3-tied-q4_0", 1e-6),
     ("qwen3-tied-mixed", 1e-6),
