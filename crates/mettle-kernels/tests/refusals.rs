@@ -2,8 +2,8 @@
 
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, Binary, CacheRows, Fusion, HeadBiases, HeadNorms, Pairing, ProjectedHeads,
-    Rope, RopeConfig, Sampling, Unary,
+    self, Attention, Binary, CacheRows, Fusion, HeadBiases, HeadNorms, L2Eps, NormWeight, Pairing,
+    ProjectedHeads, ResidualNorm, Rope, RopeConfig, Sampling, Unary,
 };
 use mettle_kernels::{Error, Result};
 
@@ -79,6 +79,44 @@ fn elementwise() {
 }
 
 #[test]
+fn layout() {
+    let d = device();
+    let x = f32s(&d, [2, 3, 5]);
+    let mut same = f32s(&d, [2, 3, 5]);
+    refused("copy", "out", |p| {
+        ops::copy(p, &x, &mut f32s(&d, [2, 5, 3]))
+    });
+    refused("copy", "", |p| {
+        ops::copy(p, &i32s(&d, 3), &mut f32s(&d, [3]))
+    });
+    for order in [&[0, 1][..], &[0, 1, 1], &[0, 1, 3], &[0, 1, 2, 3]] {
+        refused("permute", "order", |p| {
+            ops::permute(p, &x, order, &mut same)
+        });
+    }
+    refused("permute", "out", |p| {
+        ops::permute(p, &x, &[0, 2, 1], &mut same)
+    });
+    refused("copy", "x", |p| {
+        ops::copy(p, &f32s(&d, [0, 3]), &mut f32s(&d, [0, 3]))
+    });
+    refused("fill", "", |p| ops::fill(p, 0.0, &mut i32s(&d, 4)));
+    refused("fill", "out", |p| ops::fill(p, 0.0, &mut f32s(&d, [0])));
+    let table = f32s(&d, [9, 4]);
+    let ids = u32s(&d, 2);
+    refused("gather", "ids", |p| {
+        ops::gather(p, &table, &i32s(&d, 2), &mut f32s(&d, [2, 4]))
+    });
+    refused("gather", "out", |p| {
+        ops::gather(p, &table, &ids, &mut f32s(&d, [3, 4]))
+    });
+    refused("gather", "out", |p| {
+        let mut halves = Tensor::empty_as(&d, Format::F16, [2, 4]).unwrap();
+        ops::gather(p, &table, &ids, &mut halves)
+    });
+}
+
+#[test]
 fn rows() {
     let d = device();
     let (x, mut out) = (f32s(&d, [4, 6]), f32s(&d, [4, 6]));
@@ -93,6 +131,49 @@ fn rows() {
     });
     refused("rms_norm_assign", "eps", |p| {
         ops::rms_norm_assign(p, &mut out, &f32s(&d, [6]), -1e-6)
+    });
+    // Heads first is another shape than tokens first.
+    let heads = f32s(&d, [2, 3, 8]);
+    refused("rms_norm", "out", |p| {
+        ops::rms_norm_permuted(p, &heads, NormWeight::None, 1e-6, &mut f32s(&d, [2, 3, 8]))
+    });
+    refused("rms_norm_gated", "z", |p| {
+        ops::rms_norm_gated(p, &x, NormWeight::None, 1e-6, &f32s(&d, [4, 5]), &mut out)
+    });
+    refused("sum_squares", "out", |p| {
+        ops::sum_squares(p, &x, &mut f32s(&d, [3]))
+    });
+    refused("layer_norm", "bias", |p| {
+        ops::layer_norm(p, &x, None, Some(&f32s(&d, [4])), 1e-6, &mut out)
+    });
+    refused("l2_norm", "eps", |p| {
+        ops::l2_norm(p, &x, L2Eps::Floor(-1.0), &mut out)
+    });
+    refused("l2_norm", "", |p| {
+        ops::l2_norm(p, &i32s(&d, 4), L2Eps::Added(0.0), &mut i32s(&d, 4))
+    });
+    let norm = ResidualNorm {
+        first: None,
+        eps: 1e-6,
+        scale: 1.0,
+    };
+    let weight = f32s(&d, [6]);
+    refused("residual_norm", "y", |p| {
+        ops::residual_norm(p, &mut out, &f32s(&d, [6, 4]), norm, &mut [])
+    });
+    refused("residual_norm", "scale", |p| {
+        let scale = f32::NAN;
+        ops::residual_norm(p, &mut out, &x, ResidualNorm { scale, ..norm }, &mut [])
+    });
+    let mut outs = [(); 4].map(|()| f32s(&d, [4, 6]));
+    refused("residual_norm", "", |p| {
+        let mut four: Vec<_> = outs.iter_mut().map(|out| ((&weight).into(), out)).collect();
+        ops::residual_norm(p, &mut out, &x, norm, &mut four)
+    });
+    refused("residual_norm", "", |p| {
+        let [first, second, ..] = &mut outs;
+        let kinds = &mut [((&weight).into(), first), (NormWeight::None, second)];
+        ops::residual_norm(p, &mut out, &x, norm, kinds)
     });
     refused("softmax", "out", |p| {
         ops::softmax(p, &x, &mut f32s(&d, [6, 4]))

@@ -49,10 +49,26 @@ impl<'a> Setup<'a> {
     /// # Errors
     /// Memory running out.
     pub fn values(&mut self, shape: impl Into<Shape>) -> Result<Tensor> {
+        self.values_as(Format::F32, shape)
+    }
+
+    /// [`Setup::values`] rounded to a format of single values, such as F16.
+    ///
+    /// # Errors
+    /// A format of blocks, or memory running out.
+    pub fn values_as(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
-        let values = repeated(&self.rng.normal(4099.min(shape.len())), shape.len());
+        let bytes = self.normal(format, shape.len())?;
         let device = self.device;
-        self.hand(|| Ok(Tensor::from_slice(device, &values, shape)?))
+        self.hand(|| Ok(Tensor::quantized(device, format, &bytes, shape)?))
+    }
+
+    /// The bytes of `len` such values.
+    fn normal(&mut self, format: Format, len: usize) -> Result<Vec<u8>> {
+        let few = self.rng.normal(4099.min(len));
+        let mut bytes = vec![0; few.len() * format.block_bytes()];
+        crate::formats::quantize(format, &few, &mut bytes)?;
+        Ok(repeated(&bytes, len * format.block_bytes()))
     }
 
     /// A cache of such values, rounded to a format of single values, such as F16.
@@ -61,10 +77,7 @@ impl<'a> Setup<'a> {
     /// A format of blocks, or memory running out.
     pub fn rounded(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
-        let few = self.rng.normal(4099.min(shape.len()));
-        let mut bytes = vec![0; few.len() * format.block_bytes()];
-        crate::formats::quantize(format, &few, &mut bytes)?;
-        let bytes = repeated(&bytes, shape.len() * format.block_bytes());
+        let bytes = self.normal(format, shape.len())?;
         self.own_bytes += bytes.len();
         let buffer = self.device.upload(&bytes)?;
         Ok(Tensor::from_buffer(buffer, format, shape)?)

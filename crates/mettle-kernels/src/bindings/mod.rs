@@ -8,14 +8,20 @@ pub mod argmax;
 pub mod attention;
 pub mod attention_grouped;
 pub mod binary;
+pub mod copy;
 pub mod embedding;
 pub mod embedding_affine;
+pub mod fill;
+pub mod gather;
 pub mod kv_append;
+pub mod l2_norm;
+pub mod layer_norm;
 pub mod mul_mm;
 pub mod mul_mv;
 pub mod mul_mv_affine;
 pub mod mul_panel;
 pub mod qk_norm_rope_append;
+pub mod residual_norm;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
@@ -57,14 +63,20 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
     binary::CATALOGUE,
+    copy::CATALOGUE,
     embedding::CATALOGUE,
     embedding_affine::CATALOGUE,
+    fill::CATALOGUE,
+    gather::CATALOGUE,
     kv_append::CATALOGUE,
+    l2_norm::CATALOGUE,
+    layer_norm::CATALOGUE,
     mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
     mul_mv_affine::CATALOGUE,
     mul_panel::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
+    residual_norm::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,
     rope::CATALOGUE,

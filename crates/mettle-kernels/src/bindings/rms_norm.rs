@@ -13,12 +13,21 @@ pub struct Params {
     pub columns: u32,
     /// `float eps`.
     pub eps: f32,
+    /// `uint inner`.
+    pub inner: u32,
+    /// `uint outer_stride`.
+    pub outer_stride: u32,
+    /// `uint inner_stride`.
+    pub inner_stride: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 20);
     assert!(std::mem::offset_of!(Params, columns) == 0);
     assert!(std::mem::offset_of!(Params, eps) == 4);
+    assert!(std::mem::offset_of!(Params, inner) == 8);
+    assert!(std::mem::offset_of!(Params, outer_stride) == 12);
+    assert!(std::mem::offset_of!(Params, inner_stride) == 16);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -26,16 +35,20 @@ const _: () = {
 pub struct Constants {
     /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
+    /// `uint WEIGHT`, function constant 1.
+    pub weight: u32,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
-        ConstantSet::EMPTY.with(0, self.row_per_thread)
+        ConstantSet::EMPTY
+            .with(0, self.row_per_thread)
+            .with(1, self.weight)
     }
 }
 
-/// out\[r, i\] = x\[r, i\] \* weight\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps); x and out are \[rows, columns\], weight is
-/// \[columns\].
+/// out\[r, i\] = x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps); x and out are \[rows, columns\], weight is \[columns\], and w is
+/// one, weight, or 1 + weight, as WEIGHT says.
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct F32<'a> {
@@ -98,6 +111,341 @@ impl Binding for AssignF32<'_> {
     }
 }
 
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
+/// are \[rows, columns\], weight is \[columns\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct GatedF32<'a> {
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device const float* weight`.
+    pub weight: &'a Buffer<f32>,
+    /// `device const float* z`.
+    pub z: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for GatedF32<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_gated_f32"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.read(2, "z", self.z);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+    }
+}
+
+/// out\[r\] = sum over i of x\[r, i\]^2, in f32; x is \[rows, columns\], out is \[rows\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct SumSquaresF32<'a> {
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for SumSquaresF32<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_sum_squares_f32"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.write(1, "out", self.out);
+        args.value(2, "params", &self.params);
+    }
+}
+
+/// out\[r, i\] = x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps); x and out are \[rows, columns\], weight is \[columns\], and w is
+/// one, weight, or 1 + weight, as WEIGHT says.
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct F16<'a> {
+    /// `device const half* x`.
+    pub x: &'a Buffer<half::f16>,
+    /// `device const half* weight`.
+    pub weight: &'a Buffer<half::f16>,
+    /// `device half* out`.
+    pub out: &'a mut Buffer<half::f16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// The same in place: x is \[rows, columns\]. The norm of each head of queries or keys is this on \[tokens \* heads, head_size\].
+pub struct AssignF16<'a> {
+    /// `device half* x`.
+    pub x: &'a mut Buffer<half::f16>,
+    /// `device const half* weight`.
+    pub weight: &'a Buffer<half::f16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for AssignF16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_assign_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.write(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.value(2, "params", &self.params);
+    }
+}
+
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
+/// are \[rows, columns\], weight is \[columns\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct GatedF16<'a> {
+    /// `device const half* x`.
+    pub x: &'a Buffer<half::f16>,
+    /// `device const half* weight`.
+    pub weight: &'a Buffer<half::f16>,
+    /// `device const half* z`.
+    pub z: &'a Buffer<half::f16>,
+    /// `device half* out`.
+    pub out: &'a mut Buffer<half::f16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for GatedF16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_gated_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.read(2, "z", self.z);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+    }
+}
+
+/// out\[r\] = sum over i of x\[r, i\]^2, in f32; x is \[rows, columns\], out is \[rows\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct SumSquaresF16<'a> {
+    /// `device const half* x`.
+    pub x: &'a Buffer<half::f16>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for SumSquaresF16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_sum_squares_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.write(1, "out", self.out);
+        args.value(2, "params", &self.params);
+    }
+}
+
+/// out\[r, i\] = x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps); x and out are \[rows, columns\], weight is \[columns\], and w is
+/// one, weight, or 1 + weight, as WEIGHT says.
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct Bf16<'a> {
+    /// `device const bfloat* x`.
+    pub x: &'a Buffer<half::bf16>,
+    /// `device const bfloat* weight`.
+    pub weight: &'a Buffer<half::bf16>,
+    /// `device bfloat* out`.
+    pub out: &'a mut Buffer<half::bf16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Bf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// The same in place: x is \[rows, columns\]. The norm of each head of queries or keys is this on \[tokens \* heads, head_size\].
+pub struct AssignBf16<'a> {
+    /// `device bfloat* x`.
+    pub x: &'a mut Buffer<half::bf16>,
+    /// `device const bfloat* weight`.
+    pub weight: &'a Buffer<half::bf16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for AssignBf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_assign_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.write(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.value(2, "params", &self.params);
+    }
+}
+
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
+/// are \[rows, columns\], weight is \[columns\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct GatedBf16<'a> {
+    /// `device const bfloat* x`.
+    pub x: &'a Buffer<half::bf16>,
+    /// `device const bfloat* weight`.
+    pub weight: &'a Buffer<half::bf16>,
+    /// `device const bfloat* z`.
+    pub z: &'a Buffer<half::bf16>,
+    /// `device bfloat* out`.
+    pub out: &'a mut Buffer<half::bf16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for GatedBf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_gated_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.read(2, "z", self.z);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
+    }
+}
+
+/// out\[r\] = sum over i of x\[r, i\]^2, in f32; x is \[rows, columns\], out is \[rows\].
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct SumSquaresBf16<'a> {
+    /// `device const bfloat* x`.
+    pub x: &'a Buffer<half::bf16>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for SumSquaresBf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_sum_squares_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.write(1, "out", self.out);
+        args.value(2, "params", &self.params);
+    }
+}
+
 pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
     catalogue::Kernel {
         name: "rms_norm_f32",
@@ -110,7 +458,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD"],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
     },
     catalogue::Kernel {
         name: "rms_norm_assign_f32",
@@ -122,6 +470,134 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "weight", "device const float* weight", Access::Read),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD"],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_gated_f32",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "weight", "device const float* weight", Access::Read),
+            Argument::new(2, "z", "device const float* z", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_sum_squares_f32",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "out", "device float* out", Access::ReadWrite),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_f16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f16"],
+        arguments: &[
+            Argument::new(0, "x", "device const half* x", Access::Read),
+            Argument::new(1, "weight", "device const half* weight", Access::Read),
+            Argument::new(2, "out", "device half* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_assign_f16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f16"],
+        arguments: &[
+            Argument::new(0, "x", "device half* x", Access::ReadWrite),
+            Argument::new(1, "weight", "device const half* weight", Access::Read),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_gated_f16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f16"],
+        arguments: &[
+            Argument::new(0, "x", "device const half* x", Access::Read),
+            Argument::new(1, "weight", "device const half* weight", Access::Read),
+            Argument::new(2, "z", "device const half* z", Access::Read),
+            Argument::new(3, "out", "device half* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_sum_squares_f16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f16", "f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const half* x", Access::Read),
+            Argument::new(1, "out", "device float* out", Access::ReadWrite),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["bf16"],
+        arguments: &[
+            Argument::new(0, "x", "device const bfloat* x", Access::Read),
+            Argument::new(1, "weight", "device const bfloat* weight", Access::Read),
+            Argument::new(2, "out", "device bfloat* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_assign_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["bf16"],
+        arguments: &[
+            Argument::new(0, "x", "device bfloat* x", Access::ReadWrite),
+            Argument::new(1, "weight", "device const bfloat* weight", Access::Read),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_gated_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["bf16"],
+        arguments: &[
+            Argument::new(0, "x", "device const bfloat* x", Access::Read),
+            Argument::new(1, "weight", "device const bfloat* weight", Access::Read),
+            Argument::new(2, "z", "device const bfloat* z", Access::Read),
+            Argument::new(3, "out", "device bfloat* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_sum_squares_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["bf16", "f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const bfloat* x", Access::Read),
+            Argument::new(1, "out", "device float* out", Access::ReadWrite),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT"],
     },
 ];

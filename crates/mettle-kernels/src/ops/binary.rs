@@ -279,7 +279,7 @@ fn benches(benches: &mut Benches) {
                 format!("n{n}"),
                 work,
                 move |setup| {
-                    let (x, y) = (setup.rounded(format, [n])?, setup.rounded(format, [n])?);
+                    let (x, y) = (setup.values_as(format, [n])?, setup.values_as(format, [n])?);
                     let mut out = setup.output(format, [n])?;
                     Ok(Box::new(move |pass| add(pass, &x, &y, &mut out)))
                 },
@@ -289,7 +289,7 @@ fn benches(benches: &mut Benches) {
                 format!("n{n}"),
                 work,
                 move |setup| {
-                    let (mut x, y) = (setup.rounded(format, [n])?, setup.rounded(format, [n])?);
+                    let (mut x, y) = (setup.values_as(format, [n])?, setup.values_as(format, [n])?);
                     Ok(Box::new(move |pass| add_assign(pass, &mut x, &y)))
                 },
             );

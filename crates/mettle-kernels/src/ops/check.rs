@@ -89,6 +89,20 @@ impl Op {
         Ok(tensor.buffer()?)
     }
 
+    /// The memory of a tensor of `rows` x `columns` that stores `T` and may have gaps between its rows.
+    pub fn strided<T: Scalar>(
+        self,
+        argument: &'static str,
+        tensor: &Tensor,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Buffer<T>> {
+        self.of_size(argument, tensor, rows, columns)?;
+        self.of_format(argument, tensor, T::FORMAT)?;
+        self.filled(argument, tensor)?;
+        Ok(tensor.buffer()?)
+    }
+
     /// Checks that a tensor has no gaps between its rows, and has any.
     pub fn dense(self, argument: &'static str, tensor: &Tensor) -> Result<()> {
         self.filled(argument, tensor)?;

@@ -7,16 +7,22 @@ pub mod attention;
 mod attention_grouped;
 pub mod binary;
 mod check;
+pub mod copy;
 pub mod embedding;
 mod embedding_affine;
+pub mod fill;
 pub mod fusion;
+pub mod gather;
 pub mod kv_append;
+pub mod l2_norm;
+pub mod layer_norm;
 mod mapping;
 mod mul_mm;
 pub mod mul_mv;
 mod mul_mv_affine;
 mod mul_panel;
 mod qk_norm_rope_append;
+pub mod residual_norm;
 pub mod rms_norm;
 pub mod roofline;
 pub mod rope;
@@ -29,10 +35,16 @@ pub mod unary;
 pub use argmax::*;
 pub use attention::*;
 pub use binary::*;
+pub use copy::*;
 pub use embedding::*;
+pub use fill::*;
 pub use fusion::*;
+pub use gather::*;
 pub use kv_append::*;
+pub use l2_norm::*;
+pub use layer_norm::*;
 pub use mul_mv::*;
+pub use residual_norm::*;
 pub use rms_norm::*;
 pub use roofline::*;
 pub use rope::*;
@@ -48,14 +60,20 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention::family(),
         attention_grouped::family(),
         binary::family(),
+        copy::family(),
         embedding::family(),
         embedding_affine::family(),
+        fill::family(),
+        gather::family(),
         kv_append::family(),
+        l2_norm::family(),
+        layer_norm::family(),
         mul_mm::family(),
         mul_mv::family(),
         mul_mv_affine::family(),
         mul_panel::family(),
         qk_norm_rope_append::family(),
+        residual_norm::family(),
         rms_norm::family(),
         roofline::family(),
         rope::family(),

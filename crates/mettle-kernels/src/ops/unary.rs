@@ -227,7 +227,7 @@ fn benches(benches: &mut Benches) {
             format!("n{n}"),
             work,
             move |setup| {
-                let x = setup.rounded(format, [n])?;
+                let x = setup.values_as(format, [n])?;
                 let mut out = setup.output(format, [n])?;
                 Ok(Box::new(move |pass| unary(pass, Unary::Silu, &x, &mut out)))
             },
@@ -237,7 +237,7 @@ fn benches(benches: &mut Benches) {
             format!("n{n}"),
             Work::new(2 * n * format.block_bytes(), n),
             move |setup| {
-                let mut x = setup.rounded(format, [n])?;
+                let mut x = setup.values_as(format, [n])?;
                 Ok(Box::new(move |pass| {
                     unary_assign(pass, Unary::Scale(1.0), &mut x)
                 }))
