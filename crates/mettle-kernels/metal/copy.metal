@@ -9,6 +9,9 @@ using namespace mettle_kernels;
 // How threads share values: see mettle/sixteens.h.
 constant bool INTERLEAVED [[function_constant(0)]];
 
+#pragma mettle variant(cpu: copy_*, INTERLEAVED = false)
+#pragma mettle variant(gpu: copy_*, INTERLEAVED = true)
+
 struct Params {
     uint4 shape;  // of out, outermost dimension first
     uint4 from;   // values of x from one index of each of these dimensions to the next

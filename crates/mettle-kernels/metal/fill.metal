@@ -9,6 +9,9 @@ using namespace mettle_kernels;
 // How threads share values: see mettle/sixteens.h.
 constant bool INTERLEAVED [[function_constant(0)]];
 
+#pragma mettle variant(cpu: fill_*, INTERLEAVED = false)
+#pragma mettle variant(gpu: fill_*, INTERLEAVED = true)
+
 struct Params {
     uint columns;
     uint stride;  // values from one row to the next

@@ -20,6 +20,9 @@ constant constexpr uint ADDED = 1;
 // The length is the larger of sqrt(sum of squares) and eps.
 constant constexpr uint FLOOR = 2;
 
+#pragma mettle variant(cpu: l2_norm_f32, ROW_PER_THREAD = true, EPS = 0)
+#pragma mettle variant(gpu: l2_norm_f32, ROW_PER_THREAD = false, EPS = 0)
+
 struct Params {
     uint columns;
     float eps;

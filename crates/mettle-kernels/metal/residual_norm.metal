@@ -19,6 +19,9 @@ constant uint OUTPUTS [[function_constant(2)]];
 // What normalised values are multiplied by, of the values of mettle/norm.h.
 constant uint WEIGHT [[function_constant(3)]];
 
+#pragma mettle variant(cpu: residual_norm_f32, ROW_PER_THREAD = true, NORM_FIRST = false, OUTPUTS = 1, WEIGHT = 1)
+#pragma mettle variant(gpu: residual_norm_f32, ROW_PER_THREAD = false, NORM_FIRST = false, OUTPUTS = 1, WEIGHT = 1)
+
 struct Params {
     uint columns;
     float eps;    // of all norms

@@ -28,6 +28,9 @@ constant constexpr uint EXP = 5;
 // x factor.
 constant constexpr uint SCALE = 6;
 
+#pragma mettle variant(cpu: unary_*f32, FUNCTION = 0, INTERLEAVED = false)
+#pragma mettle variant(gpu: unary_*f32, FUNCTION = 0, INTERLEAVED = true)
+
 struct Params {
     uint count;
     float factor;  // of SOFTCAP and SCALE
