@@ -16,13 +16,17 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // Values of a head, at most MAX_HEAD_SIZE.
 constant uint HEAD_SIZE [[function_constant(1)]];
 
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512)
+// Whether scores are capped smoothly.
+constant bool SOFTCAP [[function_constant(2)]];
+
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = true)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
@@ -34,7 +38,24 @@ struct Params {
     uint capacity;  // rows of the caches
     uint window;    // keys that a query sees, its own included; 0: all
     float scale;    // of the scores, usually 1 / sqrt(HEAD_SIZE)
+    float softcap;  // that scores stay below, if SOFTCAP
 };
+
+// What makes scores of products.
+struct Scoring {
+    float scale;
+    float softcap;
+};
+
+// Only of keys that the query sees: capping the minus infinity of others would give them weight.
+METAL_FUNC float score_of(float product, Scoring scoring)
+{
+    const float score = scoring.scale * product;
+    return SOFTCAP ? scoring.softcap * precise::tanh(score / scoring.softcap) : score;
+}
+
+// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
+constant constexpr float LOWEST = -FLT_MAX;
 
 // The keys that a query sees: rows first..end of the cache.
 struct Keys {
@@ -63,7 +84,7 @@ METAL_FUNC float product(device const float* q, device const T* k)
 // One head of one query by one thread. k and v are the first rows of the head's cache, `stride` values apart.
 template <typename T>
 METAL_FUNC void attend_alone(
-    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, float scale,
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring,
     device float* out)
 {
     wide weighted[MAX_HEAD_SIZE / WIDE];
@@ -72,13 +93,13 @@ METAL_FUNC void attend_alone(
         weighted[i / WIDE] = splat(0.0f);
     }
     float total = 0.0f;
-    float highest = -INFINITY;
+    float highest = LOWEST;
 
     for (uint start = keys.first; start < keys.end; start += WIDE) {
         const uint count = min(WIDE, keys.end - start);
         wide scores = splat(-INFINITY);
         for (uint j = 0; j < count; ++j) {
-            set_element(scores, j, scale * product(q, k + (start + j) * stride));
+            set_element(scores, j, score_of(product(q, k + (start + j) * stride), scoring));
         }
 
         const float previous = highest;
@@ -112,17 +133,17 @@ METAL_FUNC void attend_alone(
 // elements lane, lane + 32, ... of the head.
 template <typename T>
 METAL_FUNC void attend_together(
-    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, float scale,
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring,
     device float* out, uint lane, uint simd_group, uint simd_groups, threadgroup float* highest_of,
     threadgroup float* total_of, threadgroup float* weighted_of)
 {
     float weighted[MAX_HEAD_SIZE / LANES] = {};
     float total = 0.0f;
-    float highest = -INFINITY;
+    float highest = LOWEST;
 
     for (uint start = keys.first + LANES * simd_group; start < keys.end; start += LANES * simd_groups) {
         const uint count = min(LANES, keys.end - start);
-        const float score = lane < count ? scale * product(q, k + (start + lane) * stride) : -INFINITY;
+        const float score = lane < count ? score_of(product(q, k + (start + lane) * stride), scoring) : -INFINITY;
 
         const float previous = highest;
         highest = max(highest, simd_max(score));
@@ -167,8 +188,8 @@ METAL_FUNC void attend_together(
     }
 }
 
-// out[t, h, :] = sum over visible keys j of softmax_j(scale * q[t, h, :] . k[j, h', :]) * v[j, h', :] with
-// h' = h / (heads / kv_heads). Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
+// out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
+// h' = h / (heads / kv_heads), and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE]. A token
 // whose position lies outside the cache gets NaN.
 //
@@ -212,11 +233,12 @@ kernel void attention(
         return;
     }
     const Keys keys = visible(uint(position), params.window);
+    const Scoring scoring = {params.scale, params.softcap};
     if (ROW_PER_THREAD) {
-        attend_alone(q, k, v, stride, keys, params.scale, out);
+        attend_alone(q, k, v, stride, keys, scoring, out);
     } else {
         attend_together(
-            q, k, v, stride, keys, params.scale, out, lane, simd_group, simd_groups, highest_of, total_of, weighted_of);
+            q, k, v, stride, keys, scoring, out, lane, simd_group, simd_groups, highest_of, total_of, weighted_of);
     }
 }
 

@@ -25,21 +25,25 @@ constant uint HEAD_SIZE [[function_constant(0)]];
 // Query heads of a SIMD group: 1, 2 or 4.
 constant uint HEADS [[function_constant(1)]];
 
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 1)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 2)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 4)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 1)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 2)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 4)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4)
+// Whether scores are capped smoothly.
+constant bool SOFTCAP [[function_constant(2)]];
+
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 256;
 constant constexpr uint MAX_HEADS = 4;
@@ -62,7 +66,32 @@ struct Params {
     uint splits;      // of the keys of a token
     uint token_each;  // whether each SIMD group has a token of its own; there is one split then
     float scale;      // of the scores, usually 1 / sqrt(HEAD_SIZE)
+    float softcap;    // that scores stay below, if SOFTCAP
 };
+
+// What makes scores, logarithms to base 2, of products. With a softcap, `scale` is of what tanh takes.
+struct Scoring {
+    float scale;
+    float softcap;
+};
+
+METAL_FUNC Scoring scoring_of(constant Params& params)
+{
+    if (SOFTCAP) {
+        return Scoring{params.scale / params.softcap, M_LOG2E_F * params.softcap};
+    }
+    return Scoring{M_LOG2E_F * params.scale, 0.0f};
+}
+
+// Only of keys that the query sees: capping the minus infinity of others would give them weight.
+METAL_FUNC float score_of(float product, Scoring scoring)
+{
+    const float score = scoring.scale * product;
+    return SOFTCAP ? scoring.softcap * precise::tanh(score) : score;
+}
+
+// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
+constant constexpr float LOWEST = -FLT_MAX;
 
 // Rows first..end of the cache.
 struct Keys {
@@ -135,11 +164,11 @@ METAL_FUNC void load_queries(threadgroup float4* queries, device const float* q,
 
 // Attends to the keys begin, begin + 1, ... of those before `end` in steps: as many as the SIMD group reads at a time, then
 // again `step` further. `keys` and `key_values` are the first ones, or on their way. `weights` is the SIMD group's own: KEYS for
-// each row and head. `scale` makes scores of products, to base 2.
+// each row and head.
 template <typename T>
 METAL_FUNC State attend(
     Rows<T> keys, device const T* k, device const T* v, uint stride, threadgroup const float4* queries,
-    float scale, uint begin, uint end, uint step, uint lane, threadgroup float4* weights)
+    Scoring scoring, uint begin, uint end, uint step, uint lane, threadgroup float4* weights)
 {
     constexpr uint values = Vector<T>::values;
     const Spread lanes = spread<T>(HEAD_SIZE);
@@ -152,7 +181,7 @@ METAL_FUNC State attend(
     const uint first_score = lane % row / copies * scores_of_lane;
 
     State state = {};
-    state.highest = -INFINITY;
+    state.highest = LOWEST;
     for (uint start = begin; start < end; start += step) {
         const Rows<T> key_values = load_rows(v, stride, start, end - 1, HEAD_SIZE, lane);
 
@@ -185,7 +214,7 @@ METAL_FUNC State attend(
 #pragma unroll
         for (uint i = 0; i < scores_of_lane; ++i) {
             const uint key = start + (first_score + i) % KEYS * rows + row_index;
-            scores[i] = key < end ? scale * scores[i] : -INFINITY;
+            scores[i] = key < end ? score_of(scores[i], scoring) : -INFINITY;
             highest = max(highest, scores[i]);
         }
         highest = max(state.highest, max_of_head(highest, row, HEADS));
@@ -258,8 +287,8 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
     }
 }
 
-// out[t, h, :] = sum over visible keys j of softmax_j(scale * q[t, h, :] . k[j, h', :]) * v[j, h', :] with
-// h' = h / group. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
+// out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
+// h' = h / group, and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
 // aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 //
@@ -342,11 +371,11 @@ template <typename T>
     }
     simdgroup_barrier(mem_flags::mem_threadgroup);
     const State state = attend(
-        first_keys, k, v, stride, queries, M_LOG2E_F * params.scale, begin, keys.end, step, lane,
+        first_keys, k, v, stride, queries, scoring_of(params), begin, keys.end, step, lane,
         weights + simd_group * MAX_HEADS * 4);
 
     // The SIMD groups of a token meet, and the rows of lanes of each: the sums of a SIMD group count as much as its highest
-    // score does against the highest of all. Where there are no keys, that is the difference of infinities, NaN.
+    // score does against the highest of all. Where there are no keys, the total is zero and the quotient NaN.
     threadgroup float* sums = reinterpret_cast<threadgroup float*>(scratch);
     write_sums<T>(sums + simd_group * SCRATCH + lane / row * HEADS * HEAD_SIZE, state, lane);
     if (lane < row) {

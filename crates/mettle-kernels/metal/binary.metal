@@ -25,6 +25,8 @@ constant constexpr uint GELU_TANH_MUL = 5;
 
 #pragma mettle variant(cpu: binary_*f32, FUNCTION = 0, INTERLEAVED = false)
 #pragma mettle variant(gpu: binary_*f32, FUNCTION = 0, INTERLEAVED = true)
+#pragma mettle variant(cpu: binary_f32, FUNCTION = 5, INTERLEAVED = false)
+#pragma mettle variant(gpu: binary_f32, FUNCTION = 5, INTERLEAVED = true)
 
 struct Params {
     uint columns;

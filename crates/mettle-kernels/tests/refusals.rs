@@ -348,6 +348,7 @@ fn cache() {
     let plain = Attention {
         scale: 0.25,
         window: None,
+        softcap: None,
     };
     let mut attend =
         |argument, q: &Tensor, k: &Tensor, v: &Tensor, positions: &Tensor, options: Attention| {
@@ -372,6 +373,13 @@ fn cache() {
             ..plain
         },
     );
+    for cap in [0.0, -1.0, f32::NAN, f32::INFINITY] {
+        let capped = Attention {
+            softcap: Some(cap),
+            ..plain
+        };
+        attend("softcap", &q, &k, &v, &places, capped);
+    }
     attend("", &q, &whole, &v, &places, plain);
     let large = f32s(&d, [2, 12, 520]);
     attend("", &large, &f32s(&d, [9, 4, 520]), &v, &places, plain);

@@ -22,11 +22,15 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3, dense.
     Qwen3,
+    /// Gemma 2.
+    Gemma2,
+    /// Gemma 3, the part that reads text.
+    Gemma3,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -34,6 +38,8 @@ impl Architecture {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
+            Self::Gemma2 => "gemma2",
+            Self::Gemma3 => "gemma3",
         }
     }
 
@@ -42,6 +48,8 @@ impl Architecture {
             "llama" => Ok(Self::Llama),
             "qwen2" => Ok(Self::Qwen2),
             "qwen3" => Ok(Self::Qwen3),
+            "gemma2" => Ok(Self::Gemma2),
+            "gemma3" => Ok(Self::Gemma3),
             other => Err(Error::Architecture {
                 found: other.to_owned(),
                 supported: Self::SUPPORTED,
@@ -77,8 +85,27 @@ pub struct Config {
     pub rope_base: f32,
     /// How the frequencies are stretched beyond the context of the first training.
     pub rope_scaling: RopeScaling,
-    /// A query at position p sees keys at p - window + 1 to p; all keys up to p when absent.
-    pub window: Option<usize>,
+    /// Layers in which queries see the last keys only; queries see all keys before them when absent.
+    pub window: Option<Window>,
+    /// Factor of the scores of attention.
+    pub attention_scale: f32,
+    /// What the scores of attention are kept below: see [`mettle_kernels::ops::Attention`].
+    pub attention_softcap: Option<f32>,
+    /// What logits are kept below, in the same way.
+    pub logit_softcap: Option<f32>,
+    /// Factor of the embedding of a token.
+    pub embedding_scale: f32,
+}
+
+/// A sliding window of attention.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Window {
+    /// A query at position p sees keys at p - size + 1 to p.
+    pub size: usize,
+    /// Whether it applies, layer by layer; layers without it see all keys.
+    pub layers: Vec<bool>,
+    /// Base of the rotary frequencies in layers with it, which are not scaled there; as in others when absent.
+    pub rope_base: Option<f32>,
 }
 
 /// How rotary frequencies are changed for contexts longer than those of the first training.
@@ -174,10 +201,28 @@ impl Config {
             norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
             rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
             rope_scaling: RopeScaling::from_keys(&keys, context)?,
-            window: keys
-                .find::<usize>("attention.sliding_window")?
-                .filter(|&n| n > 0),
+            window: Window::from_keys(&keys, architecture, layers)?,
+            attention_scale: attention_scale(architecture, layers, hidden / heads, head_dim),
+            attention_softcap: match architecture {
+                Architecture::Gemma2 => Some(keys.positive("attn_logit_softcapping", Some(50.0))?),
+                _ => None,
+            },
+            logit_softcap: match architecture {
+                Architecture::Gemma2 => Some(keys.positive("final_logit_softcapping", Some(30.0))?),
+                Architecture::Gemma3 => keys.find_positive("final_logit_softcapping")?,
+                _ => None,
+            },
+            embedding_scale: match architecture {
+                Architecture::Gemma2 | Architecture::Gemma3 => (hidden as f32).sqrt(),
+                _ => 1.0,
+            },
         })
+    }
+
+    /// Keys that a query of a layer sees, its own included; all before it when absent.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        let window = self.window.as_ref()?;
+        window.layers.get(layer)?.then_some(window.size)
     }
 
     /// Query heads that share one key and value head.
@@ -196,6 +241,69 @@ fn vocabulary(keys: &Keys<'_>) -> Result<usize> {
         }),
         Some(tokens) => Ok(tokens.len()),
         None => keys.dimension("vocab_size", None, MAX_DIMENSION),
+    }
+}
+
+/// Factor of the scores. The models whose queries are scaled by another width than that of a head are known by their number of layers,
+/// as in llama.cpp: the files do not say it.
+fn attention_scale(
+    architecture: Architecture,
+    layers: usize,
+    share_of_hidden: usize,
+    head_dim: usize,
+) -> f32 {
+    let width = match (architecture, layers) {
+        (Architecture::Gemma2, 46) | (Architecture::Gemma3, 62) => share_of_hidden,
+        _ => head_dim,
+    };
+    1.0 / (width as f32).sqrt()
+}
+
+impl Window {
+    const SIZE: &'static str = "attention.sliding_window";
+    const PATTERN: &'static str = "attention.sliding_window_pattern";
+
+    fn from_keys(
+        keys: &Keys<'_>,
+        architecture: Architecture,
+        layers: usize,
+    ) -> Result<Option<Self>> {
+        // Of so many layers the last has no window; in other families all layers have it.
+        let (default, period) = match architecture {
+            Architecture::Gemma2 => (Some(4096), Some(2)),
+            Architecture::Gemma3 => (None, Some(6)),
+            _ => (None, None),
+        };
+        let Some(size) = keys
+            .find::<usize>(Self::SIZE)?
+            .or(default)
+            .filter(|&n| n > 0)
+        else {
+            return Ok(None);
+        };
+        let all_but = |period: usize| (1..=layers).map(|n| n % period != 0).collect();
+        let layers = match (period, keys.metadata.value(&keys.name(Self::PATTERN))) {
+            (None, _) => vec![true; layers],
+            (Some(period), None) => all_but(period),
+            (_, Some(Value::Array(_))) => {
+                let own = keys.find::<&[bool]>(Self::PATTERN)?.unwrap_or_default();
+                if own.len() != layers {
+                    let reason = format!("it must have an entry for each of {layers} layers");
+                    return Err(keys.bad(Self::PATTERN, own.len(), reason));
+                }
+                own.to_vec()
+            }
+            (_, Some(_)) => all_but(keys.dimension(Self::PATTERN, None, MAX_LAYERS)?),
+        };
+        let rope_base = match architecture {
+            Architecture::Gemma3 => Some(keys.positive("rope.freq_base_swa", Some(10_000.0))?),
+            _ => None,
+        };
+        Ok(Some(Self {
+            size,
+            layers,
+            rope_base,
+        }))
     }
 }
 
@@ -274,6 +382,14 @@ impl<'a> Keys<'a> {
             return Err(self.bad(key, value, "it must be a finite number above 0".to_owned()));
         }
         Ok(value)
+    }
+
+    /// A finite number above 0, or none where the key is absent or 0.
+    fn find_positive(&self, key: &str) -> Result<Option<f32>> {
+        let value = self.find::<f32>(key)?.filter(|&value| value != 0.0);
+        value
+            .map(|value| self.positive(key, Some(value)))
+            .transpose()
     }
 
     fn bad(&self, key: &str, found: impl fmt::Display, reason: String) -> Error {

@@ -19,15 +19,18 @@ pub struct Params {
     pub window: u32,
     /// `float scale`: of the scores, usually 1 / sqrt(HEAD_SIZE)
     pub scale: f32,
+    /// `float softcap`: that scores stay below, if SOFTCAP
+    pub softcap: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 20);
+    assert!(size_of::<Params>() == 24);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, capacity) == 8);
     assert!(std::mem::offset_of!(Params, window) == 12);
     assert!(std::mem::offset_of!(Params, scale) == 16);
+    assert!(std::mem::offset_of!(Params, softcap) == 20);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -37,6 +40,8 @@ pub struct Constants {
     pub row_per_thread: bool,
     /// `uint HEAD_SIZE`, function constant 1.
     pub head_size: u32,
+    /// `bool SOFTCAP`, function constant 2.
+    pub softcap: bool,
 }
 
 impl Constants {
@@ -44,11 +49,12 @@ impl Constants {
         ConstantSet::EMPTY
             .with(0, self.row_per_thread)
             .with(1, self.head_size)
+            .with(2, self.softcap)
     }
 }
 
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
+/// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
 /// whose position lies outside the cache gets NaN.
 ///
@@ -91,8 +97,8 @@ impl Binding for F32<'_> {
     }
 }
 
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / (heads / kv_heads). Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
+/// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
 /// whose position lies outside the cache gets NaN.
 ///
@@ -149,7 +155,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "HEAD_SIZE"],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP"],
     },
     catalogue::Kernel {
         name: "attention_f16",
@@ -164,6 +170,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "HEAD_SIZE"],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP"],
     },
 ];

@@ -27,10 +27,12 @@ pub struct Params {
     pub token_each: u32,
     /// `float scale`: of the scores, usually 1 / sqrt(HEAD_SIZE)
     pub scale: f32,
+    /// `float softcap`: that scores stay below, if SOFTCAP
+    pub softcap: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 36);
+    assert!(size_of::<Params>() == 40);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, group) == 8);
@@ -40,6 +42,7 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, splits) == 24);
     assert!(std::mem::offset_of!(Params, token_each) == 28);
     assert!(std::mem::offset_of!(Params, scale) == 32);
+    assert!(std::mem::offset_of!(Params, softcap) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -49,6 +52,8 @@ pub struct Constants {
     pub head_size: u32,
     /// `uint HEADS`, function constant 1.
     pub heads: u32,
+    /// `bool SOFTCAP`, function constant 2.
+    pub softcap: bool,
 }
 
 impl Constants {
@@ -56,11 +61,12 @@ impl Constants {
         ConstantSet::EMPTY
             .with(0, self.head_size)
             .with(1, self.heads)
+            .with(2, self.softcap)
     }
 }
 
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / group. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
+/// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
@@ -113,8 +119,8 @@ impl Binding for F32<'_> {
     }
 }
 
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(scale \* q\[t, h, :\] . k\[j, h', :\]) \* v\[j, h', :\] with
-/// h' = h / group. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
+/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
+/// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
@@ -215,7 +221,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["HEAD_SIZE", "HEADS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
     },
     catalogue::Kernel {
         name: "attention_grouped_f16",
@@ -231,7 +237,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["HEAD_SIZE", "HEADS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
     },
     catalogue::Kernel {
         name: "attention_grouped_merge",
@@ -243,6 +249,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "out", "device float* out", Access::ReadWrite),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["HEAD_SIZE", "HEADS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
     },
 ];

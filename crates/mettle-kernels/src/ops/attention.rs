@@ -27,6 +27,8 @@ pub struct Attention {
     pub scale: f32,
     /// The number of keys that a query sees, its own included; `None` for all before it.
     pub window: Option<u32>,
+    /// What scores `s` are kept below, smoothly: each becomes `softcap * tanh(s / softcap)` before the softmax.
+    pub softcap: Option<f32>,
 }
 
 /// Which kernel computes it, and how the work is shared out.
@@ -51,7 +53,7 @@ impl Path {
 }
 
 /// `out[t, h] = sum over j of softmax_j(scale * q[t, h] . k[j, g]) * v[j, g]` over the keys j that token t sees, those with
-/// `0 <= positions[t] - j < window`; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
+/// `0 <= positions[t] - j < window`, with scores capped where there is a softcap; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
 ///
 /// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches F32 or F16 `[capacity, kv_heads, head_size]`,
 /// `positions` i32 `[tokens]`. Entry j of a cache is the token at position j. A token whose position lies outside the
@@ -59,7 +61,7 @@ impl Path {
 ///
 /// # Errors
 /// [`Error::Unsupported`] for caches of another format or heads larger than 512; [`Error::Argument`] for other formats
-/// or shapes or gaps, `heads` that `kv_heads` does not divide, or a window of 0; those of the launch, when `out` shares
+/// or shapes or gaps, `heads` that `kv_heads` does not divide, a window of 0, or a softcap that is not above 0; those of the launch, when `out` shares
 /// memory with an input among others.
 pub fn attention(
     pass: &mut Pass,
@@ -116,6 +118,12 @@ pub(super) fn mapped(
     if options.window == Some(0) {
         return Err(OP.refuse("window", "is 0, must hold the query's own key at least"));
     }
+    if let Some(cap) = options
+        .softcap
+        .filter(|cap| !(cap.is_finite() && *cap > 0.0))
+    {
+        return Err(OP.refuse("softcap", format!("is {cap}, must be above 0")));
+    }
     if head_size > MAX_HEAD_SIZE {
         return Err(Error::Unsupported {
             op: OP.0,
@@ -129,10 +137,12 @@ pub(super) fn mapped(
         capacity: OP.size("cache_k", capacity)?,
         window: options.window.unwrap_or(0),
         scale: options.scale,
+        softcap: options.softcap.unwrap_or(0.0),
     };
     let constants = Constants {
         row_per_thread: path == Path::Thread,
         head_size: head_size as u32,
+        softcap: options.softcap.is_some(),
     };
     if !matches!(cache_k.format(), Format::F32 | Format::F16) {
         return Err(Error::Unsupported {
@@ -152,6 +162,7 @@ pub(super) fn mapped(
             capacity,
             window: params.window,
             scale: params.scale,
+            softcap: options.softcap,
             q,
             cache_k,
             cache_v,
@@ -210,11 +221,66 @@ pub(super) struct Sizes {
     pub window: Option<u32>,
     /// Factor of the usual scale of scores.
     pub steepness: f32,
+    pub softcap: Option<f32>,
+    /// Leading keys whose scores are minus infinity.
+    pub blocked: usize,
+}
+
+/// What is unusual about the scores of a case.
+const ADVERSARIAL: [(&str, Adversity); 8] = [
+    ("softcap", Adversity::new(1.0, Some(2.0), 0)),
+    ("softcap_wide", Adversity::new(2.0, Some(30.0), 0)),
+    // All scores are the cap or minus the cap.
+    ("softcap_saturated", Adversity::new(1e6, Some(5.0), 0)),
+    // Scores of keys that a query does not see would be as high as those of others.
+    ("softcap_small", Adversity::new(1.0, Some(1e-3), 0)),
+    ("equal_scores", Adversity::new(0.0, None, 0)),
+    // One weight is 1, the others vanish.
+    ("large_scores", Adversity::new(1e6, None, 0)),
+    ("blocked", Adversity::new(1.0, None, 69)),
+    ("blocked_all_but_one", Adversity::new(1.0, None, 70)),
+];
+
+#[derive(Clone, Copy)]
+pub(super) struct Adversity {
+    steepness: f32,
+    softcap: Option<f32>,
+    blocked: usize,
+}
+
+impl Adversity {
+    const fn new(steepness: f32, softcap: Option<f32>, blocked: usize) -> Adversity {
+        Adversity {
+            steepness,
+            softcap,
+            blocked,
+        }
+    }
+}
+
+impl Sizes {
+    /// The same with each kind of unusual scores, and with a window that ends within a block; and each one's name.
+    pub fn adversarial(self) -> impl Iterator<Item = (String, Sizes)> {
+        ADVERSARIAL.into_iter().flat_map(move |(name, scores)| {
+            [None, Some(37)].map(|window| {
+                let sizes = Sizes {
+                    window,
+                    steepness: scores.steepness,
+                    softcap: scores.softcap,
+                    blocked: scores.blocked,
+                    ..self
+                };
+                let suffix = if window.is_some() { "_window" } else { "" };
+                (format!("{name}{suffix}"), sizes)
+            })
+        })
+    }
 }
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
 /// keys that do not fill blocks, more keys than blocks for every SIMD group, a prompt, windows around the sizes of
-/// blocks, and positions outside the cache. Cache entries that no token sees are NaN.
+/// blocks, positions outside the cache, and scores that are capped, equal, very large or minus infinity. Cache entries that no token
+/// sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention", Tolerance::MATMUL, |cases| {
         for (path, path_name) in [(Path::Thread, "thread"), (Path::Group, "group")] {
@@ -233,7 +299,21 @@ pub(crate) fn family() -> Family {
                     positions: &[70],
                     window: None,
                     steepness: 1.0,
+                    softcap: None,
+                    blocked: 0,
                 };
+                for (name, sizes) in decode.adversarial() {
+                    add(name, sizes);
+                }
+                add(
+                    "softcap_head256".into(),
+                    Sizes {
+                        head_size: 256,
+                        softcap: Some(3.0),
+                        positions: &[0, 1, 2, 70],
+                        ..decode
+                    },
+                );
                 for head_size in [1, 20, 64, 72, 80, 96, 128, 192, 256, 512] {
                     add(
                         format!("decode_head{head_size}"),
@@ -391,6 +471,7 @@ pub(super) fn add_bench(
         let options = Attention {
             scale: 1.0 / (head_size as f32).sqrt(),
             window: None,
+            softcap: None,
         };
         Ok(Box::new(move |pass| {
             let path = path(pass.device());
@@ -411,9 +492,11 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
         positions,
         window,
         steepness,
+        softcap,
+        blocked,
     } = sizes;
     let tokens = positions.len();
-    let q = run.rng().normal(tokens * heads * head_size);
+    let mut q = run.rng().normal(tokens * heads * head_size);
     let columns = kv_heads * head_size;
     let (mut k, mut v) = (
         run.rng().normal(capacity * columns),
@@ -424,6 +507,14 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
             (0..capacity as i64).contains(&i64::from(p)) && reference::visible(p, j, window)
         })
     };
+    if blocked > 0 {
+        for head in q.chunks_exact_mut(head_size) {
+            head[0] = head[0].abs() + 0.1;
+        }
+        for head in k[..blocked * columns].chunks_exact_mut(head_size) {
+            head[0] = f32::NEG_INFINITY;
+        }
+    }
     for j in (0..capacity).filter(|&j| !seen(j)) {
         k[j * columns..][..columns].fill(f32::NAN);
         v[j * columns..][..columns].fill(f32::NAN);
@@ -431,6 +522,7 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
     let options = Attention {
         scale: steepness * (head_size as f32).powf(-0.5),
         window,
+        softcap,
     };
     let qs = run.input(&q, [tokens, heads, head_size])?;
     let (cache_k, k) = run.rounded(format, &k, [capacity, kv_heads, head_size])?;

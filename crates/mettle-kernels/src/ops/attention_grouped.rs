@@ -67,6 +67,7 @@ pub(super) struct Call<'a> {
     pub capacity: usize,
     pub window: u32,
     pub scale: f32,
+    pub softcap: Option<f32>,
     pub q: &'a Buffer<f32>,
     pub cache_k: &'a Tensor,
     pub cache_v: &'a Tensor,
@@ -123,6 +124,7 @@ impl Call<'_> {
             splits: splits as u32,
             token_each,
             scale: self.scale,
+            softcap: self.softcap.unwrap_or(0.0),
         }
     }
 
@@ -130,6 +132,7 @@ impl Call<'_> {
         Constants {
             head_size: self.head_size as u32,
             heads: self.heads_together() as u32,
+            softcap: self.softcap.is_some(),
         }
     }
 
@@ -194,7 +197,8 @@ impl Call<'_> {
 
 /// The cases of `attention_grouped.metal`: every head size and number of heads together, heads that do not fill the last set,
 /// one split and several, splits without keys, a single key, keys that fill no step, tokens that fill no threadgroup, windows
-/// around the sizes of steps and splits, and positions outside the cache. Cache entries that no token sees are NaN.
+/// around the sizes of steps and splits, positions outside the cache, and scores that are capped, equal, very large or minus
+/// infinity. Cache entries that no token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention_grouped", Tolerance::MATMUL, |cases| {
         for format in [Format::F32, Format::F16] {
@@ -216,6 +220,8 @@ pub(crate) fn family() -> Family {
                 positions: &[290],
                 window: None,
                 steepness: 1.0,
+                softcap: None,
+                blocked: 0,
             };
             for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
                 for head_size in HEAD_SIZES {
@@ -236,6 +242,24 @@ pub(crate) fn family() -> Family {
                         },
                     );
                 }
+                let scores = Sizes {
+                    positions: &[70],
+                    ..sizes
+                };
+                for (name, sizes) in scores.adversarial() {
+                    add(name, plan, sizes);
+                }
+                add(
+                    "softcap_head256".into(),
+                    plan,
+                    Sizes {
+                        heads: 4,
+                        kv_heads: 2,
+                        head_size: 256,
+                        softcap: Some(3.0),
+                        ..sizes
+                    },
+                );
                 // Later scores that are much higher than the first ones, so that sums are made relative to them.
                 add(
                     "steep".into(),
@@ -302,6 +326,8 @@ pub(crate) fn family() -> Family {
                     positions: &[5190, 5121, 40],
                     window: None,
                     steepness: 1.0,
+                    softcap: None,
+                    blocked: 0,
                 };
                 let path = Path::Grouped(Some(Plan::Splits(splits)));
                 check(run, path, Format::F16, sizes)
@@ -348,6 +374,7 @@ fn benches(benches: &mut Benches) {
                 capacity: 8192,
                 window: 0,
                 scale: 1.0,
+                softcap: None,
                 q: &partial.buffer()?,
                 cache_k: &cache,
                 cache_v: &cache,

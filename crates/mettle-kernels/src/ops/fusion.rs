@@ -8,7 +8,9 @@
 use super::mapping::Mapping;
 use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
-use super::{Rope, add_assign, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu};
+use super::{
+    Binary, Rope, add_assign, binary, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu,
+};
 use crate::Result;
 use mettle_gpu::{Pass, Tensor};
 
@@ -69,9 +71,29 @@ pub fn norm_mul_mats(
     Ok(())
 }
 
-/// Scratch memory of [`norm_swiglu`], f32.
+/// What the gate of a gated feed-forward layer goes through.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Activation {
+    /// `x / (1 + exp(-x))`: SwiGLU.
+    Silu,
+    /// `x (1 + tanh(sqrt(2 / pi) (x + 0.044715 x^3))) / 2`: GeGLU, as Gemma has it.
+    Gelu,
+}
+
+/// A gated linear unit (Shazeer, "GLU Variants Improve Transformer", 2020).
+#[derive(Clone, Copy, Debug)]
+pub struct Glu<'a> {
+    /// Of the gate.
+    pub activation: Activation,
+    /// `[n, k]`, in any format that is [decoded](super::decodes).
+    pub gate: &'a Tensor,
+    /// As `gate`.
+    pub up: &'a Tensor,
+}
+
+/// Scratch memory of [`norm_glu`], f32.
 #[derive(Debug)]
-pub struct SwigluScratch<'a> {
+pub struct GluScratch<'a> {
     /// Of the shape of `x`.
     pub normed: &'a mut Tensor,
     /// Of the shape of `out`.
@@ -80,26 +102,28 @@ pub struct SwigluScratch<'a> {
     pub up: &'a mut Tensor,
 }
 
-/// `out = silu(n gate^T) * (n up^T)` with `n = rms_norm(x)`. `x` is f32 `[tokens, k]`, `gate` and `up` are `[n, k]` in any format that is
-/// [decoded](super::decodes), `out` is f32 `[tokens, n]`.
+/// `out = activation(n gate^T) * (n up^T)` with `n = rms_norm(x)`. `x` is f32 `[tokens, k]`, `out` is f32 `[tokens, n]`.
 ///
 /// # Errors
-/// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`] and [`swiglu()`](super::swiglu()).
-#[expect(
-    clippy::too_many_arguments,
-    reason = "two operands, two weights, and where to compute"
-)]
-pub fn norm_swiglu(
+/// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`], [`swiglu()`](super::swiglu()) and [`binary()`](super::binary()).
+pub fn norm_glu(
     pass: &mut Pass,
     fusion: Fusion,
     x: &Tensor,
     norm: Norm<'_>,
-    gate: &Tensor,
-    up: &Tensor,
-    scratch: SwigluScratch<'_>,
+    glu: Glu<'_>,
+    scratch: GluScratch<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
-    if fusion.of_products(x, &[gate, up]) && gate.format() == up.format() {
+    let Glu {
+        activation,
+        gate,
+        up,
+    } = glu;
+    if activation == Activation::Silu
+        && fusion.of_products(x, &[gate, up])
+        && gate.format() == up.format()
+    {
         let beside = Beside {
             gated: Some(up),
             ..Beside::default()
@@ -113,7 +137,10 @@ pub fn norm_swiglu(
     }
     let products = &mut [(gate, &mut *scratch.gate), (up, &mut *scratch.up)];
     norm_mul_mats(pass, fusion, x, norm, scratch.normed, products)?;
-    swiglu(pass, scratch.gate, scratch.up, out)
+    match activation {
+        Activation::Silu => swiglu(pass, scratch.gate, scratch.up, out),
+        Activation::Gelu => binary(pass, Binary::GeluTanhMul, scratch.gate, scratch.up, out),
+    }
 }
 
 /// `stream += x w^T`. `w` is `[n, k]` in any format that is [decoded](super::decodes), `x` is f32 `[tokens, k]`, `stream` f32
@@ -137,6 +164,27 @@ pub fn mul_mat_add(
         return mul_mat_beside(pass, w, x, beside, stream);
     }
     mul_mat(pass, w, x, projected)?;
+    add_assign(pass, stream, projected)
+}
+
+/// `stream += x w^T`, or `stream += rms_norm(x w^T)` where there is a norm: [`mul_mat_add`] with a norm of what is added.
+///
+/// # Errors
+/// Those of [`mul_mat_add`] and [`rms_norm()`](super::rms_norm()).
+pub fn mul_mat_norm_add(
+    pass: &mut Pass,
+    fusion: Fusion,
+    w: &Tensor,
+    x: &Tensor,
+    norm: Option<Norm<'_>>,
+    projected: &mut Tensor,
+    stream: &mut Tensor,
+) -> Result<()> {
+    let Some(norm) = norm else {
+        return mul_mat_add(pass, fusion, w, x, projected, stream);
+    };
+    mul_mat(pass, w, x, projected)?;
+    rms_norm_assign(pass, projected, norm.weight, norm.eps)?;
     add_assign(pass, stream, projected)
 }
 

@@ -40,7 +40,11 @@ pub(crate) fn attention(
                 let product: f64 = (0..head_size)
                     .map(|i| f64::from(q[i]) * entry(k, j, i))
                     .sum();
-                f64::from(options.scale) * product
+                let score = f64::from(options.scale) * product;
+                match options.softcap.map(f64::from) {
+                    Some(cap) => cap * (score / cap).tanh(),
+                    None => score,
+                }
             })
             .collect();
         let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);

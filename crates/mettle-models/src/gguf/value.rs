@@ -366,4 +366,5 @@ borrowed! {
     [String] => "an array of strings", Value::Array(Array::String(v)) => v;
     [f32] => "an array of f32", Value::Array(Array::F32(v)) => v;
     [i32] => "an array of i32", Value::Array(Array::I32(v)) => v;
+    [bool] => "an array of bools", Value::Array(Array::Bool(v)) => v;
 }

@@ -2,8 +2,8 @@
 
 use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, CacheRows, Fusion, HeadBiases, HeadNorms, Norm, ProjectedHeads, Rope,
-    SwigluScratch,
+    self, Activation, Attention, CacheRows, Fusion, Glu, GluScratch, HeadBiases, HeadNorms, Norm,
+    ProjectedHeads, Rope,
 };
 
 use crate::{Config, Result, kv_cache::LayerCache, scratch::Activations, weights::Loader};
@@ -19,10 +19,15 @@ pub(super) struct Block {
     /// Of RMS norms over each head of queries and of keys, for families that have them.
     head_norms: Option<[Tensor; 2]>,
     attention_output: Tensor,
+    /// Of RMS norms of what attention and the feed-forward layer add, for families that have them.
+    post_norms: Option<[Tensor; 2]>,
     feed_forward_norm: Tensor,
     gate: Tensor,
     up: Tensor,
     down: Tensor,
+    activation: Activation,
+    /// Keys that a query sees; all before it when absent.
+    window: Option<u32>,
 }
 
 /// What is the same for all blocks of a pass.
@@ -31,6 +36,8 @@ pub(super) struct Frame<'a> {
     pub(super) config: &'a Config,
     pub(super) fusion: Fusion,
     pub(super) rope: &'a Rope,
+    /// Of blocks with a window.
+    pub(super) window_rope: &'a Rope,
     /// Of the tokens, I32.
     pub(super) positions: &'a Tensor,
 }
@@ -74,6 +81,13 @@ impl Block {
             ]),
             false => None,
         };
+        let post_norms = match family.post_norms {
+            true => Some([
+                loader.vector(&name("post_attention_norm"), hidden)?,
+                loader.vector(&name("post_ffw_norm"), hidden)?,
+            ]),
+            false => None,
+        };
         Ok(Self {
             attention_norm: loader.vector(&name("attn_norm"), hidden)?,
             query: loader.matrix(&name("attn_q"), [heads * head_dim, hidden])?,
@@ -82,10 +96,15 @@ impl Block {
             biases,
             head_norms,
             attention_output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
+            post_norms,
             feed_forward_norm: loader.vector(&name("ffn_norm"), hidden)?,
             gate: loader.matrix(&name("ffn_gate"), [feed_forward, hidden])?,
             up: loader.matrix(&name("ffn_up"), [feed_forward, hidden])?,
             down: loader.matrix(&name("ffn_down"), [hidden, feed_forward])?,
+            activation: family.activation,
+            window: config
+                .window(layer)
+                .map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
         })
     }
 
@@ -194,7 +213,10 @@ impl Block {
             pass,
             frame.fusion,
             norms,
-            frame.rope,
+            match self.window {
+                Some(_) => frame.window_rope,
+                None => frame.rope,
+            },
             heads,
             cache,
         )?)
@@ -209,11 +231,9 @@ impl Block {
         cache: &LayerCache,
     ) -> Result<()> {
         let options = Attention {
-            scale: 1.0 / (frame.config.head_dim as f32).sqrt(),
-            window: frame
-                .config
-                .window
-                .map(|w| u32::try_from(w).unwrap_or(u32::MAX)),
+            scale: frame.config.attention_scale,
+            window: self.window,
+            softcap: frame.config.attention_softcap,
         };
         ops::attention(
             pass,
@@ -224,33 +244,42 @@ impl Block {
             &options,
             &mut a.attended.heads,
         )?;
-        ops::mul_mat_add(
+        let [attention_norm, feed_forward_norm] = match &self.post_norms {
+            Some(norms) => norms.each_ref().map(|weight| Some(frame.norm(weight))),
+            None => [None, None],
+        };
+        ops::mul_mat_norm_add(
             pass,
             frame.fusion,
             &self.attention_output,
             &a.attended.rows,
+            attention_norm,
             &mut a.projected,
             &mut a.stream,
         )?;
-        ops::norm_swiglu(
+        ops::norm_glu(
             pass,
             frame.fusion,
             &a.stream,
             frame.norm(&self.feed_forward_norm),
-            &self.gate,
-            &self.up,
-            SwigluScratch {
+            Glu {
+                activation: self.activation,
+                gate: &self.gate,
+                up: &self.up,
+            },
+            GluScratch {
                 normed: &mut a.normed,
                 gate: &mut a.gate,
                 up: &mut a.up,
             },
             &mut a.activated,
         )?;
-        Ok(ops::mul_mat_add(
+        Ok(ops::mul_mat_norm_add(
             pass,
             frame.fusion,
             &self.down,
             &a.activated,
+            feed_forward_norm,
             &mut a.projected,
             &mut a.stream,
         )?)

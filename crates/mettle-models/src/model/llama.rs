@@ -1,6 +1,6 @@
 //! Llama (Touvron et al., 2023), and with it Mistral and TinyLlama.
 
-use mettle_kernels::ops::Pairing;
+use mettle_kernels::ops::{Activation, Pairing};
 
 use super::Family;
 
@@ -9,4 +9,6 @@ pub(super) const FAMILY: Family = Family {
     pairing: Pairing::Interleaved,
     biases: false,
     head_norms: false,
+    post_norms: false,
+    activation: Activation::Silu,
 };

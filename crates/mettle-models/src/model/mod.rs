@@ -1,6 +1,8 @@
 //! Models: weights on a device, and the forward pass over them.
 
 mod block;
+mod gemma2;
+mod gemma3;
 mod llama;
 mod qwen2;
 mod qwen3;
@@ -12,7 +14,7 @@ use mettle_gpu::{
     Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport,
 };
 use mettle_kernels::catalogue;
-use mettle_kernels::ops::{self, Fusion, Norm, Pairing, Rope, RopeConfig, Yarn};
+use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, RopeConfig, Unary, Yarn};
 
 use crate::{
     Architecture, Checkpoint, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
@@ -62,6 +64,10 @@ struct Family {
     biases: bool,
     /// Whether each head of queries and keys is normalised before it is rotated.
     head_norms: bool,
+    /// Whether what attention and the feed-forward layer add to the stream is normalised before.
+    post_norms: bool,
+    /// What the gate of the feed-forward layer goes through.
+    activation: Activation,
 }
 
 impl Architecture {
@@ -70,6 +76,8 @@ impl Architecture {
             Self::Llama => &llama::FAMILY,
             Self::Qwen2 => &qwen2::FAMILY,
             Self::Qwen3 => &qwen3::FAMILY,
+            Self::Gemma2 => &gemma2::FAMILY,
+            Self::Gemma3 => &gemma3::FAMILY,
         }
     }
 }
@@ -98,6 +106,8 @@ struct Inner {
     /// Formats of the weights.
     formats: HashSet<Format>,
     rope: Rope,
+    /// Of layers with a window, where it is another.
+    window_rope: Option<Rope>,
     embedding: Tensor,
     blocks: Vec<Block>,
     output_norm: Tensor,
@@ -151,6 +161,7 @@ impl Model {
             false => embedding.clone(),
         };
         let rope = rope(device, &config, &mut loader)?;
+        let window_rope = window_rope(device, &config)?;
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&mut loader, &config, layer))
             .collect::<Result<_>>()?;
@@ -167,6 +178,7 @@ impl Model {
                 memory,
                 formats: checkpoint.tensors().map(|tensor| tensor.format).collect(),
                 rope,
+                window_rope,
                 embedding,
                 blocks,
                 output_norm,
@@ -223,6 +235,10 @@ impl Model {
             Fusion::On => &["qk_norm_rope_append"],
             Fusion::Off => &["kv_append", "rope"],
         };
+        let of_values: &[&str] = match &inner.config {
+            config if config.embedding_scale != 1.0 || config.logit_softcap.is_some() => &["unary"],
+            _ => &[],
+        };
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
@@ -240,7 +256,9 @@ impl Model {
                 "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            (FAMILIES.contains(&kernel.family) || of_fusion.contains(&kernel.family))
+            [&FAMILIES[..], of_fusion, of_values]
+                .iter()
+                .any(|families| families.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         })
@@ -274,9 +292,14 @@ impl Model {
             config: &model.config,
             fusion: model.options.fusion,
             rope: &model.rope,
+            window_rope: model.window_rope.as_ref().unwrap_or(&model.rope),
             positions,
         };
         ops::embedding(pass, &model.embedding, ids, &mut activations.stream)?;
+        if model.config.embedding_scale != 1.0 {
+            let scale = Unary::Scale(model.config.embedding_scale);
+            ops::unary_assign(pass, scale, &mut activations.stream)?;
+        }
         let (blocks, layers) = (model.blocks.split_last(), cache.layers.split_last_mut());
         let (Some((last, blocks)), Some((last_layer, layers))) = (blocks, layers) else {
             return Ok(()); // A configuration has at least one block.
@@ -304,15 +327,32 @@ impl Model {
             eps: model.config.norm_eps,
         };
         let Activations { stream, normed, .. } = activations;
-        Ok(ops::norm_mul_mats(
+        ops::norm_mul_mats(
             pass,
             model.options.fusion,
             stream,
             norm,
             normed,
             &mut [(&model.output, logits)],
-        )?)
+        )?;
+        if let Some(cap) = model.config.logit_softcap {
+            ops::unary_assign(pass, Unary::Softcap(cap), logits)?;
+        }
+        Ok(())
     }
+}
+
+/// The rotary embedding of layers with a window, where it is another than that of the rest.
+fn window_rope(device: &Device, config: &Config) -> Result<Option<Rope>> {
+    let base = config.window.as_ref().and_then(|window| window.rope_base);
+    let rope = base.map(|base| {
+        let pairing = config.architecture.family().pairing;
+        Rope::new(
+            device,
+            &RopeConfig::new(pairing, config.head_dim, base.into()),
+        )
+    });
+    Ok(rope.transpose()?)
 }
 
 /// The rotary embedding, with what the metadata or the file say about its frequencies.

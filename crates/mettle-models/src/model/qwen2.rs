@@ -1,6 +1,6 @@
 //! Qwen2 and Qwen2.5 (Yang et al., 2024), dense: Llama with biases on queries, keys and values.
 
-use mettle_kernels::ops::Pairing;
+use mettle_kernels::ops::{Activation, Pairing};
 
 use super::Family;
 
@@ -9,4 +9,6 @@ pub(super) const FAMILY: Family = Family {
     pairing: Pairing::HalfSplit,
     biases: true,
     head_norms: false,
+    post_norms: false,
+    activation: Activation::Silu,
 };

@@ -1,6 +1,6 @@
 //! Qwen3 (Yang et al., 2025), dense: Llama with an RMS norm over each head of queries and keys.
 
-use mettle_kernels::ops::Pairing;
+use mettle_kernels::ops::{Activation, Pairing};
 
 use super::Family;
 
@@ -9,4 +9,6 @@ pub(super) const FAMILY: Family = Family {
     pairing: Pairing::HalfSplit,
     biases: false,
     head_norms: true,
+    post_norms: false,
+    activation: Activation::Silu,
 };

@@ -1,6 +1,9 @@
 //! Hyper-parameters: defaults, and values that cannot be.
 
-use mettle_models::{Architecture, Config, RopeScaling, gguf::Header};
+use mettle_models::{
+    Architecture, Config, RopeScaling, Window,
+    gguf::{Array, Header, Value},
+};
 
 use crate::support::{Builder, small_llama};
 
@@ -34,8 +37,84 @@ fn defaults_are_those_of_llama_cpp() {
             rope_base: 10_000.0,
             rope_scaling: RopeScaling::None,
             window: None,
+            attention_scale: 0.25,
+            attention_softcap: None,
+            logit_softcap: None,
+            embedding_scale: 1.0,
         }
     );
+}
+
+/// A Gemma of so many layers.
+fn gemma(version: u32, layers: u32) -> Builder {
+    let mut builder = small_llama();
+    builder.set("general.architecture", format!("gemma{version}").as_str());
+    for (key, _) in &mut builder.pairs {
+        *key = key.replace("llama.", &format!("gemma{version}."));
+    }
+    builder.pair(&format!("gemma{version}.block_count"), layers)
+}
+
+#[test]
+fn defaults_of_gemma_are_those_of_llama_cpp() {
+    let two = config(&gemma(2, 4)).unwrap();
+    let window = Window {
+        size: 4096,
+        layers: vec![true, false, true, false],
+        rope_base: None,
+    };
+    assert_eq!(two.window, Some(window));
+    assert_eq!((two.window(0), two.window(1)), (Some(4096), None));
+    assert_eq!(
+        (two.attention_softcap, two.logit_softcap),
+        (Some(50.0), Some(30.0))
+    );
+    assert_eq!((two.embedding_scale, two.attention_scale), (8.0, 0.25));
+
+    let three = config(&gemma(3, 7)).unwrap();
+    assert_eq!((three.window, three.logit_softcap), (None, None));
+    let windowed = gemma(3, 7).pair("gemma3.attention.sliding_window", 512u32);
+    let window = Window {
+        size: 512,
+        layers: vec![true, true, true, true, true, false, true],
+        rope_base: Some(10_000.0),
+    };
+    assert_eq!(config(&windowed).unwrap().window, Some(window));
+}
+
+#[test]
+fn patterns_of_windows() {
+    let layers = |pattern: Value| {
+        let builder = gemma(3, 4)
+            .pair("gemma3.attention.sliding_window", 512u32)
+            .pair("gemma3.attention.sliding_window_pattern", pattern);
+        Ok::<_, mettle_models::Error>(config(&builder)?.window.unwrap().layers)
+    };
+    assert_eq!(layers(Value::U32(3)).unwrap(), [true, true, false, true]);
+    assert_eq!(layers(Value::U32(1)).unwrap(), [false; 4]);
+    let own = |own: &[bool]| layers(Value::Array(Array::Bool(own.to_vec())));
+    assert_eq!(
+        own(&[false, true, true, false]).unwrap(),
+        [false, true, true, false]
+    );
+    let short = own(&[true]).unwrap_err().to_string();
+    assert!(short.contains("an entry for each of 4 layers"), "{short}");
+}
+
+/// Gemma 2 of 27 and Gemma 3 of 27 thousand million parameters, which files do not say otherwise than by their layers.
+#[test]
+fn queries_of_the_largest_gemmas_are_scaled_by_their_share_of_the_stream() {
+    for (version, layers) in [(2, 46), (3, 62)] {
+        let key = |name: &str| format!("gemma{version}.attention.{name}");
+        let builder = gemma(version, layers)
+            .pair(&key("key_length"), 64u32)
+            .pair(&key("value_length"), 64u32);
+        assert_eq!(config(&builder).unwrap().attention_scale, 0.25);
+    }
+    let smaller = gemma(2, 42)
+        .pair("gemma2.attention.key_length", 64u32)
+        .pair("gemma2.attention.value_length", 64u32);
+    assert_eq!(config(&smaller).unwrap().attention_scale, 0.125);
 }
 
 #[test]
@@ -50,7 +129,7 @@ fn everything_given() {
         .pair("llama.rope.scaling.factor", 4f32)
         .pair("llama.rope.scaling.original_context_length", 32u32);
     let config = config(&builder).unwrap();
-    assert_eq!((config.head_dim, config.window), (32, Some(16)));
+    assert_eq!((config.head_dim, config.window(0)), (32, Some(16)));
     assert_eq!(config.group(), 2);
     let yarn = RopeScaling::Yarn {
         factor: 4.0,
@@ -78,7 +157,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3",
     );
     builder.remove("general.architecture");
     refused(

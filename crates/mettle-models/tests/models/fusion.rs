@@ -57,6 +57,8 @@ fn fusions_change_nothing_in_small_models() {
         "llama-window-f32",
         "llama-gqa4-q8_0",
         "qwen2-gqa2-f32",
+        "gemma2-f32",
+        "gemma3-f32",
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",

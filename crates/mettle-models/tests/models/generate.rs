@@ -149,7 +149,12 @@ fn ends() {
 #[test]
 fn chats_with_the_template_of_the_file() {
     let device = Device::open(Preference::Cpu).unwrap();
-    for name in ["qwen2-gqa2-f32", "qwen2-tied-q8_0"] {
+    for name in [
+        "qwen2-gqa2-f32",
+        "qwen2-tied-q8_0",
+        "gemma2-f32",
+        "gemma3-f32",
+    ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();
         let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();

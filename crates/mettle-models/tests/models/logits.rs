@@ -9,12 +9,14 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 12] = [
+const FIXTURES: [(&str, f64); 16] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
     ("qwen2-gqa2-f32", 1e-8),
     ("qwen3-tied-f32", 1e-8),
+    ("gemma2-f32", 1e-8),
+    ("gemma3-f32", 1e-8),
     ("llama-gqa4-q8_0", 1e-6),
     ("llama-gqa2-k", 1e-6),
     ("qwen2-tied-q8_0", 1e-6),
@@ -22,6 +24,8 @@ const FIXTURES: [(&str, f64); 12] = [
     ("qwen3-tied-q4_0", 1e-6),
     ("qwen3-tied-mixed", 1e-6),
     ("qwen3-tied-k", 1e-6),
+    ("gemma2-head256-q8_0", 1e-6),
+    ("gemma3-linear-q8_0", 1e-6),
 ];
 
 struct Fixture {
@@ -113,7 +117,12 @@ fn transformers_agrees() {
 
 #[test]
 fn chunks_of_any_size_agree() {
-    for name in ["llama-window-f32", "qwen3-untied-q8_0"] {
+    for name in [
+        "llama-window-f32",
+        "qwen3-untied-q8_0",
+        "gemma2-f32",
+        "gemma3-f32",
+    ] {
         let whole = Fixture::load(name, KvFormat::F32, 128).all_at_once();
         for chunk in [1, 2, 3, 5, 8, 31] {
             let fixture = Fixture::load(name, KvFormat::F32, chunk);
