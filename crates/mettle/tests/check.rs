@@ -171,6 +171,21 @@ fn strict_mode_refuses_what_metal_refuses() {
 }
 
 #[test]
+fn our_kernels_keep_to_the_rules_of_metal() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mettle-kernels/metal");
+    let folder = folder.to_str().unwrap();
+    let include = format!("{folder}/include");
+    let report = json(&run(&[
+        "check", "--json", "--strict", folder, "-I", &include,
+    ]));
+    let files = report["files"].as_array().unwrap();
+    assert!(files.len() >= 11, "only {} files found", files.len());
+    for file in files {
+        assert_eq!(file["diagnostics"], serde_json::json!([]), "{file}");
+    }
+}
+
+#[test]
 fn bad_input_is_named() {
     let mut large = GOOD.to_vec();
     while large.len() < 10 << 20 {
