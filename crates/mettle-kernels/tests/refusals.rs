@@ -117,6 +117,46 @@ fn layout() {
 }
 
 #[test]
+fn scans() {
+    let d = device();
+    let x = f32s(&d, [3, 7]);
+    refused("cumsum", "out", |p| {
+        ops::cumsum(p, &x, &mut f32s(&d, [7, 3]))
+    });
+    refused("cumsum", "", |p| {
+        ops::cumsum(p, &i32s(&d, 7), &mut i32s(&d, 7))
+    });
+    let u32s_of = |shape: [usize; 2]| Tensor::zeros::<u32>(&d, shape).unwrap();
+    refused("argsort", "out", |p| {
+        ops::argsort(p, &x, &mut u32s_of([3, 6]))
+    });
+    refused("argsort", "out", |p| {
+        ops::argsort(p, &x, &mut f32s(&d, [3, 7]))
+    });
+    refused("argsort", "", |p| {
+        ops::argsort(p, &u32s_of([3, 7]), &mut u32s_of([3, 7]))
+    });
+    refused("top_k", "ids", |p| {
+        ops::top_k(p, &x, &mut f32s(&d, [3, 8]), &mut u32s_of([3, 8]))
+    });
+    refused("top_k", "ids", |p| {
+        ops::top_k(p, &x, &mut f32s(&d, [3, 0]), &mut u32s_of([3, 0]))
+    });
+    refused("top_k", "values", |p| {
+        ops::top_k(p, &x, &mut f32s(&d, [3, 4]), &mut u32s_of([3, 2]))
+    });
+    let (l, b) = (f32s(&d, [2, 5, 5]), f32s(&d, [2, 5, 9]));
+    let mut solved = f32s(&d, [2, 5, 9]);
+    refused("tri_solve", "l", |p| ops::tri_solve(p, &b, &b, &mut solved));
+    refused("tri_solve", "b", |p| {
+        ops::tri_solve(p, &l, &f32s(&d, [10, 9]), &mut solved)
+    });
+    refused("tri_solve", "x", |p| {
+        ops::tri_solve(p, &l, &b, &mut f32s(&d, [2, 5, 8]))
+    });
+}
+
+#[test]
 fn rows() {
     let d = device();
     let (x, mut out) = (f32s(&d, [4, 6]), f32s(&d, [4, 6]));

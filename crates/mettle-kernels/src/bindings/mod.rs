@@ -5,10 +5,12 @@
 use mettle_gpu::Format;
 
 pub mod argmax;
+pub mod argsort;
 pub mod attention;
 pub mod attention_grouped;
 pub mod binary;
 pub mod copy;
+pub mod cumsum;
 pub mod embedding;
 pub mod embedding_affine;
 pub mod fill;
@@ -29,6 +31,7 @@ pub mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
+pub mod tri_solve;
 pub mod unary;
 
 /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.
@@ -60,10 +63,12 @@ pub const FORMATS: [Format; 22] = [
 /// What the catalogue shows of every family.
 pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     argmax::CATALOGUE,
+    argsort::CATALOGUE,
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
     binary::CATALOGUE,
     copy::CATALOGUE,
+    cumsum::CATALOGUE,
     embedding::CATALOGUE,
     embedding_affine::CATALOGUE,
     fill::CATALOGUE,
@@ -84,5 +89,6 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     sample::CATALOGUE,
     softmax::CATALOGUE,
     swiglu::CATALOGUE,
+    tri_solve::CATALOGUE,
     unary::CATALOGUE,
 ];

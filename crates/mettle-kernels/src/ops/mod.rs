@@ -3,11 +3,13 @@
 //! Generated from the files of `metal/` and `src/ops/` by `cargo run -p xtask -- bindings`: do not edit.
 
 pub mod argmax;
+pub mod argsort;
 pub mod attention;
 mod attention_grouped;
 pub mod binary;
 mod check;
 pub mod copy;
+pub mod cumsum;
 pub mod embedding;
 mod embedding_affine;
 pub mod fill;
@@ -30,12 +32,15 @@ mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod swiglu;
+pub mod tri_solve;
 pub mod unary;
 
 pub use argmax::*;
+pub use argsort::*;
 pub use attention::*;
 pub use binary::*;
 pub use copy::*;
+pub use cumsum::*;
 pub use embedding::*;
 pub use fill::*;
 pub use fusion::*;
@@ -51,16 +56,19 @@ pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
 pub use swiglu::*;
+pub use tri_solve::*;
 pub use unary::*;
 
 /// The cases of every family, in the order of their names.
 pub fn families() -> Vec<crate::cases::Family> {
     vec![
         argmax::family(),
+        argsort::family(),
         attention::family(),
         attention_grouped::family(),
         binary::family(),
         copy::family(),
+        cumsum::family(),
         embedding::family(),
         embedding_affine::family(),
         fill::family(),
@@ -81,6 +89,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         sample::family(),
         softmax::family(),
         swiglu::family(),
+        tri_solve::family(),
         unary::family(),
     ]
 }
