@@ -26,11 +26,13 @@ pub enum Architecture {
     Gemma2,
     /// Gemma 3, the part that reads text.
     Gemma3,
+    /// Phi 3 and Phi 4.
+    Phi3,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3, phi3";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -40,6 +42,7 @@ impl Architecture {
             Self::Qwen3 => "qwen3",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
+            Self::Phi3 => "phi3",
         }
     }
 
@@ -50,6 +53,7 @@ impl Architecture {
             "qwen3" => Ok(Self::Qwen3),
             "gemma2" => Ok(Self::Gemma2),
             "gemma3" => Ok(Self::Gemma3),
+            "phi3" => Ok(Self::Phi3),
             other => Err(Error::Architecture {
                 found: other.to_owned(),
                 supported: Self::SUPPORTED,
@@ -81,6 +85,8 @@ pub struct Config {
     pub context: usize,
     /// Added to the mean square before the root of an RMS norm.
     pub norm_eps: f32,
+    /// Leading values of a head that are rotated; an even number.
+    pub rope_dims: usize,
     /// Base of the rotary embedding's frequencies.
     pub rope_base: f32,
     /// How the frequencies are stretched beyond the context of the first training.
@@ -133,6 +139,14 @@ pub enum RopeScaling {
         /// Turns over the original context up to which a pair is interpolated fully.
         beta_slow: f32,
     },
+    /// LongRoPE (Ding et al., 2024, arXiv 2402.13753): the frequencies have divisors of their own, which GGUF has as tensors, and others
+    /// for contexts longer than those of the first training.
+    LongRope {
+        /// Positions of the first training.
+        original_context: usize,
+        /// A factor of the rotated values, in any context.
+        attention_factor: f32,
+    },
 }
 
 impl Config {
@@ -173,9 +187,18 @@ impl Config {
                 "rotary embeddings need pairs of values".to_owned(),
             ));
         }
-        for key in ["attention.value_length", "rope.dimension_count"] {
-            let other = keys.dimension(key, Some(head_dim), MAX_DIMENSION)?;
-            if other != head_dim {
+        let rope_dims = keys.dimension("rope.dimension_count", Some(head_dim), MAX_DIMENSION)?;
+        let partial = architecture == Architecture::Phi3;
+        if partial && (rope_dims > head_dim || !rope_dims.is_multiple_of(2)) {
+            let reason = format!("it must be even and at most the head's width, {head_dim}");
+            return Err(keys.bad("rope.dimension_count", rope_dims, reason));
+        }
+        let value_dim = keys.dimension("attention.value_length", Some(head_dim), MAX_DIMENSION)?;
+        for (key, other, any) in [
+            ("attention.value_length", value_dim, false),
+            ("rope.dimension_count", rope_dims, partial),
+        ] {
+            if other != head_dim && !any {
                 let reason = format!(
                     "only models where it equals the head's width, {head_dim}, are supported"
                 );
@@ -199,8 +222,9 @@ impl Config {
             vocabulary: vocabulary(&keys)?,
             context,
             norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
+            rope_dims,
             rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
-            rope_scaling: RopeScaling::from_keys(&keys, context)?,
+            rope_scaling: RopeScaling::from_keys(&keys, architecture, context)?,
             window: Window::from_keys(&keys, architecture, layers)?,
             attention_scale: attention_scale(architecture, layers, hidden / heads, head_dim),
             attention_softcap: match architecture {
@@ -308,7 +332,18 @@ impl Window {
 }
 
 impl RopeScaling {
-    fn from_keys(keys: &Keys<'_>, context: usize) -> Result<Self> {
+    fn from_keys(keys: &Keys<'_>, architecture: Architecture, context: usize) -> Result<Self> {
+        const ATTENTION: &str = "rope.scaling.attn_factor";
+        const ORIGINAL: &str = "rope.scaling.original_context_length";
+        // Files of Phi 3 do not name the scheme: those with tensors of divisors have the factor.
+        if architecture == Architecture::Phi3
+            && let Some(attention_factor) = keys.find_positive(ATTENTION)?
+        {
+            return Ok(Self::LongRope {
+                original_context: keys.dimension(ORIGINAL, Some(context), u32::MAX)?,
+                attention_factor,
+            });
+        }
         let factor = match keys.find::<f32>("rope.scaling.factor")? {
             None => keys.find::<f32>("rope.scale_linear")?,
             found => found,
@@ -325,12 +360,8 @@ impl RopeScaling {
                 "linear" => Self::Linear { factor },
                 "yarn" => Self::Yarn {
                     factor,
-                    original_context: keys.dimension(
-                        "rope.scaling.original_context_length",
-                        Some(context),
-                        u32::MAX,
-                    )?,
-                    attention_factor: keys.positive("rope.scaling.attn_factor", Some(1.0))?,
+                    original_context: keys.dimension(ORIGINAL, Some(context), u32::MAX)?,
+                    attention_factor: keys.positive(ATTENTION, Some(1.0))?,
                     beta_fast: keys.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
                     beta_slow: keys.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
                 },

@@ -40,6 +40,23 @@ impl<'a> Loader<'a> {
         self.take(name, &shape, ops::decodes, &FORMATS)
     }
 
+    /// Matrices that lie one below the other in one tensor, of so many rows each.
+    pub(crate) fn parts<const N: usize>(
+        &mut self,
+        name: &str,
+        rows: [usize; N],
+        columns: usize,
+    ) -> Result<[Tensor; N]> {
+        let whole = self.matrix(name, [rows.iter().sum(), columns])?;
+        let mut parts = rows.map(|_| whole.clone());
+        let mut first = 0;
+        for (part, rows) in parts.iter_mut().zip(rows) {
+            *part = whole.rows_range(first..first + rows)?;
+            first += rows;
+        }
+        Ok(parts)
+    }
+
     /// A vector, which ops want in F32.
     pub(crate) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
         self.take(name, &[len], |format| format == Format::F32, &[Format::F32])

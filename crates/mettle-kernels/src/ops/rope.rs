@@ -52,6 +52,8 @@ pub struct RopeConfig<'a> {
     pub yarn: Option<Yarn>,
     /// A divisor for each frequency (`rope_freqs.weight` of Llama 3 in GGUF files), `dims / 2` of them.
     pub freq_factors: Option<&'a [f32]>,
+    /// A factor of the rotated values, besides that of YaRN: 1, or that of LongRoPE.
+    pub attention: f64,
 }
 
 impl RopeConfig<'_> {
@@ -64,6 +66,7 @@ impl RopeConfig<'_> {
             scale: 1.0,
             yarn: None,
             freq_factors: None,
+            attention: 1.0,
         }
     }
 
@@ -84,14 +87,15 @@ impl RopeConfig<'_> {
 
     /// The factor of the rotated values.
     fn attention_factor(&self) -> f64 {
-        self.yarn.map_or(1.0, |yarn| {
+        let of_yarn = self.yarn.map_or(1.0, |yarn| {
             let paper = if yarn.extrapolation == 0.0 {
                 1.0
             } else {
                 1.0 + 0.1 * (1.0 / self.scale).ln()
             };
             yarn.attention * paper
-        })
+        });
+        self.attention * of_yarn
     }
 }
 
@@ -273,6 +277,16 @@ pub(crate) fn family() -> Family {
                     5000,
                     RopeConfig {
                         freq_factors: Some(&FACTORS),
+                        ..plain(16)
+                    },
+                );
+                add(
+                    "longrope",
+                    [4, 2, 32],
+                    5000,
+                    RopeConfig {
+                        freq_factors: Some(&FACTORS),
+                        attention: 1.19,
                         ..plain(16)
                     },
                 );

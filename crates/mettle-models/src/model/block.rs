@@ -81,6 +81,22 @@ impl Block {
             ]),
             false => None,
         };
+        let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
+        let [query, key, value] = match family.packed {
+            true => loader.parts(&name("attn_qkv"), [queries, keys, keys], hidden)?,
+            false => [
+                loader.matrix(&name("attn_q"), [queries, hidden])?,
+                loader.matrix(&name("attn_k"), [keys, hidden])?,
+                loader.matrix(&name("attn_v"), [keys, hidden])?,
+            ],
+        };
+        let [gate, up] = match family.packed {
+            true => loader.parts(&name("ffn_up"), [feed_forward; 2], hidden)?,
+            false => [
+                loader.matrix(&name("ffn_gate"), [feed_forward, hidden])?,
+                loader.matrix(&name("ffn_up"), [feed_forward, hidden])?,
+            ],
+        };
         let post_norms = match family.post_norms {
             true => Some([
                 loader.vector(&name("post_attention_norm"), hidden)?,
@@ -90,16 +106,16 @@ impl Block {
         };
         Ok(Self {
             attention_norm: loader.vector(&name("attn_norm"), hidden)?,
-            query: loader.matrix(&name("attn_q"), [heads * head_dim, hidden])?,
-            key: loader.matrix(&name("attn_k"), [kv_heads * head_dim, hidden])?,
-            value: loader.matrix(&name("attn_v"), [kv_heads * head_dim, hidden])?,
+            query,
+            key,
+            value,
             biases,
             head_norms,
             attention_output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
             post_norms,
             feed_forward_norm: loader.vector(&name("ffn_norm"), hidden)?,
-            gate: loader.matrix(&name("ffn_gate"), [feed_forward, hidden])?,
-            up: loader.matrix(&name("ffn_up"), [feed_forward, hidden])?,
+            gate,
+            up,
             down: loader.matrix(&name("ffn_down"), [hidden, feed_forward])?,
             activation: family.activation,
             window: config

@@ -9,6 +9,7 @@ use super::Family;
 /// 1 more than in the files that they were converted from.
 pub(super) const FAMILY: Family = Family {
     pairing: Pairing::HalfSplit,
+    packed: false,
     biases: false,
     head_norms: false,
     post_norms: true,

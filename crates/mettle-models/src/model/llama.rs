@@ -7,6 +7,7 @@ use super::Family;
 /// GGUF files of this family store the rows of queries and keys so that neighbouring elements of a head rotate together.
 pub(super) const FAMILY: Family = Family {
     pairing: Pairing::Interleaved,
+    packed: false,
     biases: false,
     head_norms: false,
     post_norms: false,

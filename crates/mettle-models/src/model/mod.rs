@@ -4,6 +4,7 @@ mod block;
 mod gemma2;
 mod gemma3;
 mod llama;
+mod phi3;
 mod qwen2;
 mod qwen3;
 
@@ -60,6 +61,8 @@ impl LoadOptions {
 struct Family {
     /// Which elements of a head rotate together.
     pairing: Pairing,
+    /// Whether files have queries, keys and values in one matrix, and gates and what they let through in another.
+    packed: bool,
     /// Whether the projections to queries, keys and values have biases.
     biases: bool,
     /// Whether each head of queries and keys is normalised before it is rotated.
@@ -78,6 +81,7 @@ impl Architecture {
             Self::Qwen3 => &qwen3::FAMILY,
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
+            Self::Phi3 => &phi3::FAMILY,
         }
     }
 }
@@ -160,7 +164,7 @@ impl Model {
             true => loader.matrix("output.weight", table)?,
             false => embedding.clone(),
         };
-        let rope = rope(device, &config, &mut loader)?;
+        let rope = rope(device, &config, context, &mut loader)?;
         let window_rope = window_rope(device, &config)?;
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&mut loader, &config, layer))
@@ -349,33 +353,47 @@ fn window_rope(device: &Device, config: &Config) -> Result<Option<Rope>> {
         let pairing = config.architecture.family().pairing;
         Rope::new(
             device,
-            &RopeConfig::new(pairing, config.head_dim, base.into()),
+            &RopeConfig::new(pairing, config.rope_dims, base.into()),
         )
     });
     Ok(rope.transpose()?)
 }
 
-/// The rotary embedding, with what the metadata or the file say about its frequencies.
-fn rope(device: &Device, config: &Config, loader: &mut Loader<'_>) -> Result<Rope> {
+/// The rotary embedding in a context of so many positions, with what the metadata or the file say about its frequencies.
+fn rope(device: &Device, config: &Config, context: usize, loader: &mut Loader<'_>) -> Result<Rope> {
     const FACTORS: &str = "rope_freqs.weight";
-    let factors = match loader.has(FACTORS) {
-        true => Some(
-            loader
-                .vector(FACTORS, config.head_dim / 2)?
-                .to_vec::<f32>()?,
-        ),
-        false => None,
+    let has_factors = loader.has(FACTORS);
+    let mut read = |name: &str| -> Result<Vec<f32>> {
+        Ok(loader.vector(name, config.rope_dims / 2)?.to_vec()?)
+    };
+    let factors = match config.rope_scaling {
+        RopeScaling::LongRope {
+            original_context, ..
+        } => {
+            let short = read("rope_factors_short.weight")?;
+            let long = read("rope_factors_long.weight")?;
+            Some(if context > original_context {
+                long
+            } else {
+                short
+            })
+        }
+        _ if has_factors => Some(read(FACTORS)?),
+        _ => None,
     };
     let mut rope = RopeConfig {
         freq_factors: factors.as_deref(),
         ..RopeConfig::new(
             config.architecture.family().pairing,
-            config.head_dim,
+            config.rope_dims,
             config.rope_base.into(),
         )
     };
     match config.rope_scaling {
         RopeScaling::None => {}
+        RopeScaling::LongRope {
+            attention_factor, ..
+        } => rope.attention = attention_factor.into(),
         RopeScaling::Linear { factor } => rope.scale = 1.0 / f64::from(factor),
         RopeScaling::Yarn {
             factor,

@@ -7,6 +7,7 @@ use super::Family;
 /// Element i of a head rotates with element i + half its width.
 pub(super) const FAMILY: Family = Family {
     pairing: Pairing::HalfSplit,
+    packed: false,
     biases: false,
     head_norms: true,
     post_norms: false,

@@ -34,6 +34,7 @@ fn defaults_are_those_of_llama_cpp() {
             vocabulary: 261,
             context: 64,
             norm_eps: 1e-5,
+            rope_dims: 16,
             rope_base: 10_000.0,
             rope_scaling: RopeScaling::None,
             window: None,
@@ -45,14 +46,44 @@ fn defaults_are_those_of_llama_cpp() {
     );
 }
 
+/// [`small_llama`] under another name and with so many layers.
+fn named(architecture: &str, layers: u32) -> Builder {
+    let mut builder = small_llama();
+    builder.set("general.architecture", architecture);
+    for (key, _) in &mut builder.pairs {
+        *key = key.replace("llama.", &format!("{architecture}."));
+    }
+    builder.pair(&format!("{architecture}.block_count"), layers)
+}
+
 /// A Gemma of so many layers.
 fn gemma(version: u32, layers: u32) -> Builder {
-    let mut builder = small_llama();
-    builder.set("general.architecture", format!("gemma{version}").as_str());
-    for (key, _) in &mut builder.pairs {
-        *key = key.replace("llama.", &format!("gemma{version}."));
+    named(&format!("gemma{version}"), layers)
+}
+
+#[test]
+fn phi_rotates_parts_of_heads() {
+    let phi = |dims: u32| config(&named("phi3", 1).pair("phi3.rope.dimension_count", dims));
+    assert_eq!(phi(12).unwrap().rope_dims, 12);
+    for dims in [18, 11] {
+        let message = phi(dims).unwrap_err().to_string();
+        assert!(
+            message.contains("even and at most the head's width, 16"),
+            "{message}"
+        );
     }
-    builder.pair(&format!("gemma{version}.block_count"), layers)
+}
+
+#[test]
+fn longrope_is_told_by_its_factor() {
+    let phi = named("phi3", 1).pair("phi3.rope.scaling.original_context_length", 32u32);
+    assert_eq!(config(&phi).unwrap().rope_scaling, RopeScaling::None);
+    let long = phi.pair("phi3.rope.scaling.attn_factor", 1.25f32);
+    let expected = RopeScaling::LongRope {
+        original_context: 32,
+        attention_factor: 1.25,
+    };
+    assert_eq!(config(&long).unwrap().rope_scaling, expected);
 }
 
 #[test]
@@ -157,7 +188,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3, phi3",
     );
     builder.remove("general.architecture");
     refused(

@@ -59,6 +59,7 @@ fn fusions_change_nothing_in_small_models() {
         "qwen2-gqa2-f32",
         "gemma2-f32",
         "gemma3-f32",
+        "phi3-longrope-f32",
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",

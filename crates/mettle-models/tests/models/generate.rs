@@ -154,6 +154,7 @@ fn chats_with_the_template_of_the_file() {
         "qwen2-tied-q8_0",
         "gemma2-f32",
         "gemma3-f32",
+        "phi3-longrope-f32",
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 16] = [
+const FIXTURES: [(&str, f64); 18] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -17,6 +17,7 @@ const FIXTURES: [(&str, f64); 16] = [
     ("qwen3-tied-f32", 1e-8),
     ("gemma2-f32", 1e-8),
     ("gemma3-f32", 1e-8),
+    ("phi3-longrope-f32", 1e-8),
     ("llama-gqa4-q8_0", 1e-6),
     ("llama-gqa2-k", 1e-6),
     ("qwen2-tied-q8_0", 1e-6),
@@ -26,6 +27,7 @@ const FIXTURES: [(&str, f64); 16] = [
     ("qwen3-tied-k", 1e-6),
     ("gemma2-head256-q8_0", 1e-6),
     ("gemma3-linear-q8_0", 1e-6),
+    ("phi3-window-q8_0", 1e-6),
 ];
 
 struct Fixture {
@@ -115,6 +117,37 @@ fn transformers_agrees() {
     }
 }
 
+/// In a context no longer than that of the first training LongRoPE has other factors, also for a text that would fit either.
+#[test]
+fn transformers_agrees_on_short_contexts_of_longrope() {
+    let name = "phi3-longrope-f32";
+    let device = Device::open(Preference::Cpu).unwrap();
+    let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
+    let expected = SafeTensors::deserialize(&bytes).unwrap();
+    let tensor = |name: &str| expected.tensor(name).unwrap().data().to_vec();
+    let tokens: Vec<u32> = values_of(&tensor("tokens"));
+    let options = LoadOptions {
+        kv_format: KvFormat::F32,
+        context: Some(16),
+        ..LoadOptions::default()
+    };
+    let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+    let model = Model::load(&device, &file, &options).unwrap();
+    let mut logits = Vec::new();
+    let mut session = model.session().unwrap();
+    session
+        .forward_each(&tokens[..16], |_, row| logits.extend_from_slice(row))
+        .unwrap();
+    let error = nmse(&logits, &values_of::<f32>(&tensor("short_logits")));
+    println!("{name}: NMSE {error:.2e} in a short context");
+    assert!(error <= 1e-8, "{error:e}");
+    let long = nmse(
+        &logits,
+        &values_of::<f32>(&tensor("logits"))[..logits.len()],
+    );
+    assert!(long > 1e-4, "{long:e}");
+}
+
 #[test]
 fn chunks_of_any_size_agree() {
     for name in [
@@ -122,6 +155,7 @@ fn chunks_of_any_size_agree() {
         "qwen3-untied-q8_0",
         "gemma2-f32",
         "gemma3-f32",
+        "phi3-longrope-f32",
     ] {
         let whole = Fixture::load(name, KvFormat::F32, 128).all_at_once();
         for chunk in [1, 2, 3, 5, 8, 31] {
