@@ -81,7 +81,7 @@ fn first(device: &Device, request: &PipelineRequest) -> (Duration, CodeOrigin) {
 }
 
 fn first_pipelines() {
-    for kernel in ["swiglu_f32", "mul_mv_q4_0_f32"] {
+    for kernel in ["gather_u32", "mul_mv_q4_0_f32"] {
         for expected in [
             CodeOrigin::Embedded,
             CodeOrigin::Cached,
@@ -151,10 +151,10 @@ fn look_up() {
         });
     let none = ConstantSet::EMPTY;
     let constants = ConstantSet::EMPTY.with(0, true).with(1, 1u32);
-    let library = device.library(<bindings::swiglu::F32 as mettle_gpu::Binding>::unit());
+    let library = device.library(<bindings::gather::U32 as mettle_gpu::Binding>::unit());
     let typed = || {
         drop(black_box(
-            device.pipeline::<bindings::swiglu::F32>("swiglu_f32", &none),
+            device.pipeline::<bindings::gather::U32>("gather_u32", &none),
         ))
     };
     let with_constants = || {
@@ -163,7 +163,7 @@ fn look_up() {
             &constants,
         )))
     };
-    let named = || drop(black_box(library.pipeline("swiglu_f32", &none)));
+    let named = || drop(black_box(library.pipeline("gather_u32", &none)));
     for (what, act) in [
         ("look-up by type", &typed as &dyn Fn()),
         ("look-up by type, two constants", &with_constants),

@@ -25,12 +25,15 @@ constant constexpr uint GELU_TANH_MUL = 5;
 
 #pragma mettle variant(cpu: binary_*f32, FUNCTION = 0, INTERLEAVED = false)
 #pragma mettle variant(gpu: binary_*f32, FUNCTION = 0, INTERLEAVED = true)
+#pragma mettle variant(cpu: binary_f32, FUNCTION = 3, INTERLEAVED = false)
+#pragma mettle variant(gpu: binary_f32, FUNCTION = 3, INTERLEAVED = true)
 #pragma mettle variant(cpu: binary_f32, FUNCTION = 5, INTERLEAVED = false)
 #pragma mettle variant(gpu: binary_f32, FUNCTION = 5, INTERLEAVED = true)
 
 struct Params {
     uint columns;
-    uint stride;  // of y from one row to the next: as many, or zero for one row that serves all
+    uint x_stride;  // values of x from one row to the next
+    uint y_stride;  // of y: zero where one row serves all
 };
 
 METAL_FUNC wide apply(wide x, wide y)
@@ -45,7 +48,8 @@ METAL_FUNC wide apply(wide x, wide y)
     }
 }
 
-// out[r, i] = f(x[r, i], y[r, i]), f being FUNCTION; x and out are [rows, columns], y too, or [columns].
+// out[r, i] = f(x[r, i], y[r, i]), f being FUNCTION; x and out are [rows, columns], y too, or [columns]. Rows of x and y may have gaps
+// between them: gates and what they gate can be the halves of the rows of one tensor.
 //
 // One thread for sixteen elements of a row.
 template <typename T>
@@ -58,9 +62,9 @@ kernel void binary(
 {
     const Sixteen at = sixteen_of(position.x, INTERLEAVED);
     const uint columns = params.columns;
-    const ulong row = ulong(position.y) * columns;
-    const wide second = load(y + ulong(position.y) * params.stride, at, columns);
-    store(out + row, at, columns, apply(load(x + row, at, columns), second));
+    const wide first = load(x + ulong(position.y) * params.x_stride, at, columns);
+    const wide second = load(y + ulong(position.y) * params.y_stride, at, columns);
+    store(out + ulong(position.y) * columns, at, columns, apply(first, second));
 }
 
 // x[r, i] = f(x[r, i], y[r, i]), the same in place.
@@ -73,10 +77,10 @@ kernel void binary_assign(
 {
     const Sixteen at = sixteen_of(position.x, INTERLEAVED);
     const uint columns = params.columns;
-    const ulong row = ulong(position.y) * columns;
-    device const T* from = x + row;
-    const wide second = load(y + ulong(position.y) * params.stride, at, columns);
-    store(x + row, at, columns, apply(load(from, at, columns), second));
+    x += ulong(position.y) * params.x_stride;
+    device const T* from = x;
+    const wide second = load(y + ulong(position.y) * params.y_stride, at, columns);
+    store(x, at, columns, apply(load(from, at, columns), second));
 }
 
 #define INSTANTIATE(name, type)                                                                           \

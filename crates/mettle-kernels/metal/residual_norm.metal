@@ -19,8 +19,8 @@ constant uint OUTPUTS [[function_constant(2)]];
 // What normalised values are multiplied by, of the values of mettle/norm.h.
 constant uint WEIGHT [[function_constant(3)]];
 
-#pragma mettle variant(cpu: residual_norm_f32, ROW_PER_THREAD = true, NORM_FIRST = false, OUTPUTS = 1, WEIGHT = 1)
-#pragma mettle variant(gpu: residual_norm_f32, ROW_PER_THREAD = false, NORM_FIRST = false, OUTPUTS = 1, WEIGHT = 1)
+#pragma mettle variant(cpu: residual_norm_f32, ROW_PER_THREAD = true, NORM_FIRST = true, OUTPUTS = 0, WEIGHT = 1)
+#pragma mettle variant(gpu: residual_norm_f32, ROW_PER_THREAD = false, NORM_FIRST = true, OUTPUTS = 0, WEIGHT = 1)
 
 struct Params {
     uint columns;

@@ -24,7 +24,7 @@
 //! let mut pass = device.pass();
 //! ops::add(&mut pass, &x, &y, &mut sum)?;
 //! let (x, y) = (&sum.buffer()?, &sum.buffer()?);
-//! let params = binary::Params { columns: 3, stride: 3 };
+//! let params = binary::Params { columns: 3, x_stride: 3, y_stride: 3 };
 //! let constants = binary::Constants { function: 0, interleaved: false };
 //! let kernel = binary::F32 { x, y, out: &mut twice, params, constants };
 //! pass.dispatch(kernel, Grid::elements(1))?;

@@ -103,6 +103,6 @@ fn the_whole_catalogue_is_warmed_from_what_is_embedded() {
     }
     let again = device.warm(&requests, &|_| {});
     assert_eq!(again.ready, requests.len());
-    let one = catalogue::pipelines(&device, |kernel| kernel.name == "swiglu_f32");
+    let one = catalogue::pipelines(&device, |kernel| kernel.name == "gather_u32");
     assert_eq!(one.len(), 1);
 }

@@ -2,7 +2,7 @@
 
 use mettle_gpu::{Device, Pass, Preference, Tensor};
 use mettle_kernels::Result;
-use mettle_kernels::ops::{self, Attention, Pairing, Rope, RopeConfig};
+use mettle_kernels::ops::{self, Attention, NormWeight, Pairing, Rope, RopeConfig};
 
 fn device() -> Device {
     Device::open(Preference::Cpu).unwrap()
@@ -107,5 +107,65 @@ fn a_partial_rotation_splits_the_rotated_part() {
     ];
     for (found, expected) in heads.to_vec::<f32>().unwrap().into_iter().zip(expected) {
         assert!((found - expected).abs() < 1e-5, "{found}, not {expected}");
+    }
+}
+
+/// Trees of halves lose the values that are left over: the best of any number of experts are found, wherever they are.
+#[test]
+fn top_k_of_experts_that_are_no_power_of_two() {
+    let d = device();
+    for experts in [3, 5, 6, 7, 40, 60, 100, 384, 513, 1000] {
+        for best in [0, experts / 2, experts - 1] {
+            let mut scores: Vec<f32> = (0..experts).map(|i| -(i as f32)).collect();
+            scores[best] = 1.0;
+            let x = Tensor::from_slice(&d, &scores, [1, experts]).unwrap();
+            let mut values = Tensor::zeros::<f32>(&d, [1, 3]).unwrap();
+            let mut ids = Tensor::zeros::<u32>(&d, [1, 3]).unwrap();
+            run(&d, |pass| ops::top_k(pass, &x, &mut values, &mut ids));
+            let others = (0..experts as u32).filter(|&i| i as usize != best);
+            let expected: Vec<u32> = [best as u32].into_iter().chain(others.take(2)).collect();
+            assert_eq!(ids.to_vec::<u32>().unwrap(), expected, "{experts} experts");
+            let of_ids: Vec<f32> = expected.iter().map(|&i| scores[i as usize]).collect();
+            assert_eq!(values.to_vec::<f32>().unwrap(), of_ids);
+        }
+    }
+}
+
+/// A row is as long as it is: no memory of a fixed size holds it. All values are equal, so norms of them are one, or zero.
+#[test]
+fn rows_of_norms_may_be_longer_than_4096() {
+    let d = device();
+    for columns in [4096, 4097, 50_001] {
+        let x = Tensor::from_slice(&d, &vec![3.0f32; columns], [1, columns]).unwrap();
+        let mut out = Tensor::zeros::<f32>(&d, [1, columns]).unwrap();
+        run(&d, |pass| {
+            ops::rms_norm(pass, &x, NormWeight::None, 0.0, &mut out)
+        });
+        let normed = out.to_vec::<f32>().unwrap();
+        assert!(normed.iter().all(|x| (x - 1.0).abs() < 1e-5));
+        run(&d, |pass| {
+            ops::layer_norm(pass, &x, None, None, 1e-5, &mut out)
+        });
+        assert!(out.to_vec::<f32>().unwrap().iter().all(|&x| x == 0.0));
+    }
+}
+
+/// Rows that begin at any value, behind the beginning of their memory.
+#[test]
+fn rows_need_not_begin_at_sixteen_bytes() {
+    let d = device();
+    let x: Vec<f32> = (0..9 * 37).map(|i| i as f32).collect();
+    let whole = Tensor::from_slice(&d, &x, [9, 37]).unwrap();
+    for first in 0..5 {
+        let band = whole
+            .rows_range(1..9)
+            .unwrap()
+            .columns_range(first..first + 33);
+        let (band, mut out) = (band.unwrap(), Tensor::zeros::<f32>(&d, [8, 33]).unwrap());
+        run(&d, |pass| ops::copy(pass, &band, &mut out));
+        let expected: Vec<f32> = (0..8 * 33)
+            .map(|i| x[(i / 33 + 1) * 37 + first + i % 33])
+            .collect();
+        assert_eq!(out.to_vec::<f32>().unwrap(), expected);
     }
 }

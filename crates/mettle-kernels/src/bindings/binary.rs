@@ -11,14 +11,17 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 pub struct Params {
     /// `uint columns`.
     pub columns: u32,
-    /// `uint stride`: of y from one row to the next: as many, or zero for one row that serves all
-    pub stride: u32,
+    /// `uint x_stride`: values of x from one row to the next
+    pub x_stride: u32,
+    /// `uint y_stride`: of y: zero where one row serves all
+    pub y_stride: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 12);
     assert!(std::mem::offset_of!(Params, columns) == 0);
-    assert!(std::mem::offset_of!(Params, stride) == 4);
+    assert!(std::mem::offset_of!(Params, x_stride) == 4);
+    assert!(std::mem::offset_of!(Params, y_stride) == 8);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -38,7 +41,8 @@ impl Constants {
     }
 }
 
-/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\].
+/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\]. Rows of x and y may have gaps
+/// between them: gates and what they gate can be the halves of the rows of one tensor.
 ///
 /// One thread for sixteen elements of a row.
 pub struct F32<'a> {
@@ -101,7 +105,8 @@ impl Binding for AssignF32<'_> {
     }
 }
 
-/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\].
+/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\]. Rows of x and y may have gaps
+/// between them: gates and what they gate can be the halves of the rows of one tensor.
 ///
 /// One thread for sixteen elements of a row.
 pub struct F16<'a> {
@@ -164,7 +169,8 @@ impl Binding for AssignF16<'_> {
     }
 }
 
-/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\].
+/// out\[r, i\] = f(x\[r, i\], y\[r, i\]), f being FUNCTION; x and out are \[rows, columns\], y too, or \[columns\]. Rows of x and y may have gaps
+/// between them: gates and what they gate can be the halves of the rows of one tensor.
 ///
 /// One thread for sixteen elements of a row.
 pub struct Bf16<'a> {

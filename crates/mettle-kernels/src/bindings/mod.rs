@@ -30,7 +30,6 @@ pub mod rope;
 pub mod round_rows;
 pub mod sample;
 pub mod softmax;
-pub mod swiglu;
 pub mod tri_solve;
 pub mod unary;
 
@@ -88,7 +87,6 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     round_rows::CATALOGUE,
     sample::CATALOGUE,
     softmax::CATALOGUE,
-    swiglu::CATALOGUE,
     tri_solve::CATALOGUE,
     unary::CATALOGUE,
 ];

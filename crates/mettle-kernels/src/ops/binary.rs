@@ -53,11 +53,12 @@ impl Binary {
 }
 
 /// `out = f(x, y)`, elementwise over F32, F16 or BF16, computed in f32; all of the same format, `x` and `out` of the same rows and
-/// columns, `y` too, or one row that serves all.
+/// columns, `y` too, or one row that serves all. `x` and `y` may have gaps between their rows: `x` and `y` of a gated activation can be
+/// the halves of one tensor's rows.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for other formats; [`Error::Argument`](crate::Error::Argument) for other shapes or
-/// gaps; those of the launch, when `out` shares memory with `x` or `y` among others: see [`binary_assign`].
+/// gaps elsewhere; those of the launch, when `out` shares memory with `x` or `y` among others: see [`binary_assign`].
 pub fn binary(pass: &mut Pass, f: Binary, x: &Tensor, y: &Tensor, out: &mut Tensor) -> Result<()> {
     let sixteens = Sixteens::of(pass.device());
     spread(pass, Op("binary"), sixteens, f, x, y, out)
@@ -102,8 +103,8 @@ fn spread(
     let launch = Launch::new(op, sixteens, f, x, y)?;
     by_float_format!(op, "x", x.format(), Kernel in binary::{F32, F16, Bf16} => {
         let kernel = Kernel {
-            x: &op.values("x", x)?,
-            y: &op.values("y", y)?,
+            x: &op.strided("x", x, x.rows(), x.columns())?,
+            y: &op.strided("y", y, y.rows(), y.columns())?,
             out: &mut op.matrix("out", out, x.rows(), x.columns())?,
             params: launch.params,
             constants: launch.constants,
@@ -123,8 +124,8 @@ fn spread_assign(
     let launch = Launch::new(op, sixteens, f, x, y)?;
     by_float_format!(op, "x", x.format(), Kernel in binary::{AssignF32, AssignF16, AssignBf16} => {
         let kernel = Kernel {
-            x: &mut op.values("x", x)?,
-            y: &op.values("y", y)?,
+            x: &mut op.strided("x", x, x.rows(), x.columns())?,
+            y: &op.strided("y", y, y.rows(), y.columns())?,
             params: launch.params,
             constants: launch.constants,
         };
@@ -151,19 +152,20 @@ impl Launch {
                 format!("has shape {of_y}, must have that of x, {of_x}, or one row of it"),
             ));
         }
-        let (rows, columns) = if one_row {
-            (x.rows(), x.columns())
-        } else {
+        let one_long_row = !one_row && x.is_dense() && y.is_dense();
+        let (rows, columns) = if one_long_row {
             (1, x.len())
+        } else {
+            (x.rows(), x.columns())
         };
         op.size("x", rows)?;
-        let columns_of_kernel = op.size("x", columns)?;
         Ok(Launch {
             rows,
             columns,
             params: Params {
-                columns: columns_of_kernel,
-                stride: if one_row { 0 } else { columns_of_kernel },
+                columns: op.size("x", columns)?,
+                x_stride: op.row_stride("x", x)?,
+                y_stride: if one_row { 0 } else { op.row_stride("y", y)? },
             },
             constants: Constants {
                 function: f.code(),
@@ -206,6 +208,7 @@ pub(crate) fn family() -> Family {
                     let name = format!("one_row_rows{rows}_columns{columns}");
                     add_cases(cases, sixteens, format, Binary::Mul, size, &name);
                 }
+                add_bands(cases, sixteens, format);
                 for f in ALL {
                     let size = Size {
                         rows: 6,
@@ -218,6 +221,54 @@ pub(crate) fn family() -> Family {
         }
     })
     .benches(benches)
+}
+
+/// Gates and what they gate as the halves of rows, and a band of a tensor that is changed in place.
+fn add_bands(cases: &mut Cases, sixteens: Sixteens, format: Format) {
+    let suffix = format.name().to_lowercase();
+    let (rows, columns) = (5, 37);
+    let halves = move |values: &[f32], half: usize| -> Vec<f32> {
+        let rows = values.chunks_exact(2 * columns);
+        rows.flat_map(|row| row[half * columns..][..columns].to_vec())
+            .collect()
+    };
+    let name = format!("{}_packed", sixteens.name());
+    cases.add(format!("binary_{suffix}"), name, move |run| {
+        let packed = run.rng().activations(rows * 2 * columns);
+        let (packed, values) = run.rounded(format, &packed, [rows, 2 * columns])?;
+        let (x, y) = (
+            packed.columns_range(0..columns)?,
+            packed.columns_range(columns..2 * columns)?,
+        );
+        let mut out = run.output(format, [rows, columns])?;
+        let f = Binary::SiluMul;
+        run.pass(|pass| spread(pass, Op("binary"), sixteens, f, &x, &y, &mut out))?;
+        run.check(&out, || {
+            reference(f, format, &halves(&values, 0), &halves(&values, 1))
+        })
+    });
+    let name = format!("{}_band", sixteens.name());
+    cases.add(format!("binary_assign_{suffix}"), name, move |run| {
+        let whole = run.rng().activations(rows * 2 * columns);
+        let (whole, values) = run.rounded(format, &whole, [rows, 2 * columns])?;
+        let y = run.rng().activations(rows * columns);
+        let (ys, y) = run.rounded(format, &y, [rows, columns])?;
+        let mut x = whole.columns_range(columns..2 * columns)?;
+        let f = Binary::Mul;
+        run.pass(|pass| spread_assign(pass, Op("binary_assign"), sixteens, f, &mut x, &ys))?;
+        run.check(&whole, || {
+            let kept = halves(&values, 0);
+            let kept = kept.chunks_exact(columns);
+            let changed = reference(f, format, &halves(&values, 1), &y);
+            let changed = changed.chunks_exact(columns);
+            kept.zip(changed)
+                .flat_map(|(kept, changed)| {
+                    let kept = kept.iter().map(|&kept| Expected::exact(kept));
+                    kept.chain(changed.iter().copied()).collect::<Vec<_>>()
+                })
+                .collect()
+        })
+    });
 }
 
 /// Rows of x and of y, and their columns.
@@ -263,8 +314,19 @@ fn operands(run: &mut Run<'_>, format: Format, size: Size) -> Result<(Operand, O
     Ok((operand(size.rows)?, operand(size.rows_of_y)?))
 }
 
-/// One long row, from a residual stream to memory-bound.
+/// One long row, from a residual stream to memory-bound, and the hidden layers of one token and of a prompt.
 fn benches(benches: &mut Benches) {
+    for n in [12_288, 1 << 22] {
+        let work = Work::new(12 * n, 5 * n);
+        let shape = format!("silu_mul_n{n}");
+        benches.add("binary_f32", shape, work, move |setup| {
+            let (x, y) = (setup.values([n])?, setup.values([n])?);
+            let mut out = setup.output(Format::F32, [n])?;
+            Ok(Box::new(move |pass| {
+                binary(pass, Binary::SiluMul, &x, &y, &mut out)
+            }))
+        });
+    }
     for (format, suffix) in FLOATS {
         let long = 1 << 22;
         let sizes = if format == Format::F32 {

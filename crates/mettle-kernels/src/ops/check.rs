@@ -103,6 +103,18 @@ impl Op {
         Ok(tensor.buffer()?)
     }
 
+    /// Values from the beginning of one row to that of the next, for a tensor that has gaps in two dimensions at most.
+    pub fn row_stride(self, argument: &'static str, tensor: &Tensor) -> Result<u32> {
+        if tensor.is_dense() {
+            return self.size(argument, tensor.columns());
+        }
+        if tensor.shape().rank() > 2 {
+            return Err(self.refuse(argument, "has gaps in more than two dimensions"));
+        }
+        let stride = tensor.stride_bytes(0) / tensor.format().block_bytes();
+        self.size(argument, stride)
+    }
+
     /// Checks that a tensor has no gaps between its rows, and has any.
     pub fn dense(self, argument: &'static str, tensor: &Tensor) -> Result<()> {
         self.filled(argument, tensor)?;

@@ -23,18 +23,15 @@ pub fn fill(pass: &mut Pass, value: f32, out: &mut Tensor) -> Result<()> {
 }
 
 fn spread(pass: &mut Pass, sixteens: Sixteens, value: f32, out: &mut Tensor) -> Result<()> {
-    let (rows, columns, stride) = if out.is_dense() {
-        (1, out.len(), out.len())
-    } else if out.shape().rank() == 2 {
-        let stride = out.stride_bytes(0) / out.format().block_bytes();
-        (out.rows(), out.columns(), stride)
+    let (rows, columns) = if out.is_dense() {
+        (1, out.len())
     } else {
-        return Err(OP.refuse("out", "has gaps in more than two dimensions"));
+        (out.rows(), out.columns())
     };
     OP.size("out", rows)?;
     let params = Params {
         columns: OP.size("out", columns)?,
-        stride: OP.size("out", stride)?,
+        stride: OP.row_stride("out", out)?,
         value,
     };
     let constants = Constants {

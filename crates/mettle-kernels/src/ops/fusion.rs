@@ -9,7 +9,8 @@ use super::mapping::Mapping;
 use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
 use super::{
-    Binary, Rope, add_assign, binary, kv_append, mul_mat, rms_norm, rms_norm_assign, rope, swiglu,
+    Binary, ResidualNorm, Rope, add_assign, binary, kv_append, mul_mat, residual_norm, rms_norm,
+    rms_norm_assign, rope,
 };
 use crate::Result;
 use mettle_gpu::{Pass, Tensor};
@@ -105,7 +106,7 @@ pub struct GluScratch<'a> {
 /// `out = activation(n gate^T) * (n up^T)` with `n = rms_norm(x)`. `x` is f32 `[tokens, k]`, `out` is f32 `[tokens, n]`.
 ///
 /// # Errors
-/// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`], [`swiglu()`](super::swiglu()) and [`binary()`](super::binary()).
+/// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`] and [`binary()`](super::binary()).
 pub fn norm_glu(
     pass: &mut Pass,
     fusion: Fusion,
@@ -137,10 +138,11 @@ pub fn norm_glu(
     }
     let products = &mut [(gate, &mut *scratch.gate), (up, &mut *scratch.up)];
     norm_mul_mats(pass, fusion, x, norm, scratch.normed, products)?;
-    match activation {
-        Activation::Silu => swiglu(pass, scratch.gate, scratch.up, out),
-        Activation::Gelu => binary(pass, Binary::GeluTanhMul, scratch.gate, scratch.up, out),
-    }
+    let gated = match activation {
+        Activation::Silu => Binary::SiluMul,
+        Activation::Gelu => Binary::GeluTanhMul,
+    };
+    binary(pass, gated, scratch.gate, scratch.up, out)
 }
 
 /// `stream += x w^T`. `w` is `[n, k]` in any format that is [decoded](super::decodes), `x` is f32 `[tokens, k]`, `stream` f32
@@ -184,6 +186,14 @@ pub fn mul_mat_norm_add(
         return mul_mat_add(pass, fusion, w, x, projected, stream);
     };
     mul_mat(pass, w, x, projected)?;
+    if fusion == Fusion::On {
+        let norm = ResidualNorm {
+            first: Some(norm.weight.into()),
+            eps: norm.eps,
+            scale: 1.0,
+        };
+        return residual_norm(pass, stream, projected, norm, &mut []);
+    }
     rms_norm_assign(pass, projected, norm.weight, norm.eps)?;
     add_assign(pass, stream, projected)
 }

@@ -31,7 +31,6 @@ pub mod rope;
 mod round_rows;
 pub mod sample;
 pub mod softmax;
-pub mod swiglu;
 pub mod tri_solve;
 pub mod unary;
 
@@ -55,7 +54,6 @@ pub use roofline::*;
 pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
-pub use swiglu::*;
 pub use tri_solve::*;
 pub use unary::*;
 
@@ -88,7 +86,6 @@ pub fn families() -> Vec<crate::cases::Family> {
         round_rows::family(),
         sample::family(),
         softmax::family(),
-        swiglu::family(),
         tri_solve::family(),
         unary::family(),
     ]

@@ -3,7 +3,7 @@
 use mettle_gpu::{Buffer, Grid, Pass, Result};
 use mettle_kernels::bindings::binary::{Constants, F32, Params};
 
-const PARAMS: Params = Params { columns: 8, stride: 8 };
+const PARAMS: Params = Params { columns: 8, x_stride: 8, y_stride: 8 };
 const CONSTANTS: Constants = Constants { function: 0, interleaved: false };
 
 fn launch(pass: &mut Pass, x: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {

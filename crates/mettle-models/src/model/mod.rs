@@ -218,7 +218,7 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 14] = [
+        const FAMILIES: [&str; 13] = [
             "argmax",
             "attention",
             "attention_grouped",
@@ -232,11 +232,10 @@ impl Model {
             "rms_norm",
             "round_rows",
             "sample",
-            "swiglu",
         ];
         let inner = &*self.inner;
         let of_fusion: &[&str] = match inner.options.fusion {
-            Fusion::On => &["qk_norm_rope_append"],
+            Fusion::On => &["qk_norm_rope_append", "residual_norm"],
             Fusion::Off => &["kv_append", "rope"],
         };
         let of_values: &[&str] = match &inner.config {
