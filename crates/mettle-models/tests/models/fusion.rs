@@ -115,7 +115,7 @@ fn launches(name: &str) -> String {
     table
 }
 
-/// What a token costs in launches on the CPU device: a Llama of two blocks, and a Qwen3 of three. On GPUs attention takes a second one
+/// What a token costs in launches on the CPU device: a Qwen3 of three blocks, the others of two. On GPUs attention takes a second one
 /// where it splits the keys.
 #[test]
 fn launches_of_a_token() {
@@ -132,6 +132,19 @@ fn launches_of_a_token() {
     all                               23       35
     that wait                         18       26
     ");
+    insta::assert_snapshot!(launches("qwen2-gqa2-f32"), @"
+    attention_f32                      2        2
+    binary_assign_f32                  0       10
+    binary_f32                         0        2
+    embedding_f32                      1        1
+    kv_append_f32                      0        2
+    mul_mv_f32_f32                    13       15
+    qk_norm_rope_append_f32            2        0
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    all                               23       41
+    that wait                         18       28
+    ");
     insta::assert_snapshot!(launches("qwen3-untied-q8_0"), @"
     attention_f32                      3        3
     binary_assign_f32                  0        6
@@ -145,5 +158,34 @@ fn launches_of_a_token() {
     rope_f32                           0        6
     all                               33       57
     that wait                         26       41
+    ");
+    insta::assert_snapshot!(launches("gemma2-f32"), @"
+    attention_f32                      2        2
+    binary_assign_f32                  0        4
+    binary_f32                         2        2
+    embedding_f32                      1        1
+    kv_append_f32                      0        2
+    mul_mv_f32_f32                    15       15
+    qk_norm_rope_append_f32            2        0
+    residual_norm_f32                  4        0
+    rms_norm_assign_f32                0        4
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    unary_assign_f32                   2        2
+    all                               33       41
+    that wait                         26       32
+    ");
+    insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
+    attention_f32                      2        2
+    binary_assign_f32                  0        4
+    binary_f32                         0        2
+    embedding_f32                      1        1
+    kv_append_f32                      0        2
+    mul_mv_f32_f32                    13       15
+    qk_norm_rope_append_f32            2        0
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    all                               23       35
+    that wait                         18       26
     ");
 }
