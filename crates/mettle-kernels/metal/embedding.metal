@@ -9,9 +9,10 @@ using namespace mettle_kernels;
 struct Params {
     uint rows;     // of the table
     uint columns;  // of the table and of the output
+    float scale;   // of what is decoded
 };
 
-// out[t, :] = table[ids[t], :] for tokens t; table is [rows, columns], ids is [tokens], out is [tokens, columns].
+// out[t, :] = scale * table[ids[t], :] for tokens t; table is [rows, columns], ids is [tokens], out is [tokens, columns].
 // An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 //
 // One thread for sixteen columns of a token: the grid is [ceil(columns / 16), tokens].
@@ -34,7 +35,7 @@ kernel void embedding(
         constexpr uint block = format<W>::values;
         values = left < WIDE ? decode_tail(row, first, left) : decode(row, first / block, first % block / WIDE);
     }
-    store_next(to, values, left);
+    store_next(to, values * splat(params.scale), left);
 }
 
 #define INSTANTIATE(name, type) \

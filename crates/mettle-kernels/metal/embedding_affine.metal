@@ -11,9 +11,10 @@ using namespace mettle_kernels;
 struct Params {
     uint rows;     // of the table
     uint columns;  // of the table and of the output, whole groups
+    float scale;   // of what is decoded
 };
 
-// out[t, :] = table[ids[t], :] for tokens t; table is [rows, columns], ids is [tokens], out is [tokens, columns].
+// out[t, :] = scale * table[ids[t], :] for tokens t; table is [rows, columns], ids is [tokens], out is [tokens, columns].
 // An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 //
 // One thread for sixteen columns of a token: the grid is [columns / 16, tokens].
@@ -29,5 +30,5 @@ kernel void embedding_affine(
     if (id < params.rows) {
         values = decode_affine(table + ulong(id) * affine_row_bytes(params.columns), position.x);
     }
-    store(out + ulong(position.y) * params.columns + WIDE * position.x, values);
+    store(out + ulong(position.y) * params.columns + WIDE * position.x, values * splat(params.scale));
 }

@@ -10,8 +10,15 @@ using namespace mettle_kernels;
 // One thread takes a row by itself (CPU) instead of a threadgroup together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-// Whether y is normalised before it is added.
-constant bool NORM_FIRST [[function_constant(1)]];
+// What is added to the stream, of the values below.
+constant uint ADDED [[function_constant(1)]];
+
+// Nothing: there is no y.
+constant constexpr uint NOTHING = 0;
+// y.
+constant constexpr uint AS_IT_IS = 1;
+// The norm of y.
+constant constexpr uint NORMALISED = 2;
 
 // The normalised outputs, up to three.
 constant uint OUTPUTS [[function_constant(2)]];
@@ -19,8 +26,8 @@ constant uint OUTPUTS [[function_constant(2)]];
 // What normalised values are multiplied by, of the values of mettle/norm.h.
 constant uint WEIGHT [[function_constant(3)]];
 
-#pragma mettle variant(cpu: residual_norm_f32, ROW_PER_THREAD = true, NORM_FIRST = true, OUTPUTS = 0, WEIGHT = 1)
-#pragma mettle variant(gpu: residual_norm_f32, ROW_PER_THREAD = false, NORM_FIRST = true, OUTPUTS = 0, WEIGHT = 1)
+#pragma mettle variant(cpu: residual_norm_f32, ROW_PER_THREAD = true, ADDED = 2, OUTPUTS = 0, WEIGHT = 1)
+#pragma mettle variant(gpu: residual_norm_f32, ROW_PER_THREAD = false, ADDED = 2, OUTPUTS = 0, WEIGHT = 1)
 
 struct Params {
     uint columns;
@@ -28,19 +35,22 @@ struct Params {
     float scale;  // of the sum
 };
 
-// A sixteenth of the new stream: (stream + y) * scale, or the norm of y instead of it.
+// Sixteen values of the new stream: (stream + y) * scale, or the norm of y instead of it, or nothing.
 template <typename T>
 METAL_FUNC wide sum_at(
     device const T* stream, device const T* y, device const T* y_weight, float y_scale, Sixteen at, constant Params& params)
 {
+    if (ADDED == NOTHING) {
+        return load(stream, at, params.columns) * splat(params.scale);
+    }
     wide values = load(y, at, params.columns);
-    if (NORM_FIRST) {
+    if (ADDED == NORMALISED) {
         values = weighted(values * splat(y_scale), y_weight, at, params.columns, WEIGHT);
     }
     return (load(stream, at, params.columns) + values) * splat(params.scale);
 }
 
-// stream[r, :] = (stream[r, :] + y[r, :]) * scale, or with NORM_FIRST (stream[r, :] + rms_norm(y[r, :], y_weight)) * scale; then
+// stream[r, :] = (stream[r, :] + a[r, :]) * scale, a being y, or rms_norm(y[r, :], y_weight), or zero, as ADDED says; then
 // out_k[r, :] = rms_norm(stream[r, :], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 // y and each out_k are [rows, columns], weights are [columns].
 //
@@ -75,7 +85,7 @@ kernel void residual_norm(
     device const T* before = stream + row;
     y += row;
 
-    const float y_scale = NORM_FIRST ? rms_scale(group, y, columns, params.eps) : 1.0f;
+    const float y_scale = ADDED == NORMALISED ? rms_scale(group, y, columns, params.eps) : 1.0f;
     wide squares = splat(0.0f);
     if (OUTPUTS > 0) {
         for (uint i = first; i < columns; i += stride) {

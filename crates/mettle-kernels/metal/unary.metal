@@ -30,11 +30,9 @@ constant constexpr uint SCALE = 6;
 
 #pragma mettle variant(cpu: unary_*f32, FUNCTION = 0, INTERLEAVED = false)
 #pragma mettle variant(gpu: unary_*f32, FUNCTION = 0, INTERLEAVED = true)
-// Caps of logits, and scales of embeddings.
+// Caps of logits.
 #pragma mettle variant(cpu: unary_assign_f32, FUNCTION = 4, INTERLEAVED = false)
 #pragma mettle variant(gpu: unary_assign_f32, FUNCTION = 4, INTERLEAVED = true)
-#pragma mettle variant(cpu: unary_assign_f32, FUNCTION = 6, INTERLEAVED = false)
-#pragma mettle variant(gpu: unary_assign_f32, FUNCTION = 6, INTERLEAVED = true)
 
 struct Params {
     uint count;

@@ -200,21 +200,31 @@ fn rows() {
     };
     let weight = f32s(&d, [6]);
     refused("residual_norm", "y", |p| {
-        ops::residual_norm(p, &mut out, &f32s(&d, [6, 4]), norm, &mut [])
+        ops::residual_norm(p, &mut out, Some(&f32s(&d, [6, 4])), norm, &mut [])
     });
     refused("residual_norm", "scale", |p| {
         let scale = f32::NAN;
-        ops::residual_norm(p, &mut out, &x, ResidualNorm { scale, ..norm }, &mut [])
+        ops::residual_norm(
+            p,
+            &mut out,
+            Some(&x),
+            ResidualNorm { scale, ..norm },
+            &mut [],
+        )
+    });
+    refused("residual_norm", "first", |p| {
+        let first = Some(NormWeight::None);
+        ops::residual_norm(p, &mut out, None, ResidualNorm { first, ..norm }, &mut [])
     });
     let mut outs = [(); 4].map(|()| f32s(&d, [4, 6]));
     refused("residual_norm", "", |p| {
         let mut four: Vec<_> = outs.iter_mut().map(|out| ((&weight).into(), out)).collect();
-        ops::residual_norm(p, &mut out, &x, norm, &mut four)
+        ops::residual_norm(p, &mut out, Some(&x), norm, &mut four)
     });
     refused("residual_norm", "", |p| {
         let [first, second, ..] = &mut outs;
         let kinds = &mut [((&weight).into(), first), (NormWeight::None, second)];
-        ops::residual_norm(p, &mut out, &x, norm, kinds)
+        ops::residual_norm(p, &mut out, Some(&x), norm, kinds)
     });
     refused("softmax", "out", |p| {
         ops::softmax(p, &x, &mut f32s(&d, [6, 4]))
@@ -240,6 +250,9 @@ fn weights() {
     });
     refused("embedding", "out", |p| {
         ops::embedding(p, &w, &u32s(&d, 2), &mut f32s(&d, [3, 64]))
+    });
+    refused("embedding", "scale", |p| {
+        ops::embedding_scaled(p, &w, &u32s(&d, 2), f32::NAN, &mut f32s(&d, [2, 64]))
     });
     refused("embedding", "ids", |p| {
         ops::embedding(p, &w, &i32s(&d, 2), &mut f32s(&d, [2, 64]))

@@ -13,12 +13,15 @@ pub struct Params {
     pub rows: u32,
     /// `uint columns`: of the table and of the output
     pub columns: u32,
+    /// `float scale`: of what is decoded
+    pub scale: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 12);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, columns) == 4);
+    assert!(std::mem::offset_of!(Params, scale) == 8);
 };
 
 /// One of the kernels `embedding_*`, by the format of its weights.
@@ -61,7 +64,7 @@ impl KernelOf {
     }
 }
 
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
+/// out\[t, :\] = scale \* table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
 /// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 ///
 /// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].

@@ -13,12 +13,15 @@ pub struct Params {
     pub rows: u32,
     /// `uint columns`: of the table and of the output, whole groups
     pub columns: u32,
+    /// `float scale`: of what is decoded
+    pub scale: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 12);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, columns) == 4);
+    assert!(std::mem::offset_of!(Params, scale) == 8);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -41,7 +44,7 @@ impl Constants {
     }
 }
 
-/// out\[t, :\] = table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
+/// out\[t, :\] = scale \* table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
 /// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 ///
 /// One thread for sixteen columns of a token: the grid is \[columns / 16, tokens\].

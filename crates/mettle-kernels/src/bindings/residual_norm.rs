@@ -29,8 +29,8 @@ const _: () = {
 pub struct Constants {
     /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
-    /// `bool NORM_FIRST`, function constant 1.
-    pub norm_first: bool,
+    /// `uint ADDED`, function constant 1.
+    pub added: u32,
     /// `uint OUTPUTS`, function constant 2.
     pub outputs: u32,
     /// `uint WEIGHT`, function constant 3.
@@ -41,13 +41,13 @@ impl Constants {
     fn set(&self) -> ConstantSet {
         ConstantSet::EMPTY
             .with(0, self.row_per_thread)
-            .with(1, self.norm_first)
+            .with(1, self.added)
             .with(2, self.outputs)
             .with(3, self.weight)
     }
 }
 
-/// stream\[r, :\] = (stream\[r, :\] + y\[r, :\]) \* scale, or with NORM_FIRST (stream\[r, :\] + rms_norm(y\[r, :\], y_weight)) \* scale; then
+/// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
 /// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
@@ -101,7 +101,7 @@ impl Binding for F32<'_> {
     }
 }
 
-/// stream\[r, :\] = (stream\[r, :\] + y\[r, :\]) \* scale, or with NORM_FIRST (stream\[r, :\] + rms_norm(y\[r, :\], y_weight)) \* scale; then
+/// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
 /// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
@@ -155,7 +155,7 @@ impl Binding for F16<'_> {
     }
 }
 
-/// stream\[r, :\] = (stream\[r, :\] + y\[r, :\]) \* scale, or with NORM_FIRST (stream\[r, :\] + rms_norm(y\[r, :\], y_weight)) \* scale; then
+/// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
 /// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
@@ -227,7 +227,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(8, "out_2", "device float* out_2", Access::ReadWrite),
             Argument::new(9, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "NORM_FIRST", "OUTPUTS", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "ADDED", "OUTPUTS", "WEIGHT"],
     },
     catalogue::Kernel {
         name: "residual_norm_f16",
@@ -246,7 +246,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(8, "out_2", "device half* out_2", Access::ReadWrite),
             Argument::new(9, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "NORM_FIRST", "OUTPUTS", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "ADDED", "OUTPUTS", "WEIGHT"],
     },
     catalogue::Kernel {
         name: "residual_norm_bf16",
@@ -265,6 +265,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(8, "out_2", "device bfloat* out_2", Access::ReadWrite),
             Argument::new(9, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "NORM_FIRST", "OUTPUTS", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "ADDED", "OUTPUTS", "WEIGHT"],
     },
 ];

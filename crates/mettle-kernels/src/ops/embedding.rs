@@ -20,12 +20,30 @@ const OP: Op = Op("embedding");
 /// [`Error::Unsupported`](crate::Error::Unsupported) for a table of another format;
 /// [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps.
 pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor) -> Result<()> {
+    embedding_scaled(pass, table, ids, 1.0, out)
+}
+
+/// `out[t, :] = scale * table[ids[t], :]`: [`embedding()`] where a model multiplies what it looks up.
+///
+/// # Errors
+/// As for [`embedding()`], and [`Error::Argument`](crate::Error::Argument) for a scale that is no number.
+pub fn embedding_scaled(
+    pass: &mut Pass,
+    table: &Tensor,
+    ids: &Tensor,
+    scale: f32,
+    out: &mut Tensor,
+) -> Result<()> {
+    if !scale.is_finite() {
+        return Err(OP.refuse("scale", format!("is {scale}, must be a number")));
+    }
     let (rows, columns, tokens) = (table.rows(), table.columns(), ids.len());
     OP.dense("table", table)?;
     OP.size("ids", tokens)?;
     let params = Params {
         rows: OP.size("table", rows)?,
         columns: OP.size("table", columns)?,
+        scale,
     };
     let ids = &OP.values("ids", ids)?;
     let out = &mut OP.matrix("out", out, tokens, columns)?;
@@ -33,7 +51,7 @@ pub fn embedding(pass: &mut Pass, table: &Tensor, ids: &Tensor, out: &mut Tensor
     let grid = Grid::threads_total([sixteens, tokens])
         .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
     if let Format::Affine(affine) = table.format() {
-        return embedding_affine::launch(pass, OP, table, affine, ids, out, grid);
+        return embedding_affine::launch(pass, OP, table, affine, ids, out, scale, grid);
     }
     let kernel = embedding::KernelOf::of(table.format());
     let kernel = kernel.ok_or_else(|| OP.no_kernel_for(table.format()))?;
@@ -142,6 +160,9 @@ pub(super) fn out_of_range() -> Vec<u32> {
     vec![6, 7, 0, u32::MAX, 1]
 }
 
+/// That of Gemma's embeddings of 1152 values.
+const SCALE: f32 = 33.941_125;
+
 /// A case of `kernel`, with a table of so many rows and columns.
 pub(super) fn add_case(
     cases: &mut Cases,
@@ -156,7 +177,12 @@ pub(super) fn add_case(
         let ids_tensor = run.input(&ids, [ids.len()])?;
         let mut out = run.output(Format::F32, [ids.len(), columns])?;
         run.pass(|pass| embedding(pass, &table, &ids_tensor, &mut out))?;
-        run.check(&out, || reference(&values, columns, &ids))
+        run.check(&out, || reference(&values, columns, &ids))?;
+        // The product is rounded once.
+        let mut scaled = run.output(Format::F32, [ids.len(), columns])?;
+        run.pass(|pass| embedding_scaled(pass, &table, &ids_tensor, SCALE, &mut scaled))?;
+        let values: Vec<f32> = values.iter().map(|value| value * SCALE).collect();
+        run.check(&scaled, || reference(&values, columns, &ids))
     };
     cases.add(kernel, name, body);
 }

@@ -8,6 +8,10 @@ use crate::cases::{Family, Tolerance};
 use mettle_gpu::{Affine, AffineScales, Buffer, Format, Grid, Pass, Tensor};
 
 /// Records the launch for checked arguments, with a thread for each sixteen columns of a token.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "what the kernel takes, and its grid"
+)]
 pub(super) fn launch(
     pass: &mut Pass,
     op: Op,
@@ -15,6 +19,7 @@ pub(super) fn launch(
     affine: Affine,
     ids: &Buffer<u32>,
     out: &mut Buffer<f32>,
+    scale: f32,
     grid: Grid,
 ) -> Result<()> {
     let kernel = Kernel {
@@ -24,6 +29,7 @@ pub(super) fn launch(
         params: Params {
             rows: op.size("table", table.rows())?,
             columns: op.size("table", table.columns())?,
+            scale,
         },
         constants: Constants {
             bits: affine.bits() as u32,

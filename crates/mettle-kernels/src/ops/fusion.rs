@@ -192,7 +192,7 @@ pub fn mul_mat_norm_add(
             eps: norm.eps,
             scale: 1.0,
         };
-        return residual_norm(pass, stream, projected, norm, &mut []);
+        return residual_norm(pass, stream, Some(projected), norm, &mut []);
     }
     rms_norm_assign(pass, projected, norm.weight, norm.eps)?;
     add_assign(pass, stream, projected)

@@ -27,7 +27,7 @@ pub struct ResidualNorm<'a> {
 
 /// Adds `y` to a residual stream and normalises the sum: `stream = (stream + y) scale`, where with `first` it is `rms_norm(y)` that is
 /// added, then `out = rms_norm(stream)` for each pair `(weight, out)` of up to three. All are F32, F16 or BF16 and of the same rows and
-/// columns; weights are all of one kind. Sums are rounded to the stream's format where they are stored, not on their way to the norms.
+/// columns; weights are all of one kind. Without `y` there are only the scale and the norms. Sums are rounded to the stream's format where they are stored, not on their way to the norms.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for other formats, more outputs, or weights of several kinds;
@@ -36,7 +36,7 @@ pub struct ResidualNorm<'a> {
 pub fn residual_norm(
     pass: &mut Pass,
     stream: &mut Tensor,
-    y: &Tensor,
+    y: Option<&Tensor>,
     norm: ResidualNorm<'_>,
     outputs: &mut [(NormWeight<'_>, &mut Tensor)],
 ) -> Result<()> {
@@ -48,7 +48,7 @@ fn mapped(
     pass: &mut Pass,
     mapping: Mapping,
     stream: &mut Tensor,
-    y: &Tensor,
+    y: Option<&Tensor>,
     norm: ResidualNorm<'_>,
     outputs: &mut [(NormWeight<'_>, &mut Tensor)],
 ) -> Result<()> {
@@ -64,7 +64,12 @@ fn mapped(
     };
     let constants = Constants {
         row_per_thread: mapping.row_per_thread(),
-        norm_first: norm.first.is_some(),
+        added: match (&y, norm.first) {
+            (None, None) => 0,
+            (Some(_), None) => 1,
+            (Some(_), Some(_)) => 2,
+            (None, Some(_)) => return Err(OP.refuse("first", "is a norm of y, which there is not")),
+        },
         outputs: outputs.len() as u32,
         weight: kind_of_all(&norm, outputs)?,
     };
@@ -74,9 +79,12 @@ fn mapped(
         *place = Some((output.0, &mut *output.1));
     }
     by_float_format!(OP, "stream", stream.format(), Kernel in residual_norm::{F32, F16, Bf16} => {
-        let y = OP.matrix("y", y, rows, columns)?;
         // What is not used still has to be bound, and what is written must not share memory.
-        let unused = pass.scratch(OUTPUTS * SPACING)?;
+        let unused = pass.scratch((OUTPUTS + 1) * SPACING)?;
+        let y = match y {
+            Some(y) => OP.matrix("y", y, rows, columns)?,
+            None => unused.slice(OUTPUTS * SPACING..OUTPUTS * SPACING + 1)?,
+        };
         let weight = |argument, weight: Option<NormWeight<'_>>| {
             let weight = weight.unwrap_or(NormWeight::None);
             weight.values(OP, argument, columns, || Ok(y.clone()))
@@ -126,17 +134,17 @@ fn kind_of_all(norm: &ResidualNorm<'_>, outputs: &[(NormWeight<'_>, &mut Tensor)
     Ok(first)
 }
 
-/// The cases of `residual_norm.metal`: none to three outputs with and without a norm before, every kind of weight, one value, rows that
+/// The cases of `residual_norm.metal`: none to three outputs with something added, its norm, or nothing, every kind of weight, one value, rows that
 /// end within a sixteen, and more sixteens than threads.
 pub(crate) fn family() -> Family {
     Family::new("residual_norm", Tolerance::ELEMENTWISE, |cases| {
         for mapping in Mapping::ALL {
             for (format, _) in FLOATS {
-                let mut add = |name: &str, shape, first, outputs, kind| {
+                let mut add = |name: &str, shape, added, outputs, kind| {
                     let name = format!("{}_{name}", mapping.name());
                     let setting = Setting {
                         shape,
-                        first,
+                        added,
                         outputs,
                         kind,
                     };
@@ -146,23 +154,27 @@ pub(crate) fn family() -> Family {
                     add(
                         &format!("sum_outputs{outputs}"),
                         [3, 75],
-                        false,
+                        Added::Y,
                         outputs,
                         Kind::Times,
                     );
                     add(
                         &format!("norm_outputs{outputs}"),
                         [3, 75],
-                        true,
+                        Added::Norm,
                         outputs,
                         Kind::Times,
                     );
                 }
-                add("unweighted", [2, 64], true, 1, Kind::None);
-                add("one_plus", [2, 64], true, 2, Kind::OnePlus);
-                add("one", [2, 1], true, 1, Kind::Times);
-                add("rows", [300, 20], false, 1, Kind::Times);
-                add("long", [1, 9001], true, 1, Kind::Times);
+                for outputs in 1..=OUTPUTS {
+                    let name = format!("outputs{outputs}");
+                    add(&name, [3, 75], Added::Nothing, outputs, Kind::Times);
+                }
+                add("unweighted", [2, 64], Added::Norm, 1, Kind::None);
+                add("one_plus", [2, 64], Added::Norm, 2, Kind::OnePlus);
+                add("one", [2, 1], Added::Norm, 1, Kind::Times);
+                add("rows", [300, 20], Added::Y, 1, Kind::Times);
+                add("long", [1, 9001], Added::Norm, 1, Kind::Times);
             }
         }
     })
@@ -172,11 +184,19 @@ pub(crate) fn family() -> Family {
 const EPS: f32 = 1e-6;
 const SCALE: f32 = 0.75;
 
+/// What a case adds to the stream.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Added {
+    Nothing,
+    Y,
+    Norm,
+}
+
 /// What a case computes.
 #[derive(Clone, Copy)]
 struct Setting {
     shape: [usize; 2],
-    first: bool,
+    added: Added,
     outputs: usize,
     kind: Kind,
 }
@@ -185,7 +205,7 @@ fn add_case(cases: &mut Cases, mapping: Mapping, format: Format, setting: Settin
     let kernel = format!("residual_norm_{}", format.name().to_lowercase());
     let Setting {
         shape,
-        first,
+        added,
         outputs,
         kind,
     } = setting;
@@ -202,16 +222,17 @@ fn add_case(cases: &mut Cases, mapping: Mapping, format: Format, setting: Settin
             .map(|_| run.output(format, shape))
             .collect::<Result<Vec<_>>>()?;
         let norm = ResidualNorm {
-            first: first.then(|| kind.with(&first_weights)),
+            first: (added == Added::Norm).then(|| kind.with(&first_weights)),
             eps: EPS,
             scale: SCALE,
         };
         run.pass(|pass| {
             let pairs = weights.iter().zip(&mut outs);
             let mut pairs: Vec<_> = pairs.map(|((w, _), out)| (kind.with(w), out)).collect();
-            mapped(pass, mapping, &mut streams, &ys, norm, &mut pairs)
+            let ys = (added != Added::Nothing).then_some(&ys);
+            mapped(pass, mapping, &mut streams, ys, norm, &mut pairs)
         })?;
-        let sums = || sums(&stream, &y, first.then_some((kind, &first_weight[..])));
+        let sums = || sums(&stream, &y, added, (kind, &first_weight));
         run.check(&streams, sums)?;
         for (out, (_, weight)) in outs.iter().zip(&weights) {
             run.check(out, || normed(&sums(), kind, weight))?;
@@ -243,7 +264,7 @@ fn benches(benches: &mut Benches) {
                             eps: EPS,
                             scale: 0.5,
                         };
-                        residual_norm(pass, &mut stream, &y, norm, &mut [(weight, &mut out)])
+                        residual_norm(pass, &mut stream, Some(&y), norm, &mut [(weight, &mut out)])
                     }))
                 },
             );
@@ -252,14 +273,15 @@ fn benches(benches: &mut Benches) {
 }
 
 /// The new stream.
-fn sums(stream: &[f32], y: &[f32], first: Option<(Kind, &[f32])>) -> Vec<Expected> {
-    let exact: Vec<_> = y
-        .iter()
-        .map(|&y| Expected::near(y.into(), f64::from(y).abs()))
-        .collect();
-    let added = match first {
-        Some((kind, weight)) => normed(&exact, kind, weight),
-        None => exact,
+fn sums(stream: &[f32], y: &[f32], added: Added, norm: (Kind, &[f32])) -> Vec<Expected> {
+    let exact = |y: f32| Expected::near(y.into(), f64::from(y).abs());
+    let y: Vec<_> = match added {
+        Added::Nothing => vec![exact(0.0); y.len()],
+        _ => y.iter().copied().map(exact).collect(),
+    };
+    let added = match added {
+        Added::Norm => normed(&y, norm.0, norm.1),
+        _ => y,
     };
     stream
         .iter()

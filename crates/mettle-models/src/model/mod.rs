@@ -239,7 +239,7 @@ impl Model {
             Fusion::Off => &["kv_append", "rope"],
         };
         let of_values: &[&str] = match &inner.config {
-            config if config.embedding_scale != 1.0 || config.logit_softcap.is_some() => &["unary"],
+            config if config.logit_softcap.is_some() => &["unary"],
             _ => &[],
         };
         let name = |format: Format| format.name().to_lowercase();
@@ -298,11 +298,8 @@ impl Model {
             window_rope: model.window_rope.as_ref().unwrap_or(&model.rope),
             positions,
         };
-        ops::embedding(pass, &model.embedding, ids, &mut activations.stream)?;
-        if model.config.embedding_scale != 1.0 {
-            let scale = Unary::Scale(model.config.embedding_scale);
-            ops::unary_assign(pass, scale, &mut activations.stream)?;
-        }
+        let scale = model.config.embedding_scale;
+        ops::embedding_scaled(pass, &model.embedding, ids, scale, &mut activations.stream)?;
         let (blocks, layers) = (model.blocks.split_last(), cache.layers.split_last_mut());
         let (Some((last, blocks)), Some((last_layer, layers))) = (blocks, layers) else {
             return Ok(()); // A configuration has at least one block.

@@ -171,9 +171,9 @@ fn launches_of_a_token() {
     rms_norm_assign_f32                0        4
     rms_norm_f32                       5        5
     rope_f32                           0        4
-    unary_assign_f32                   2        2
-    all                               33       41
-    that wait                         26       32
+    unary_assign_f32                   1        1
+    all                               32       40
+    that wait                         25       31
     ");
     insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
     attention_f32                      2        2
