@@ -142,6 +142,15 @@ impl<T: Element> Buffer<T> {
         })
     }
 
+    /// Both buffers as one, if the other begins where this one ends.
+    pub(crate) fn followed_by(&self, other: &Buffer<T>) -> Option<Buffer<T>> {
+        let follows = self.offset + self.byte_len() == other.offset;
+        (follows && Arc::ptr_eq(&self.storage, &other.storage)).then(|| Buffer {
+            len: self.len + other.len,
+            ..self.clone()
+        })
+    }
+
     /// The same bytes as elements of another type.
     ///
     /// # Errors

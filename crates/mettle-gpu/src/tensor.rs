@@ -257,6 +257,19 @@ impl Tensor {
         self.view(start, Shape::new(&dims[..rank])?, self.strides)
     }
 
+    /// The values of dense tensors of one format whose memory lies one after the other, in one dimension. `None` where it does not.
+    pub fn joined(parts: &[&Tensor]) -> Option<Tensor> {
+        let format = parts.first()?.format;
+        let mut bytes = parts.first()?.bytes.clone();
+        for part in &parts[1..] {
+            bytes = bytes.followed_by(&part.bytes)?;
+        }
+        let fit = |part: &&Tensor| part.format == format && part.is_dense();
+        let len = parts.iter().map(|part| part.len()).sum::<usize>();
+        let joined = || Tensor::from_buffer(bytes, format, [len]).ok();
+        parts.iter().all(fit).then(joined).flatten()
+    }
+
     fn dims_array(&self) -> [usize; Shape::MAX_RANK] {
         let mut dims = [1; Shape::MAX_RANK];
         dims[..self.shape.rank()].copy_from_slice(self.shape.dims());

@@ -29,6 +29,9 @@ constant constexpr uint NORM = 1;
 constant constexpr uint ADD = 2;
 // There are two matrices of weights, and out is silu(product with the first) * product with the second.
 constant constexpr uint GATE = 4;
+// There are three matrices of weights, and out has the products with them one after the other. For one column; not with ADD
+// or GATE.
+constant constexpr uint THREE = 8;
 
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 0)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false, FUSED = 0)
@@ -36,6 +39,7 @@ constant constexpr uint GATE = 4;
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false, FUSED = 0)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 2)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 4)
+#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 8)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
@@ -50,16 +54,20 @@ constant constexpr uint GATE = 4;
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 2)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 5)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
+#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 9)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 9)
 
 constant constexpr uint MAX_COLUMNS = 4;
 
 struct Params {
     uint rows;  // n, the rows of the weights
+    uint rows_of_others;  // THREE: the rows of the second matrix, and of the third
     uint k;     // the columns of the weights: whole blocks of a quantised format
     uint aligned;  // whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
     float eps;  // of the norm
     uint chunks;  // STAGED: chunks of x whose digits there is room for
-    uint turns;   // STAGED: how often a threadgroup takes rows; ROW_PER_THREAD: rows of a thread
+    uint count;   // rows of a threadgroup, or of a thread by itself
+    uint turns;   // STAGED: how often a threadgroup takes rows
 };
 
 // x / (1 + exp(-x)), by an exponential that does not overflow.
@@ -100,16 +108,45 @@ struct Rows {
 // How many of them are of one matrix.
 METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? ROWS / 2 : ROWS; }
 
-// The rows from `first` on: with a gate half of them are of w, and the same ones of gated. Beyond the last row it is taken
+// What a threadgroup, or a thread by itself, multiplies: some rows of a matrix.
+template <typename W>
+struct Part {
+    device const W* w;
+    device const W* gated;
+    device float* out;
+    uint rows;   // of the matrix
+    uint first;  // its first row
+};
+
+// The part of threadgroup `group`. Of three matrices, each has threadgroups of its own.
+template <typename W>
+METAL_FUNC Part<W> part_of(
+    device const W* w, device const W* second, device const W* third, device float* out, constant Params& params, uint group)
+{
+    const uint count = params.count;
+    Part<W> part = {w, second, out, params.rows, group * count};
+    const uint of_first = (params.rows + count - 1) / count;
+    if (FUSED & THREE && group >= of_first) {
+        const uint of_second = (params.rows_of_others + count - 1) / count;
+        const bool is_third = group - of_first >= of_second;
+        part.w = is_third ? third : second;
+        part.out += params.rows + (is_third ? params.rows_of_others : 0);
+        part.rows = params.rows_of_others;
+        part.first = (group - of_first - (is_third ? of_second : 0)) * count;
+    }
+    return part;
+}
+
+// The first rows of a part: with a gate half of them are of w, and the same ones of gated. Beyond the last row it is taken
 // again.
 template <typename W>
-METAL_FUNC Rows<W> rows_from(device const W* w, device const W* gated, uint first, constant Params& params)
+METAL_FUNC Rows<W> rows_of(thread const Part<W>& part, uint k)
 {
     Rows<W> rows;
 #pragma unroll
     for (uint r = 0; r < ROWS; ++r) {
-        const uint row = min(first + r % rows_of_matrix(), params.rows - 1);
-        rows.row[r] = (r < rows_of_matrix() ? w : gated) + ulong(row) * row_stride<W>(params.k);
+        const uint row = min(part.first + r % rows_of_matrix(), part.rows - 1);
+        rows.row[r] = (r < rows_of_matrix() ? part.w : part.gated) + ulong(row) * row_stride<W>(k);
     }
     return rows;
 }
@@ -165,8 +202,9 @@ METAL_FUNC float norm_scale(
     return 1.0f / sqrt(all / float(params.k) + params.eps);
 }
 
-// Rows times a step of columns, through threadgroup memory: BATCH rows for each SIMD group, and with a gate as many of
-// `gated`. All of the threadgroup have the same columns, whose digits are made as many chunks at a time as there is room for.
+// Rows times a step of columns, through threadgroup memory: a few rows for each SIMD group, and with a gate as many of the
+// gated matrix. All of the threadgroup have the same columns, whose digits are made as many chunks at a time as there is room
+// for.
 template <typename W, uint PARTS, uint MOST_COLUMNS, bool WHOLE_NUMBERS = format<W>::whole_numbers>
 struct Staged {
     typedef Chunk<W, PARTS> chunk;
@@ -174,7 +212,7 @@ struct Staged {
     typedef format<W> weights;
 
     // In how many batches the rows are fetched: those of one matrix, and all.
-    static constant constexpr uint batches_of_matrix = BATCH / chunk::rows;
+    static constant constexpr uint batches_of_matrix = chunk::rows_of_turn / chunk::rows;
     static METAL_FUNC uint batches() { return FUSED & GATE ? 2 * batches_of_matrix : batches_of_matrix; }
 
     // Puts the digits of columns from block `first` on into `to`, or those of what these leave out. Gives whether one of the
@@ -214,14 +252,14 @@ struct Staged {
     }
 
     static METAL_FUNC void multiply_rows(
-        device const W* w, device const W* gated, device const float* x, device const float* norm, device float* out,
-        constant Params& params, uint group_position, threadgroup float* memory, uint index, uint simd_groups,
-        uint simd_group, uint lane)
+        thread const Part<W>& part, device const float* x, device const float* norm, constant Params& params,
+        threadgroup float* memory, uint index, uint simd_groups, uint simd_group, uint lane)
     {
-        constexpr uint MOST_ROWS = 2 * BATCH;
+        constexpr uint ROWS_OF_TURN = chunk::rows_of_turn;
+        constexpr uint MOST_ROWS = 2 * ROWS_OF_TURN;
         const uint blocks = params.k / weights::values;
         const uint column = params.chunks * chunk::digits;
-        const uint last = params.rows - 1;
+        const uint last = part.rows - 1;
         threadgroup float* squares_of_group = memory;
         threadgroup float* hot_of_group = memory + MAX_SIMD_GROUPS;
         threadgroup float* digits = memory + 2 * MAX_SIMD_GROUPS;
@@ -229,9 +267,9 @@ struct Staged {
             reinterpret_cast<threadgroup uint4*>(digits + COLUMNS * column) + simd_group * chunk::rows * chunk::slots;
 
         typename chunk::vector held[chunk::held];
-        const uint rows_of_turn = simd_groups * BATCH;
-        uint row = group_position * params.turns * rows_of_turn + simd_group * BATCH;
-        fetch<W, PARTS>(held, w, row, last, 0, blocks, lane);
+        const uint rows_of_turn = simd_groups * ROWS_OF_TURN;
+        uint row = part.first + simd_group * ROWS_OF_TURN;
+        fetch<W, PARTS>(held, part.w, row, last, 0, blocks, lane);
         float squares = 0.0f;
         float scale = 1.0f;
         // Of which blocks there are digits, whether of what those before left out, and whether a value of them is hot.
@@ -281,7 +319,7 @@ struct Staged {
                         }
                         if (next < blocks) {
                             const bool of_w = (batch + 1) % batches() < batches_of_matrix;
-                            fetch<W, PARTS>(held, of_w ? w : gated, next_row, last, next, blocks, lane);
+                            fetch<W, PARTS>(held, of_w ? part.w : part.gated, next_row, last, next, blocks, lane);
                         }
                         multiply<W, PARTS, MOST_ROWS, MOST_COLUMNS>(
                             sums + batch * chunk::rows, staged, digits + (block - first) / chunk::blocks * chunk::digits,
@@ -297,12 +335,13 @@ struct Staged {
 #pragma unroll
             for (uint c = 0; c < COLUMNS; ++c) {
                 thread float* of_column = sums + c * MOST_ROWS;
-                const ushort lanes = FUSED & GATE ? 32 / MOST_ROWS : 32 / BATCH;
-                const float product = FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<BATCH>(of_column, lane);
+                const ushort lanes = FUSED & GATE ? 32 / MOST_ROWS : 32 / ROWS_OF_TURN;
+                const float product =
+                    FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<ROWS_OF_TURN>(of_column, lane);
                 const float product_of_gated = FUSED & GATE ? simd_shuffle_down(product, 16) : 0.0f;
                 const uint r = lane / lanes;
-                if (lane % lanes == 0 && r < BATCH && row + r < params.rows) {
-                    finish(out + ulong(c) * params.rows + row + r, scale * product, scale * product_of_gated);
+                if (lane % lanes == 0 && r < ROWS_OF_TURN && row + r < part.rows) {
+                    finish(part.out + ulong(c) * part.rows + row + r, scale * product, scale * product_of_gated);
                 }
             }
             row += rows_of_turn;
@@ -314,20 +353,21 @@ struct Staged {
 template <typename W, uint PARTS, uint MOST_COLUMNS>
 struct Staged<W, PARTS, MOST_COLUMNS, false> {
     static METAL_FUNC void multiply_rows(
-        device const W*, device const W*, device const float*, device const float*, device float*, constant Params&, uint,
-        threadgroup float*, uint, uint, uint, uint)
+        thread const Part<W>&, device const float*, device const float*, constant Params&, threadgroup float*, uint, uint,
+        uint, uint)
     {
     }
 };
 
 // out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. A launch takes
 // the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k];
-// `gated` are more weights, [rows, k]; what they are without it is not read.
+// with a gate `second` are more weights, [rows, k]; with three matrices it and `third` are [rows_of_others, k], and out is
+// [rows + 2 * rows_of_others]. What they are without it is not read.
 //
 // One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. With one column and a format that
-// is multiplied by digits, a threadgroup of one thread for `turns` rows, up to ROWS_OF_THREAD. Or one threadgroup of whole
+// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 // SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
-// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+// it with a gate; with STAGED (blocks), `turns` times `rows_of_turn` of `Chunk` for each SIMD group. That is `count`. Steps come first, so that the columns are done
 // while the weights of a threadgroup's rows are at hand.
 //
 // `memory` of a thread that multiplies by digits holds 2 * `most_units` times `words` of `ByDigits`; that of others of
@@ -338,11 +378,12 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
 template <typename W>
 [[kernel, max_total_threads_per_threadgroup(512)]] void mul_mv(
     device const W*     w      [[buffer(0)]],
-    device const W*     gated  [[buffer(1)]],
-    device const float* x      [[buffer(2)]],
-    device const float* norm   [[buffer(3)]],
-    device float*       out    [[buffer(4)]],
-    constant Params&    params [[buffer(5)]],
+    device const W*     second [[buffer(1)]],
+    device const W*     third  [[buffer(2)]],
+    device const float* x      [[buffer(3)]],
+    device const float* norm   [[buffer(4)]],
+    device float*       out    [[buffer(5)]],
+    constant Params&    params [[buffer(6)]],
     threadgroup float*  memory [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
@@ -355,27 +396,28 @@ template <typename W>
     const uint step = ROW_PER_THREAD ? thread_position.x : group_position.x;
     x += ulong(step) * COLUMNS * k;
     out += ulong(step) * COLUMNS * params.rows;
+    const uint group = ROW_PER_THREAD ? thread_position.y : group_position.y;
+    const Part<W> part = part_of(w, second, third, out, params, group);
     if (ROW_PER_THREAD) {
-        const uint row = thread_position.y * params.turns;
-        const ulong start = ulong(row) * row_stride<W>(k);
+        const ulong start = ulong(part.first) * row_stride<W>(k);
         if (ByDigits<W>::possible && COLUMNS == 1) {
-            const uint rows = min(params.turns, params.rows - row);
+            const uint rows = min(params.count, part.rows - part.first);
             float sums[2 * ROWS_OF_THREAD];
-            ByDigits<W>::multiply_rows(sums, w + start, gated + start, FUSED & GATE, rows, x, k, memory);
+            ByDigits<W>::multiply_rows(sums, part.w + start, part.gated + start, FUSED & GATE, rows, x, k, memory);
             for (uint r = 0; r < rows; ++r) {
                 const uint pairs = (rows + 1) / 2;
                 const uint at = FUSED & GATE || r < pairs ? 2 * r : 2 * (r - pairs) + 1;
-                finish(out + row + r, sums[at], sums[at + (FUSED & GATE ? 1 : 0)]);
+                finish(part.out + part.first + r, sums[at], sums[at + (FUSED & GATE ? 1 : 0)]);
             }
             return;
         }
-        const Sums<MAX_COLUMNS> sums = row_of_thread<MAX_COLUMNS>(w + start, x, k, COLUMNS);
+        const Sums<MAX_COLUMNS> sums = row_of_thread<MAX_COLUMNS>(part.w + start, x, k, COLUMNS);
         Sums<MAX_COLUMNS> sums_of_gated = {};
         if (FUSED & GATE) {
-            sums_of_gated = row_of_thread<MAX_COLUMNS>(gated + start, x, k, COLUMNS);
+            sums_of_gated = row_of_thread<MAX_COLUMNS>(part.gated + start, x, k, COLUMNS);
         }
         for (uint c = 0; c < COLUMNS; ++c) {
-            finish(out + ulong(c) * params.rows + row, total(sums, c), total(sums_of_gated, c));
+            finish(part.out + ulong(c) * part.rows + part.first, total(sums, c), total(sums_of_gated, c));
         }
         return;
     }
@@ -383,16 +425,15 @@ template <typename W>
     if (STAGED && format<W>::whole_numbers) {
         if (COLUMNS == 1) {
             Staged<W, PartsOfLane<W, false>::value, 1>::multiply_rows(
-                w, gated, x, norm, out, params, group_position.y, memory, index, simd_groups, simd_group, lane);
+                part, x, norm, params, memory, index, simd_groups, simd_group, lane);
         } else {
             Staged<W, PartsOfLane<W, true>::value, MAX_COLUMNS>::multiply_rows(
-                w, gated, x, norm, out, params, group_position.y, memory, index, simd_groups, simd_group, lane);
+                part, x, norm, params, memory, index, simd_groups, simd_group, lane);
         }
         return;
     }
 
-    const uint first_row = group_position.y * rows_of_matrix();
-    const Rows<W> rows = rows_from(w, gated, first_row, params);
+    const Rows<W> rows = rows_of(part, k);
     float squares = 0.0f;
     float sums[ROWS * MAX_COLUMNS] = {};
     if (params.aligned) {
@@ -431,7 +472,7 @@ template <typename W>
         norm_scale(squares, memory + simd_groups * ROWS * MAX_COLUMNS, params, simd_groups, simd_group, lane);
     const uint r = index / MAX_COLUMNS;
     const uint c = index % MAX_COLUMNS;
-    if (r < rows_of_matrix() && c < COLUMNS && first_row + r < params.rows) {
+    if (r < rows_of_matrix() && c < COLUMNS && part.first + r < part.rows) {
         float product = 0.0f;
         float product_of_gated = 0.0f;
         for (uint group = 0; group < simd_groups; ++group) {
@@ -440,7 +481,7 @@ template <typename W>
                 product_of_gated += memory[(group * ROWS + r + ROWS / 2) * MAX_COLUMNS + c];
             }
         }
-        finish(out + ulong(c) * params.rows + first_row + r, scale * product, scale * product_of_gated);
+        finish(part.out + ulong(c) * part.rows + part.first + r, scale * product, scale * product_of_gated);
     }
 }
 

@@ -26,6 +26,25 @@ impl Heads {
         Self::over(heads.labelled(what))
     }
 
+    /// Three that lie one after the other in memory, so that one launch can make them; each has so many heads.
+    fn side_by_side(
+        device: &Device,
+        tokens: usize,
+        head_dim: usize,
+        each: [(&str, usize); 3],
+    ) -> Result<[Self; 3]> {
+        let all: usize = each.iter().map(|(_, heads)| heads).sum();
+        let memory = Tensor::empty::<f32>(device, [tokens * all, head_dim])?;
+        let mut start = 0;
+        let [first, second, third] = each.map(|(what, heads)| {
+            let part = memory.rows_range(start..start + tokens * heads)?;
+            start += tokens * heads;
+            let part = part.reshape([tokens, heads, head_dim])?;
+            Self::over(part.labelled(what))
+        });
+        Ok([first?, second?, third?])
+    }
+
     fn over(heads: Tensor) -> Result<Self> {
         let (tokens, count, head_dim) = (heads.shape()[0], heads.shape()[1], heads.shape()[2]);
         Ok(Self {
@@ -60,15 +79,17 @@ impl Activations {
         let plain = |what, columns| -> Result<Tensor> {
             Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
         };
-        let heads = |what, count| Heads::new(device, what, tokens, count, config.head_dim);
+        let (heads, kv_heads) = (config.heads, config.kv_heads);
+        let each = [("queries", heads), ("keys", kv_heads), ("values", kv_heads)];
+        let [query, key, value] = Heads::side_by_side(device, tokens, config.head_dim, each)?;
         Ok(Self {
             stream: plain("residual stream", config.hidden)?,
             normed: plain("normed stream", config.hidden)?,
             projected: plain("projected", config.hidden)?,
-            query: heads("queries", config.heads)?,
-            key: heads("keys", config.kv_heads)?,
-            value: heads("values", config.kv_heads)?,
-            attended: heads("attended values", config.heads)?,
+            query,
+            key,
+            value,
+            attended: Heads::new(device, "attended values", tokens, heads, config.head_dim)?,
             gate: plain("gate", config.feed_forward)?,
             up: plain("up", config.feed_forward)?,
             activated: plain("activated", config.feed_forward)?,
@@ -105,7 +126,7 @@ impl Activations {
 pub(crate) struct Scratch {
     /// For a chunk of a prompt.
     chunk: Activations,
-    /// For one token: the first of the chunk's, made once because decoding uses it for every token.
+    /// For one token: of its own, as decoding uses it for every token and results of its launches lie side by side.
     one: Activations,
     /// For the number of tokens used last, if it is neither: the end of a prompt.
     some: Option<(usize, Activations)>,
@@ -122,7 +143,7 @@ impl Scratch {
         let size = chunk.min(context);
         let chunk = Activations::new(device, config, size)?;
         Ok(Self {
-            one: chunk.tokens(0..1)?,
+            one: Activations::new(device, config, 1)?,
             chunk,
             some: None,
             size,
@@ -151,7 +172,7 @@ impl Scratch {
 
     /// Bytes of a session's activations, ids, positions, logits, and of the candidates among them that a draw sorts out.
     pub(crate) fn bytes(config: &Config, context: usize, chunk: usize) -> u64 {
-        let tokens = chunk.min(context) as u64;
+        let tokens = chunk.min(context) as u64 + 1;
         let values = tokens.saturating_mul(Activations::values(config) + 1);
         let all = values
             .saturating_add(3 * config.vocabulary as u64)

@@ -17,6 +17,7 @@
 //! ```
 
 pub mod abi;
+mod ahead;
 mod artefact;
 mod cache;
 mod check;
@@ -40,6 +41,7 @@ mod tool;
 mod trace;
 mod unit;
 
+pub use ahead::begin_ahead;
 pub use artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel, LineRun};
 pub use cache::{Cache, CacheStats, Origin};
 pub use check::{CheckOptions, check};

@@ -226,7 +226,7 @@ impl Code {
         ptx: &[u8],
         constants: &[(u32, u64)],
     ) -> Result<Self, LoadError> {
-        let ptx = Ptx::new(ptx).map_err(LoadError::Code)?;
+        let ptx = Ptx::new(ptx, gpu.begins_ahead()).map_err(LoadError::Code)?;
         // What is wrong with everything but a kernel is known now, and takes no time to compile.
         // SAFETY: the caller's promise.
         drop(unsafe { Module::load(gpu, ptx.shared(), None, constants) }?);

@@ -6,6 +6,9 @@ use std::ptr;
 
 use cudarc::driver::sys;
 
+/// The CUDA version whose calls are used: graphs whose launches begin ahead.
+const LEAST_VERSION: i32 = 12030;
+
 /// A driver's refusal.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) struct Failure(pub sys::CUresult);
@@ -89,6 +92,15 @@ impl Gpu {
         // SAFETY: the arguments of each call are as its documentation asks; handles come from the calls before.
         unsafe {
             check(sys::cuInit(0)).map_err(said("the NVIDIA driver does not start"))?;
+            let version = get(0, |version| sys::cuDriverGetVersion(version))
+                .map_err(said("cannot ask for the driver's version"))?;
+            if version < LEAST_VERSION {
+                return Err(format!(
+                    "the NVIDIA driver is too old: it knows CUDA {}.{}, and 12.3 is needed (driver 545 or later)",
+                    version / 1000,
+                    version % 1000 / 10
+                ));
+            }
             let count = get(0, |count| sys::cuDeviceGetCount(count))
                 .map_err(said("cannot count the GPUs"))?;
             if index >= usize::try_from(count).unwrap_or(0) {
@@ -154,6 +166,11 @@ impl Gpu {
                 shared_memory: shared_memory as usize,
             })
         }
+    }
+
+    /// Whether launches may begin before those are through that they wait for.
+    pub fn begins_ahead(&self) -> bool {
+        self.capability >= 90
     }
 
     /// Makes the context that of the calling thread, which every other call needs.

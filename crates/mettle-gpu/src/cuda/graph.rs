@@ -26,6 +26,9 @@ const KEPT: usize = 4;
 /// Submissions that are remembered: a graph is made when one of the same shape comes again, as most prompts are never computed twice.
 const REMEMBERED: usize = 8;
 
+/// `CU_GRAPH_KERNEL_NODE_PORT_PROGRAMMATIC`: where a launch lets others begin.
+const BEGINS_AHEAD: u8 = 1;
+
 /// The graphs of a GPU.
 #[derive(Default)]
 pub(super) struct Graphs(Mutex<Kept>);
@@ -168,6 +171,7 @@ impl Graph {
             end,
             gpu: gpu.clone(),
         };
+        let edge = edge(gpu);
         // A node waits for all nodes between the last two barriers, each of which waits for those before.
         let mut before: Vec<sys::CUgraphNode> = Vec::new();
         let mut beside: Vec<sys::CUgraphNode> = Vec::new();
@@ -178,14 +182,27 @@ impl Graph {
             let mut nodes = Vec::new();
             let take = |part: &mut Ready<'_>| {
                 let values = node_values(part);
-                // SAFETY: the dependencies are nodes of this graph; the values are as for a launch and are copied.
-                let handle = get(ptr::null_mut(), |node| unsafe {
-                    sys::cuGraphAddKernelNode(node, handle, before.as_ptr(), before.len(), &values)
+                // SAFETY: the values are as for a launch and are copied.
+                let node = get(ptr::null_mut(), |node| unsafe {
+                    sys::cuGraphAddKernelNode_v2(node, handle, ptr::null(), 0, &values)
                 })
                 .map_err(said)?;
-                beside.push(handle);
+                let to = vec![node; before.len()];
+                let edges = vec![edge; before.len()];
+                // SAFETY: all are nodes of this graph; there are as many of each.
+                check(unsafe {
+                    sys::cuGraphAddDependencies_v2(
+                        handle,
+                        before.as_ptr(),
+                        to.as_ptr(),
+                        edges.as_ptr(),
+                        before.len(),
+                    )
+                })
+                .map_err(said)?;
+                beside.push(node);
                 nodes.push(Node {
-                    handle,
+                    handle: node,
                     function: part.function,
                 });
                 Ok(())
@@ -253,8 +270,10 @@ impl Graph {
             let node = nodes.next().ok_or("the graph has fewer launches")?;
             let values = node_values(part);
             // SAFETY: the node is one of this graph; the values are as for a launch and are copied.
-            check(unsafe { sys::cuGraphExecKernelNodeSetParams(self.ready, node.handle, &values) })
-                .map_err(|failure| format!("cannot change its parameters: {failure}"))
+            check(unsafe {
+                sys::cuGraphExecKernelNodeSetParams_v2(self.ready, node.handle, &values)
+            })
+            .map_err(|failure| format!("cannot change its parameters: {failure}"))
         };
         // SAFETY: the caller's promise.
         unsafe { each_part(commands, launch, take) }?;
@@ -285,6 +304,26 @@ impl Drop for Graph {
     }
 }
 
+/// How a launch waits for another: by itself where it may begin ahead, or else before it begins.
+fn edge(gpu: &Gpu) -> sys::CUgraphEdgeData {
+    let (port, kind) = match gpu.begins_ahead() {
+        true => (
+            BEGINS_AHEAD,
+            sys::CUgraphDependencyType::CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC,
+        ),
+        false => (
+            0,
+            sys::CUgraphDependencyType::CU_GRAPH_DEPENDENCY_TYPE_DEFAULT,
+        ),
+    };
+    sys::CUgraphEdgeData {
+        from_port: port,
+        to_port: 0,
+        type_: kind as u8,
+        reserved: [0; 5],
+    }
+}
+
 /// A launch as a node.
 fn node_values(part: &mut Ready<'_>) -> sys::CUDA_KERNEL_NODE_PARAMS {
     sys::CUDA_KERNEL_NODE_PARAMS {
@@ -298,5 +337,7 @@ fn node_values(part: &mut Ready<'_>) -> sys::CUDA_KERNEL_NODE_PARAMS {
         sharedMemBytes: part.shared,
         kernelParams: part.parameters.as_mut_ptr(),
         extra: ptr::null_mut(),
+        kern: ptr::null_mut(),
+        ctx: ptr::null_mut(),
     }
 }

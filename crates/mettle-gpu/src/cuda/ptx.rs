@@ -1,10 +1,11 @@
 //! The text of an artefact, taken apart by kernel: the driver compiles what it is given, and a program launches few of the kernels of an
 //! artefact, which has one for each format.
 
+use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
-use mettle_msl::abi;
+use mettle_msl::{abi, begin_ahead};
 
 /// PTX with kernels that can be taken out of it one by one.
 pub(super) struct Ptx {
@@ -15,12 +16,17 @@ pub(super) struct Ptx {
 }
 
 impl Ptx {
-    /// Takes PTX apart, as LLVM writes it: an entry begins with a line of `.entry` and ends with the next line that is a brace.
+    /// Takes PTX apart, as LLVM writes it: an entry begins with a line of `.entry` and ends with the next line that is a brace. If `ahead`,
+    /// kernels may [begin before the launches before them are through](begin_ahead).
     ///
     /// # Errors
     /// Why it is no such text.
-    pub fn new(text: &[u8]) -> Result<Self, String> {
+    pub fn new(text: &[u8], ahead: bool) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
+        let text = match ahead {
+            true => Cow::Owned(begin_ahead(text)),
+            false => Cow::Borrowed(text),
+        };
         let prefix = abi::ptx_entry("");
         let mut shared = String::new();
         let mut kernels: HashMap<String, String> = HashMap::new();
@@ -84,7 +90,7 @@ mod tests {
 
     #[test]
     fn kernels_come_one_by_one() {
-        let ptx = Ptx::new(TEXT.as_bytes()).unwrap();
+        let ptx = Ptx::new(TEXT.as_bytes(), false).unwrap();
         let shared = ptx.shared().to_str().unwrap();
         assert!(
             shared.contains("table") && shared.contains("mettle_derive_constants()\n{\n\tret;\n}")
@@ -99,6 +105,15 @@ mod tests {
     }
 
     #[test]
+    fn kernels_that_begin_ahead_wait() {
+        let ptx = Ptx::new(TEXT.as_bytes(), true).unwrap();
+        assert!(ptx.shared().to_str().unwrap().contains(".target sm_90\n"));
+        let kernel = ptx.kernel("mettle_kernel__a").unwrap();
+        let kernel = kernel.to_str().unwrap();
+        assert_eq!(kernel.matches("griddepcontrol.wait;").count(), 1);
+    }
+
+    #[test]
     fn damaged_text_is_refused() {
         let cut = &TEXT.as_bytes()[..TEXT.len() - 3];
         for (text, reason) in [
@@ -106,7 +121,7 @@ mod tests {
             (b"a\0", "its text holds a NUL"),
             (cut, "its entry mettle_kernel__a_b has no end"),
         ] {
-            assert_eq!(Ptx::new(text).err().unwrap(), reason);
+            assert_eq!(Ptx::new(text, false).err().unwrap(), reason);
         }
     }
 }

@@ -11,6 +11,8 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 pub struct Params {
     /// `uint rows`: n, the rows of the weights
     pub rows: u32,
+    /// `uint rows_of_others`: THREE: the rows of the second matrix, and of the third
+    pub rows_of_others: u32,
     /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
     /// `uint aligned`: whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
@@ -19,18 +21,22 @@ pub struct Params {
     pub eps: f32,
     /// `uint chunks`: STAGED: chunks of x whose digits there is room for
     pub chunks: u32,
-    /// `uint turns`: STAGED: how often a threadgroup takes rows; ROW_PER_THREAD: rows of a thread
+    /// `uint count`: rows of a threadgroup, or of a thread by itself
+    pub count: u32,
+    /// `uint turns`: STAGED: how often a threadgroup takes rows
     pub turns: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 24);
+    assert!(size_of::<Params>() == 32);
     assert!(std::mem::offset_of!(Params, rows) == 0);
-    assert!(std::mem::offset_of!(Params, k) == 4);
-    assert!(std::mem::offset_of!(Params, aligned) == 8);
-    assert!(std::mem::offset_of!(Params, eps) == 12);
-    assert!(std::mem::offset_of!(Params, chunks) == 16);
-    assert!(std::mem::offset_of!(Params, turns) == 20);
+    assert!(std::mem::offset_of!(Params, rows_of_others) == 4);
+    assert!(std::mem::offset_of!(Params, k) == 8);
+    assert!(std::mem::offset_of!(Params, aligned) == 12);
+    assert!(std::mem::offset_of!(Params, eps) == 16);
+    assert!(std::mem::offset_of!(Params, chunks) == 20);
+    assert!(std::mem::offset_of!(Params, count) == 24);
+    assert!(std::mem::offset_of!(Params, turns) == 28);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -98,12 +104,13 @@ impl F32Of {
 
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
 /// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// `gated` are more weights, \[rows, k\]; what they are without it is not read.
+/// with a gate `second` are more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is
+/// \[rows + 2 \* rows_of_others\]. What they are without it is not read.
 ///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
-/// is multiplied by digits, a threadgroup of one thread for `turns` rows, up to ROWS_OF_THREAD. Or one threadgroup of whole
+/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 /// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times BATCH for each SIMD group. Steps come first, so that the columns are done
+/// it with a gate; with STAGED (blocks), `turns` times `rows_of_turn` of `Chunk` for each SIMD group. That is `count`. Steps come first, so that the columns are done
 /// while the weights of a threadgroup's rows are at hand.
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
@@ -116,8 +123,10 @@ pub struct F32<'a> {
     pub kernel: F32Of,
     /// `device const W* w`.
     pub w: &'a Buffer<u8>,
-    /// `device const W* gated`.
-    pub gated: &'a Buffer<u8>,
+    /// `device const W* second`.
+    pub second: &'a Buffer<u8>,
+    /// `device const W* third`.
+    pub third: &'a Buffer<u8>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
     /// `device const float* norm`.
@@ -144,11 +153,12 @@ impl Binding for F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "gated", self.gated);
-        args.read(2, "x", self.x);
-        args.read(3, "norm", self.norm);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
+        args.read(1, "second", self.second);
+        args.read(2, "third", self.third);
+        args.read(3, "x", self.x);
+        args.read(4, "norm", self.norm);
+        args.write(5, "out", self.out);
+        args.value(6, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
@@ -161,11 +171,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f32"],
         arguments: &[
             Argument::new(0, "w", "device const float* w", Access::Read),
-            Argument::new(1, "gated", "device const float* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const float* second", Access::Read),
+            Argument::new(2, "third", "device const float* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -182,11 +193,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f16", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const half* w", Access::Read),
-            Argument::new(1, "gated", "device const half* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const half* second", Access::Read),
+            Argument::new(2, "third", "device const half* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -203,11 +215,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["bf16", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const bfloat* w", Access::Read),
-            Argument::new(1, "gated", "device const bfloat* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const bfloat* second", Access::Read),
+            Argument::new(2, "third", "device const bfloat* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -224,11 +237,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q4_0* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q4_0* second", Access::Read),
+            Argument::new(2, "third", "device const block_q4_0* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -245,11 +259,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_1", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q4_1* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q4_1* second", Access::Read),
+            Argument::new(2, "third", "device const block_q4_1* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -266,11 +281,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q5_0* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q5_0* second", Access::Read),
+            Argument::new(2, "third", "device const block_q5_0* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -287,11 +303,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_1", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q5_1* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q5_1* second", Access::Read),
+            Argument::new(2, "third", "device const block_q5_1* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -308,11 +325,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q8_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q8_0* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q8_0* second", Access::Read),
+            Argument::new(2, "third", "device const block_q8_0* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -329,11 +347,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q2_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q2_K* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q2_K* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q2_K* second", Access::Read),
+            Argument::new(2, "third", "device const block_q2_K* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -350,11 +369,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q3_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3_K* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q3_K* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q3_K* second", Access::Read),
+            Argument::new(2, "third", "device const block_q3_K* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -371,11 +391,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q4_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q4_K* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q4_K* second", Access::Read),
+            Argument::new(2, "third", "device const block_q4_K* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -392,11 +413,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q5_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q5_K* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q5_K* second", Access::Read),
+            Argument::new(2, "third", "device const block_q5_K* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -413,11 +435,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q6_K", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q6_K* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q6_K* second", Access::Read),
+            Argument::new(2, "third", "device const block_q6_K* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -434,11 +457,17 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["iq4_nl", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_nl* w", Access::Read),
-            Argument::new(1, "gated", "device const block_iq4_nl* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                1,
+                "second",
+                "device const block_iq4_nl* second",
+                Access::Read,
+            ),
+            Argument::new(2, "third", "device const block_iq4_nl* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -455,11 +484,17 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["iq4_xs", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_xs* w", Access::Read),
-            Argument::new(1, "gated", "device const block_iq4_xs* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                1,
+                "second",
+                "device const block_iq4_xs* second",
+                Access::Read,
+            ),
+            Argument::new(2, "third", "device const block_iq4_xs* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -476,11 +511,17 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["tq2_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0* w", Access::Read),
-            Argument::new(1, "gated", "device const block_tq2_0* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                1,
+                "second",
+                "device const block_tq2_0* second",
+                Access::Read,
+            ),
+            Argument::new(2, "third", "device const block_tq2_0* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -497,11 +538,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q1_0", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q1_0* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q1_0* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q1_0* second", Access::Read),
+            Argument::new(2, "third", "device const block_q1_0* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -520,14 +562,20 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "w", "device const block_tq2_0_g128* w", Access::Read),
             Argument::new(
                 1,
-                "gated",
-                "device const block_tq2_0_g128* gated",
+                "second",
+                "device const block_tq2_0_g128* second",
                 Access::Read,
             ),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                2,
+                "third",
+                "device const block_tq2_0_g128* third",
+                Access::Read,
+            ),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -546,14 +594,20 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "w", "device const block_f8_e4m3* w", Access::Read),
             Argument::new(
                 1,
-                "gated",
-                "device const block_f8_e4m3* gated",
+                "second",
+                "device const block_f8_e4m3* second",
                 Access::Read,
             ),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                2,
+                "third",
+                "device const block_f8_e4m3* third",
+                Access::Read,
+            ),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -572,14 +626,20 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "w", "device const block_f8_e5m2* w", Access::Read),
             Argument::new(
                 1,
-                "gated",
-                "device const block_f8_e5m2* gated",
+                "second",
+                "device const block_f8_e5m2* second",
                 Access::Read,
             ),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                2,
+                "third",
+                "device const block_f8_e5m2* third",
+                Access::Read,
+            ),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -596,11 +656,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["khq4", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_khq4* w", Access::Read),
-            Argument::new(1, "gated", "device const block_khq4* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_khq4* second", Access::Read),
+            Argument::new(2, "third", "device const block_khq4* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -617,11 +678,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["q3", "f32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3* w", Access::Read),
-            Argument::new(1, "gated", "device const block_q3* gated", Access::Read),
-            Argument::new(2, "x", "device const float* x", Access::Read),
-            Argument::new(3, "norm", "device const float* norm", Access::Read),
-            Argument::new(4, "out", "device float* out", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(1, "second", "device const block_q3* second", Access::Read),
+            Argument::new(2, "third", "device const block_q3* third", Access::Read),
+            Argument::new(3, "x", "device const float* x", Access::Read),
+            Argument::new(4, "norm", "device const float* norm", Access::Read),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",

@@ -42,17 +42,18 @@ pub struct Norm<'a> {
 }
 
 /// `out = rms_norm(x) w^T` for each pair `(w, out)` of `products`. `x` is f32 `[tokens, k]`, each `w` is `[n, k]` in any format that is
-/// [decoded](super::decodes), its `out` is f32 `[tokens, n]`; `normed`, of the shape of `x`, is scratch memory.
+/// [decoded](super::decodes), its `out` is f32 `[tokens, n]`; `normed`, of the shape of `x`, is scratch memory. Three products of one row are one
+/// launch if their outs lie one after the other in memory.
 ///
 /// # Errors
 /// Those of [`rms_norm()`](super::rms_norm()) and [`mul_mat`].
-pub fn norm_mul_mats(
+pub fn norm_mul_mats<'a>(
     pass: &mut Pass,
     fusion: Fusion,
     x: &Tensor,
-    norm: Norm<'_>,
+    norm: Norm<'a>,
     normed: &mut Tensor,
-    products: &mut [(&Tensor, &mut Tensor)],
+    products: &mut [(&'a Tensor, &mut Tensor)],
 ) -> Result<()> {
     let weights: Vec<&Tensor> = products.iter().map(|(w, _)| *w).collect();
     if fusion.of_products(x, &weights) && Beside::can_norm(pass.device()) {
@@ -60,14 +61,40 @@ pub fn norm_mul_mats(
             norm: Some(norm),
             ..Beside::default()
         };
-        for (w, out) in products {
-            mul_mat_beside(pass, w, x, beside, out)?;
-        }
-        return Ok(());
+        return mul_mats(pass, x, beside, products);
     }
     rms_norm(pass, x, norm.weight, norm.eps, normed)?;
+    if fusion.of_products(x, &weights) {
+        return mul_mats(pass, normed, Beside::default(), products);
+    }
     for (w, out) in products {
         mul_mat(pass, w, normed, out)?;
+    }
+    Ok(())
+}
+
+/// Products of one row with each of the matrices. Three are one launch if their results lie one after the other and the last two have the
+/// same shape, as queries, keys and values do.
+fn mul_mats<'a>(
+    pass: &mut Pass,
+    x: &Tensor,
+    beside: Beside<'a>,
+    products: &mut [(&'a Tensor, &mut Tensor)],
+) -> Result<()> {
+    if let [(w, out), (second, second_out), (third, third_out)] = products {
+        let alike = second.shape() == third.shape()
+            && [&*second, &*third]
+                .iter()
+                .all(|other| other.format() == w.format());
+        let joined = Tensor::joined(&[out, second_out, third_out]).filter(|_| alike);
+        if let Some(joined) = joined {
+            let others = Some([*second, *third]);
+            let mut out = joined.reshape([1, joined.len()])?;
+            return mul_mat_beside(pass, w, x, Beside { others, ..beside }, &mut out);
+        }
+    }
+    for (w, out) in products {
+        mul_mat_beside(pass, w, x, beside, out)?;
     }
     Ok(())
 }

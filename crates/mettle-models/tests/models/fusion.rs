@@ -125,11 +125,11 @@ fn launches_of_a_token() {
     binary_f32                         0        2
     embedding_f32                      1        1
     kv_append_f32                      0        2
-    mul_mv_f32_f32                    13       15
+    mul_mv_f32_f32                     9       15
     qk_norm_rope_append_f32            2        0
     rms_norm_f32                       5        5
     rope_f32                           0        4
-    all                               23       35
+    all                               19       35
     that wait                         18       26
     ");
     insta::assert_snapshot!(launches("qwen2-gqa2-f32"), @"
@@ -138,11 +138,11 @@ fn launches_of_a_token() {
     binary_f32                         0        2
     embedding_f32                      1        1
     kv_append_f32                      0        2
-    mul_mv_f32_f32                    13       15
+    mul_mv_f32_f32                     9       15
     qk_norm_rope_append_f32            2        0
     rms_norm_f32                       5        5
     rope_f32                           0        4
-    all                               23       41
+    all                               19       41
     that wait                         18       28
     ");
     insta::assert_snapshot!(launches("qwen3-untied-q8_0"), @"
@@ -151,12 +151,12 @@ fn launches_of_a_token() {
     binary_f32                         0        3
     embedding_q8_0                     1        1
     kv_append_f32                      0        3
-    mul_mv_q8_0_f32                   19       22
+    mul_mv_q8_0_f32                   13       22
     qk_norm_rope_append_f32            3        0
     rms_norm_assign_f32                0        6
     rms_norm_f32                       7        7
     rope_f32                           0        6
-    all                               33       57
+    all                               27       57
     that wait                         26       41
     ");
     insta::assert_snapshot!(launches("gemma2-f32"), @"
@@ -165,14 +165,14 @@ fn launches_of_a_token() {
     binary_f32                         2        2
     embedding_f32                      1        1
     kv_append_f32                      0        2
-    mul_mv_f32_f32                    15       15
+    mul_mv_f32_f32                    11       15
     qk_norm_rope_append_f32            2        0
     residual_norm_f32                  4        0
     rms_norm_assign_f32                0        4
     rms_norm_f32                       5        5
     rope_f32                           0        4
     unary_assign_f32                   1        1
-    all                               32       40
+    all                               28       40
     that wait                         25       31
     ");
     insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
@@ -181,11 +181,11 @@ fn launches_of_a_token() {
     binary_f32                         0        2
     embedding_f32                      1        1
     kv_append_f32                      0        2
-    mul_mv_f32_f32                    13       15
+    mul_mv_f32_f32                     9       15
     qk_norm_rope_append_f32            2        0
     rms_norm_f32                       5        5
     rope_f32                           0        4
-    all                               23       35
+    all                               19       35
     that wait                         18       26
     ");
 }

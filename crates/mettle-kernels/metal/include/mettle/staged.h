@@ -12,7 +12,7 @@
 
 namespace mettle_kernels {
 
-// Rows that a SIMD group takes together.
+// Rows that a SIMD group takes together, at most.
 constant constexpr uint BATCH = 4;
 
 // What a chunk of a row is made of.
@@ -28,6 +28,9 @@ struct Chunk {
     static constant constexpr uint slots = (bytes + 15) / 16;
     // Rows on their way together, so that these are about two kilobytes.
     static constant constexpr uint rows = bytes > 1024 ? BATCH / 2 : BATCH;
+    // Rows that are taken together, in one or two batches: the fewer, the more evenly rows are divided; but of long ones two batches
+    // wait less for memory.
+    static constant constexpr uint rows_of_turn = bytes > 2048 ? BATCH : rows;
     // Vectors that a lane has on their way: of each row, and together.
     static constant constexpr uint held_of_row = (vectors + 31) / 32;
     static constant constexpr uint held = rows * held_of_row;

@@ -1,0 +1,297 @@
+//! Cases and bench entries of `mul_mv.metal`.
+
+use super::spread::{Spread, has_whole_numbers};
+use super::{Beside, MAX_COLUMNS, mul_mat, mul_mv};
+use crate::bench::{Benches, Work};
+use crate::bindings::FORMATS;
+use crate::bindings::mul_mv::F32Of;
+use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance};
+use crate::ops::fusion::Norm;
+use mettle_gpu::Format;
+
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    F32Of::of(format).map_or("none", F32Of::name)
+}
+
+/// The cases of `mul_mv.metal`: one row, one block, rows that do not fill threadgroups, every number of columns, more
+/// columns than a launch takes, several threadgroups, long rows, and for dense weights rows that end within a sixteen.
+pub(crate) fn family() -> Family {
+    Family::new("mul_mv", Tolerance::MATMUL, |cases| {
+        let every = Spread::ALL
+            .into_iter()
+            .flat_map(|spread| FORMATS.map(|format| (spread, format)));
+        for (spread, format) in every {
+            let dense = format.block_len() == 1;
+            if spread == Spread::Staged && !has_whole_numbers(format) {
+                continue;
+            }
+            // Rows of whole vectors, which alone are staged.
+            let block = match spread {
+                Spread::Staged => format.block_len().max(32) * 8,
+                _ => format.block_len().max(32),
+            };
+            for m in 1..=MAX_COLUMNS {
+                add(cases, spread, format, 7, 3 * block, m);
+            }
+            add(cases, spread, format, 1, block, 1);
+            add(cases, spread, format, 5, block, 11);
+            add(cases, spread, format, 130, 512, 1);
+            add(cases, spread, format, 3, 16 * 1024, 2);
+            add(cases, spread, format, 6, 10 * 1024 + 512, 1);
+            add_extremes(cases, spread, format, 2 * block);
+            if !dense {
+                for scales in [Scales::Huge, Scales::Subnormal, Scales::Zero] {
+                    let name = format!("{}_scales_{scales:?}", spread.name()).to_lowercase();
+                    add_product(
+                        cases,
+                        spread,
+                        format,
+                        scales,
+                        [9, 2 * block, 1],
+                        name,
+                        |_| {},
+                    );
+                }
+            }
+            for bits in 1..8 {
+                let fused = [bits & 1, bits & 2, bits & 4].map(|bit| bit != 0);
+                if fused[0] && spread == Spread::RowPerThread {
+                    continue;
+                }
+                add_fused(cases, spread, format, [41, 2 * block], fused);
+                if dense && bits != 7 {
+                    add_fused(cases, spread, format, [3, 1037], fused);
+                }
+            }
+            for norm in [false, true] {
+                if !norm || spread != Spread::RowPerThread {
+                    add_three(cases, spread, format, [41, 19, 2 * block], norm);
+                    add_three(cases, spread, format, [1, 3, block], norm);
+                }
+            }
+            if dense {
+                add(cases, spread, format, 3, 1, 1);
+                add(cases, spread, format, 6, 45, 3);
+                add(cases, spread, format, 2, 1037, 4);
+            }
+        }
+    })
+    .benches(benches)
+}
+
+/// Weights of model shapes, one column as in decoding, and four columns; in the commonest formats also an output layer.
+fn benches(benches: &mut Benches) {
+    const OUTPUT: [Format; 5] = [
+        Format::F16,
+        Format::Q4_0,
+        Format::Q8_0,
+        Format::Q4_K,
+        Format::Q6_K,
+    ];
+    for format in FORMATS {
+        let mut shapes = vec![
+            (4096, 4096, 1),
+            (14_336, 4096, 1),
+            (4096, 14_336, 1),
+            (4096, 4096, 4),
+        ];
+        if OUTPUT.contains(&format) {
+            shapes.push((128_256, 4096, 1));
+        }
+        for (n, k, m) in shapes {
+            let weights = n * k / format.block_len() * format.block_bytes();
+            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+            let kernel = kernel_name(format);
+            benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
+                let w = setup.weights(format, n, k)?;
+                let x = setup.values([m, k])?;
+                let mut out = setup.output(Format::F32, [m, n])?;
+                Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+            });
+        }
+    }
+}
+
+fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m: usize) {
+    let name = format!("{}_n{n}_k{k}_m{m}", spread.name());
+    add_product(
+        cases,
+        spread,
+        format,
+        Scales::Typical,
+        [n, k, m],
+        name,
+        |_| {},
+    );
+}
+
+/// Activations of very different sizes: each has its own effect on the bits that others leave.
+fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
+    let mut add = |name: &str, change: fn(&mut [f32])| {
+        let name = format!("{}_{name}_k{k}", spread.name());
+        add_product(
+            cases,
+            spread,
+            format,
+            Scales::Typical,
+            [9, k, 2],
+            name,
+            change,
+        );
+    };
+    add("tiny", |x| x.iter_mut().for_each(|x| *x *= 1e-27));
+    add("huge", |x| x.iter_mut().for_each(|x| *x *= 1e30));
+    add("zeros", |x| x.fill(0.0));
+    add("equal", |x| x.fill(0.1));
+    add("hot", |x| x[21] = 3000.0);
+}
+
+/// A product with weights whose scales are of some size and activations that were changed.
+fn add_product(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    scales: Scales,
+    [n, k, m]: [usize; 3],
+    name: String,
+    change: fn(&mut [f32]),
+) {
+    let kernel = kernel_name(format);
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights_of(scales, format, n, k)?;
+        let mut x = run.rng().activations(m * k);
+        x.chunks_exact_mut(k).for_each(change);
+        let xs = run.input(&x, [m, k])?;
+        let mut out = run.output(Format::F32, [m, n])?;
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, Beside::default(), &mut out))?;
+        run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+/// One column with what the bits of `FUSED` say.
+fn add_fused(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    [n, k]: [usize; 2],
+    [norm, add, gate]: [bool; 3],
+) {
+    let kernel = kernel_name(format);
+    let mut name = format!("{}_n{n}_k{k}", spread.name());
+    for (part, said) in [(norm, "_norm"), (add, "_add"), (gate, "_gate")] {
+        name.push_str(if part { said } else { "" });
+    }
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let (gated, gated_weights) = run.weights(format, n, k)?;
+        let (x, scale) = (run.rng().activations(k), run.rng().activations(k));
+        let (xs, scales) = (run.input(&x, [1, k])?, run.input(&scale, [k])?);
+        let before = run.rng().activations(n);
+        let mut out = match add {
+            true => run.input(&before, [1, n])?,
+            false => run.output(Format::F32, [1, n])?,
+        };
+        let beside = Beside {
+            norm: norm.then_some(Norm {
+                weight: &scales,
+                eps: EPS,
+            }),
+            gated: gate.then_some(&gated),
+            add,
+            others: None,
+        };
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, beside, &mut out))?;
+        run.check(&out, || {
+            let x = normed(&x, norm.then_some(&scale));
+            let product = |w: &[f32]| product(w, &x);
+            let row = |row: usize| {
+                let range = row * k..(row + 1) * k;
+                let (mut value, mut magnitude) = product(&weights[range.clone()]);
+                if gate {
+                    let (gated, of_gated) = product(&gated_weights[range]);
+                    let silu = value / (1.0 + (-value).exp());
+                    // The slope of silu is at most 1.1.
+                    magnitude = 1.1 * magnitude * gated.abs() + silu.abs() * of_gated;
+                    value = silu * gated;
+                }
+                if add {
+                    value += f64::from(before[row]);
+                    magnitude += f64::from(before[row].abs());
+                }
+                Expected::near(value, magnitude)
+            };
+            (0..n).map(row).collect()
+        })
+    });
+}
+
+/// Three matrices of one format, with as many rows as said, one column.
+fn add_three(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    [n, of_others, k]: [usize; 3],
+    norm: bool,
+) {
+    let kernel = kernel_name(format);
+    let name = format!(
+        "{}_three_n{n}_{of_others}_k{k}{}",
+        spread.name(),
+        if norm { "_norm" } else { "" }
+    );
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, mut weights) = run.weights(format, n, k)?;
+        let (second, more) = run.weights(format, of_others, k)?;
+        weights.extend(more);
+        let (third, more) = run.weights(format, of_others, k)?;
+        weights.extend(more);
+        let (x, scale) = (run.rng().activations(k), run.rng().activations(k));
+        let (xs, scales) = (run.input(&x, [1, k])?, run.input(&scale, [k])?);
+        let mut out = run.output(Format::F32, [1, n + 2 * of_others])?;
+        let beside = Beside {
+            norm: norm.then_some(Norm {
+                weight: &scales,
+                eps: EPS,
+            }),
+            others: Some([&second, &third]),
+            ..Beside::default()
+        };
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, beside, &mut out))?;
+        run.check(&out, || {
+            let x = normed(&x, norm.then_some(&scale));
+            let expected = |w| {
+                let (value, magnitude) = product(w, &x);
+                Expected::near(value, magnitude)
+            };
+            weights.chunks_exact(k).map(expected).collect()
+        })
+    });
+}
+
+/// Of the norms of the cases.
+const EPS: f32 = 1e-6;
+
+/// The RMS norm of x with these weights; x itself without.
+fn normed(x: &[f32], norm: Option<&Vec<f32>>) -> Vec<f64> {
+    let squares: f64 = x.iter().map(|&x| f64::from(x) * f64::from(x)).sum();
+    let scale = 1.0 / (squares / x.len() as f64 + f64::from(EPS)).sqrt();
+    let weight = |i: usize| norm.map_or(1.0, |norm| f64::from(norm[i]) * scale);
+    (0..x.len()).map(|i| f64::from(x[i]) * weight(i)).collect()
+}
+
+/// A product and the sum of the absolute values of its terms.
+fn product(w: &[f32], x: &[f64]) -> (f64, f64) {
+    let terms = || w.iter().zip(x).map(|(&w, x)| f64::from(w) * x);
+    (terms().sum(), terms().map(f64::abs).sum())
+}
+
+pub(in crate::ops) fn reference(weights: &[f32], x: &[f32], k: usize) -> Vec<Expected> {
+    let product = |w: &[f32], x: &[f32]| {
+        let terms = || w.iter().zip(x).map(|(&w, &x)| f64::from(w) * f64::from(x));
+        Expected::near(terms().sum(), terms().map(f64::abs).sum())
+    };
+    x.chunks_exact(k)
+        .flat_map(|x| weights.chunks_exact(k).map(move |w| product(w, x)))
+        .collect()
+}
