@@ -213,6 +213,20 @@ impl Tensor {
         self.view(start, Shape::new(&dims[..self.shape.rank()])?, self.strides)
     }
 
+    /// Ranges of the outermost dimension that follow each other from its start on, of so many entries each.
+    ///
+    /// # Errors
+    /// [`Error::Range`] when there are fewer entries.
+    pub fn split_rows<const N: usize>(&self, rows: [usize; N]) -> Result<[Tensor; N]> {
+        let mut parts = rows.map(|_| self.clone());
+        let mut first = 0;
+        for (part, rows) in parts.iter_mut().zip(rows) {
+            *part = self.rows_range(first..first + rows)?;
+            first += rows;
+        }
+        Ok(parts)
+    }
+
     /// One entry of the outermost dimension: the tensor at `index` of a batch, of one dimension less.
     ///
     /// # Errors

@@ -35,14 +35,17 @@ impl Heads {
     ) -> Result<[Self; 3]> {
         let all: usize = each.iter().map(|(_, heads)| heads).sum();
         let memory = Tensor::empty::<f32>(device, [tokens * all, head_dim])?;
-        let mut start = 0;
-        let [first, second, third] = each.map(|(what, heads)| {
-            let part = memory.rows_range(start..start + tokens * heads)?;
-            start += tokens * heads;
-            let part = part.reshape([tokens, heads, head_dim])?;
-            Self::over(part.labelled(what))
-        });
-        Ok([first?, second?, third?])
+        let parts = memory.split_rows(each.map(|(_, heads)| tokens * heads))?;
+        let over = |part: &Tensor, (what, heads): (&str, usize)| {
+            Self::over(part.reshape([tokens, heads, head_dim])?.labelled(what))
+        };
+        let [query, key, value] = &parts;
+        let [of_query, of_key, of_value] = each;
+        Ok([
+            over(query, of_query)?,
+            over(key, of_key)?,
+            over(value, of_value)?,
+        ])
     }
 
     fn over(heads: Tensor) -> Result<Self> {

@@ -48,13 +48,7 @@ impl<'a> Loader<'a> {
         columns: usize,
     ) -> Result<[Tensor; N]> {
         let whole = self.matrix(name, [rows.iter().sum(), columns])?;
-        let mut parts = rows.map(|_| whole.clone());
-        let mut first = 0;
-        for (part, rows) in parts.iter_mut().zip(rows) {
-            *part = whole.rows_range(first..first + rows)?;
-            first += rows;
-        }
-        Ok(parts)
+        Ok(whole.split_rows(rows)?)
     }
 
     /// A vector, which ops want in F32.
