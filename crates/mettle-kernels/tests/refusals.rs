@@ -7,6 +7,9 @@ use mettle_kernels::ops::{
 };
 use mettle_kernels::{Error, Result};
 
+#[path = "refusals/linear_attention.rs"]
+mod linear_attention;
+
 fn device() -> Device {
     Device::open(Preference::Cpu).unwrap()
 }

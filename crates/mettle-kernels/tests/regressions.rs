@@ -4,6 +4,9 @@ use mettle_gpu::{Device, Pass, Preference, Tensor};
 use mettle_kernels::Result;
 use mettle_kernels::ops::{self, Attention, NormWeight, Pairing, Rope, RopeConfig};
 
+#[path = "regressions/linear_attention.rs"]
+mod linear_attention;
+
 fn device() -> Device {
     Device::open(Preference::Cpu).unwrap()
 }

@@ -11,9 +11,11 @@ pub mod attention_grouped;
 pub mod binary;
 pub mod copy;
 pub mod cumsum;
+pub mod decay_beta;
 pub mod embedding;
 pub mod embedding_affine;
 pub mod fill;
+pub mod gated_delta_net;
 pub mod gather;
 pub mod kv_append;
 pub mod l2_norm;
@@ -30,6 +32,7 @@ pub mod rope;
 pub mod round_rows;
 pub mod sample;
 pub mod softmax;
+pub mod ssm_conv;
 pub mod tri_solve;
 pub mod unary;
 
@@ -68,9 +71,11 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     binary::CATALOGUE,
     copy::CATALOGUE,
     cumsum::CATALOGUE,
+    decay_beta::CATALOGUE,
     embedding::CATALOGUE,
     embedding_affine::CATALOGUE,
     fill::CATALOGUE,
+    gated_delta_net::CATALOGUE,
     gather::CATALOGUE,
     kv_append::CATALOGUE,
     l2_norm::CATALOGUE,
@@ -87,6 +92,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     round_rows::CATALOGUE,
     sample::CATALOGUE,
     softmax::CATALOGUE,
+    ssm_conv::CATALOGUE,
     tri_solve::CATALOGUE,
     unary::CATALOGUE,
 ];

@@ -10,10 +10,12 @@ pub mod binary;
 mod check;
 pub mod copy;
 pub mod cumsum;
+pub mod decay_beta;
 pub mod embedding;
 mod embedding_affine;
 pub mod fill;
 pub mod fusion;
+pub mod gated_delta_net;
 pub mod gather;
 pub mod kv_append;
 pub mod l2_norm;
@@ -31,6 +33,7 @@ pub mod rope;
 mod round_rows;
 pub mod sample;
 pub mod softmax;
+pub mod ssm_conv;
 pub mod tri_solve;
 pub mod unary;
 
@@ -40,9 +43,11 @@ pub use attention::*;
 pub use binary::*;
 pub use copy::*;
 pub use cumsum::*;
+pub use decay_beta::*;
 pub use embedding::*;
 pub use fill::*;
 pub use fusion::*;
+pub use gated_delta_net::*;
 pub use gather::*;
 pub use kv_append::*;
 pub use l2_norm::*;
@@ -54,6 +59,7 @@ pub use roofline::*;
 pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
+pub use ssm_conv::*;
 pub use tri_solve::*;
 pub use unary::*;
 
@@ -67,9 +73,11 @@ pub fn families() -> Vec<crate::cases::Family> {
         binary::family(),
         copy::family(),
         cumsum::family(),
+        decay_beta::family(),
         embedding::family(),
         embedding_affine::family(),
         fill::family(),
+        gated_delta_net::family(),
         gather::family(),
         kv_append::family(),
         l2_norm::family(),
@@ -86,6 +94,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         round_rows::family(),
         sample::family(),
         softmax::family(),
+        ssm_conv::family(),
         tri_solve::family(),
         unary::family(),
     ]
