@@ -2,7 +2,11 @@
 //!
 //! Keys and defaults are those of llama.cpp, which defines them by use.
 
+mod linear;
+
 use std::fmt;
+
+pub use linear::LinearAttention;
 
 use crate::{
     Error, Result,
@@ -28,11 +32,13 @@ pub enum Architecture {
     Gemma3,
     /// Phi 3 and Phi 4.
     Phi3,
+    /// Qwen3.5, dense, the part that reads text.
+    Qwen35,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3, phi3";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3, phi3, qwen35";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -43,6 +49,7 @@ impl Architecture {
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
             Self::Phi3 => "phi3",
+            Self::Qwen35 => "qwen35",
         }
     }
 
@@ -54,6 +61,7 @@ impl Architecture {
             "gemma2" => Ok(Self::Gemma2),
             "gemma3" => Ok(Self::Gemma3),
             "phi3" => Ok(Self::Phi3),
+            "qwen35" => Ok(Self::Qwen35),
             other => Err(Error::Architecture {
                 found: other.to_owned(),
                 supported: Self::SUPPORTED,
@@ -93,6 +101,8 @@ pub struct Config {
     pub rope_scaling: RopeScaling,
     /// Layers in which queries see the last keys only; queries see all keys before them when absent.
     pub window: Option<Window>,
+    /// Layers of linear attention, in families that have some.
+    pub linear: Option<LinearAttention>,
     /// Factor of the scores of attention.
     pub attention_scale: f32,
     /// What the scores of attention are kept below: see [`mettle_kernels::ops::Attention`].
@@ -188,7 +198,7 @@ impl Config {
             ));
         }
         let rope_dims = keys.dimension("rope.dimension_count", Some(head_dim), MAX_DIMENSION)?;
-        let partial = architecture == Architecture::Phi3;
+        let partial = matches!(architecture, Architecture::Phi3 | Architecture::Qwen35);
         if partial && (rope_dims > head_dim || !rope_dims.is_multiple_of(2)) {
             let reason = format!("it must be even and at most the head's width, {head_dim}");
             return Err(keys.bad("rope.dimension_count", rope_dims, reason));
@@ -226,6 +236,7 @@ impl Config {
             rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
             rope_scaling: RopeScaling::from_keys(&keys, architecture, context)?,
             window: Window::from_keys(&keys, architecture, layers)?,
+            linear: LinearAttention::from_keys(&keys, architecture, layers)?,
             attention_scale: attention_scale(architecture, layers, hidden / heads, head_dim),
             attention_softcap: match architecture {
                 Architecture::Gemma2 => Some(keys.positive("attn_logit_softcapping", Some(50.0))?),
@@ -247,6 +258,12 @@ impl Config {
     pub fn window(&self, layer: usize) -> Option<usize> {
         let window = self.window.as_ref()?;
         window.layers.get(layer)?.then_some(window.size)
+    }
+
+    /// The shape of a layer of linear attention; none where the layer has attention.
+    pub fn linear(&self, layer: usize) -> Option<&LinearAttention> {
+        let linear = self.linear.as_ref()?;
+        linear.layers.get(layer)?.then_some(linear)
     }
 
     /// Query heads that share one key and value head.

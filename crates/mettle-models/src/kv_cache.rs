@@ -1,8 +1,9 @@
-//! Keys and values of the tokens a session has seen.
+//! What a session keeps of the tokens it has seen: keys and values, and the state of layers of linear attention.
 
-use mettle_gpu::{Device, Format, Tensor};
+use mettle_gpu::{Device, Format, Pass, Tensor};
+use mettle_kernels::ops;
 
-use crate::{Config, Result};
+use crate::{Config, LinearAttention, Result};
 
 /// How the cache stores keys and values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -29,13 +30,30 @@ pub(crate) struct LayerCache {
     pub(crate) values: Tensor,
 }
 
-/// Keys and values of all blocks.
+/// What a block of linear attention keeps, F32, however many tokens it has seen.
+pub(crate) struct LayerState {
+    /// `[3, channels]`: what the convolution has seen last.
+    pub(crate) convolution: Tensor,
+    /// `[value_heads, value_size, key_size]`.
+    pub(crate) delta_net: Tensor,
+}
+
+/// What one block keeps.
+pub(crate) enum LayerMemory {
+    Cache(LayerCache),
+    State(LayerState),
+}
+
+/// Keys and values of all blocks with attention, and the states of the others.
 pub(crate) struct KvCache {
-    pub(crate) layers: Vec<LayerCache>,
+    pub(crate) layers: Vec<LayerMemory>,
+    /// The memory of all states.
+    states: Option<Tensor>,
 }
 
 impl KvCache {
-    /// Memory for `context` positions, with unspecified contents: attention reads only what has been appended.
+    /// Memory for `context` positions, with unspecified contents: attention reads only what has been appended, and states begin with
+    /// [`begin`](Self::begin).
     pub(crate) fn new(
         device: &Device,
         config: &Config,
@@ -47,21 +65,72 @@ impl KvCache {
             let tensor = Tensor::empty_as(device, format.format(), shape)?;
             Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))
         };
+        let states = match states(config) {
+            (0, _) => None,
+            (layers, values) => {
+                let memory = Tensor::empty::<f32>(device, [layers * values, 1])?;
+                Some(memory.labelled("states of linear attention"))
+            }
+        };
+        let mut taken = 0;
+        let mut take = |linear: &LinearAttention| -> Result<Option<LayerState>> {
+            let Some(states) = &states else {
+                return Ok(None);
+            };
+            let mut part = |values: usize| {
+                taken += values;
+                states.rows_range(taken - values..taken)
+            };
+            let convolution = part(linear.convolution_values())?;
+            let delta_net = part(linear.state_values())?;
+            let shape = [linear.value_heads, linear.value_size, linear.key_size];
+            Ok(Some(LayerState {
+                convolution: convolution.reshape([LinearAttention::TAPS - 1, linear.channels()])?,
+                delta_net: delta_net.reshape(shape)?,
+            }))
+        };
         let layers = (0..config.layers)
             .map(|layer| {
-                Ok(LayerCache {
+                if let Some(state) = config.linear(layer).map(&mut take).transpose()?.flatten() {
+                    return Ok(LayerMemory::State(state));
+                }
+                Ok(LayerMemory::Cache(LayerCache {
                     keys: tensor(layer, "keys")?,
                     values: tensor(layer, "values")?,
-                })
+                }))
             })
             .collect::<Result<_>>()?;
-        Ok(Self { layers })
+        Ok(Self { layers, states })
+    }
+
+    /// Records what makes the states those of a text of which nothing has been read.
+    pub(crate) fn begin(&mut self, pass: &mut Pass) -> Result<()> {
+        match &mut self.states {
+            Some(states) => Ok(ops::fill(pass, 0.0, states)?),
+            None => Ok(()),
+        }
     }
 
     /// Bytes that [`new`](Self::new) allocates.
     pub(crate) fn bytes(config: &Config, context: usize, format: KvFormat) -> u64 {
-        let values = [2, config.layers, context, config.kv_heads, config.head_dim];
-        let count = values.iter().fold(1u64, |n, &d| n.saturating_mul(d as u64));
-        count.saturating_mul(format.format().block_bytes() as u64)
+        let (linear, values) = states(config);
+        let cached = config.layers - linear;
+        let product = |factors: &[usize]| {
+            factors
+                .iter()
+                .fold(1u64, |n, &d| n.saturating_mul(d as u64))
+        };
+        let bytes = format.format().block_bytes();
+        product(&[2, cached, context, config.kv_heads, config.head_dim, bytes])
+            .saturating_add(product(&[linear, values, 4]))
     }
+}
+
+/// Layers of linear attention, and values that each keeps.
+fn states(config: &Config) -> (usize, usize) {
+    let Some(linear) = &config.linear else {
+        return (0, 0);
+    };
+    let layers = linear.layers.iter().filter(|&&linear| linear).count();
+    (layers, linear.convolution_values() + linear.state_values())
 }

@@ -9,7 +9,7 @@ use crate::{Checkpoint, Config, Error, LoadOptions, Result, kv_cache::KvCache, s
 pub struct MemoryEstimate {
     /// Weights as stored. Devices that can read the mapped file need no copy, but want it in memory all the same.
     pub weights: u64,
-    /// The key-value cache for the whole context.
+    /// The key-value cache for the whole context, and what layers of linear attention keep.
     pub kv_cache: u64,
     /// Activations and logits.
     pub scratch: u64,

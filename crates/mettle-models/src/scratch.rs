@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use mettle_gpu::{Device, Tensor};
 
-use crate::{Config, Result};
+use crate::{Config, LinearAttention, Result};
 
 /// Values of heads, under the shapes that ops want them in; all share memory.
 pub(crate) struct Heads {
@@ -61,6 +61,62 @@ impl Heads {
     }
 }
 
+/// What layers of linear attention compute besides.
+pub(crate) struct Linear {
+    /// Queries, keys and values side by side, `[tokens, channels]`, as they are projected and as the convolution makes them.
+    pub(crate) mixed: Tensor,
+    pub(crate) convolved: Tensor,
+    /// What gates the output, `[tokens, values]`.
+    pub(crate) gate: Tensor,
+    /// What decays and strengths are made of, and these, `[tokens, value_heads]` each.
+    pub(crate) a: Tensor,
+    pub(crate) b: Tensor,
+    pub(crate) log_decay: Tensor,
+    pub(crate) beta: Tensor,
+    /// What is read of the state, `[tokens, values]`, and that gated.
+    pub(crate) attended: Tensor,
+    pub(crate) gated: Tensor,
+}
+
+impl Linear {
+    fn new(device: &Device, linear: &LinearAttention, tokens: usize) -> Result<Self> {
+        let plain = |what, columns| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
+        };
+        let (heads, values) = (linear.value_heads, linear.values());
+        Ok(Self {
+            mixed: plain("queries, keys and values", linear.channels())?,
+            convolved: plain("convolved queries, keys and values", linear.channels())?,
+            gate: plain("gate of linear attention", values)?,
+            a: plain("decay as projected", heads)?,
+            b: plain("strength as projected", heads)?,
+            log_decay: plain("decay", heads)?,
+            beta: plain("strength", heads)?,
+            attended: plain("linearly attended values", values)?,
+            gated: plain("gated values", values)?,
+        })
+    }
+
+    fn values(linear: &LinearAttention) -> u64 {
+        (2 * linear.channels() + 3 * linear.values() + 4 * linear.value_heads) as u64
+    }
+
+    fn tokens(&self, range: Range<usize>) -> Result<Self> {
+        let rows = |tensor: &Tensor| tensor.rows_range(range.clone());
+        Ok(Self {
+            mixed: rows(&self.mixed)?,
+            convolved: rows(&self.convolved)?,
+            gate: rows(&self.gate)?,
+            a: rows(&self.a)?,
+            b: rows(&self.b)?,
+            log_decay: rows(&self.log_decay)?,
+            beta: rows(&self.beta)?,
+            attended: rows(&self.attended)?,
+            gated: rows(&self.gated)?,
+        })
+    }
+}
+
 /// What the blocks compute for some tokens, `[tokens, ..]` each.
 pub(crate) struct Activations {
     /// The residual stream.
@@ -69,9 +125,12 @@ pub(crate) struct Activations {
     /// What is added to the stream.
     pub(crate) projected: Tensor,
     pub(crate) query: Heads,
+    /// Each head of queries with what gates its output behind it, in families with such gates.
+    pub(crate) gated_query: Option<Heads>,
     pub(crate) key: Heads,
     pub(crate) value: Heads,
     pub(crate) attended: Heads,
+    pub(crate) linear: Option<Linear>,
     pub(crate) gate: Tensor,
     pub(crate) up: Tensor,
     pub(crate) activated: Tensor,
@@ -85,6 +144,19 @@ impl Activations {
         let (heads, kv_heads) = (config.heads, config.kv_heads);
         let each = [("queries", heads), ("keys", kv_heads), ("values", kv_heads)];
         let [query, key, value] = Heads::side_by_side(device, tokens, config.head_dim, each)?;
+        let gated_query = match config.linear {
+            Some(_) => {
+                let what = "queries and gates";
+                Some(Heads::new(
+                    device,
+                    what,
+                    tokens,
+                    heads,
+                    2 * config.head_dim,
+                )?)
+            }
+            None => None,
+        };
         Ok(Self {
             stream: plain("residual stream", config.hidden)?,
             normed: plain("normed stream", config.hidden)?,
@@ -93,6 +165,11 @@ impl Activations {
             key,
             value,
             attended: Heads::new(device, "attended values", tokens, heads, config.head_dim)?,
+            gated_query,
+            linear: match &config.linear {
+                Some(linear) => Some(Linear::new(device, linear, tokens)?),
+                None => None,
+            },
             gate: plain("gate", config.feed_forward)?,
             up: plain("up", config.feed_forward)?,
             activated: plain("activated", config.feed_forward)?,
@@ -103,7 +180,11 @@ impl Activations {
     fn values(config: &Config) -> u64 {
         let query = config.heads as u64 * config.head_dim as u64;
         let key = config.kv_heads as u64 * config.head_dim as u64;
-        3 * config.hidden as u64 + 2 * query + 2 * key + 3 * config.feed_forward as u64
+        let linear = match &config.linear {
+            Some(linear) => Linear::values(linear) + 2 * query,
+            None => 0,
+        };
+        3 * config.hidden as u64 + 2 * query + 2 * key + 3 * config.feed_forward as u64 + linear
     }
 
     /// The memory of some of the tokens.
@@ -118,6 +199,11 @@ impl Activations {
             key: heads(&self.key)?,
             value: heads(&self.value)?,
             attended: heads(&self.attended)?,
+            gated_query: self.gated_query.as_ref().map(heads).transpose()?,
+            linear: match &self.linear {
+                Some(linear) => Some(linear.tokens(range.clone())?),
+                None => None,
+            },
             gate: plain(&self.gate)?,
             up: plain(&self.up)?,
             activated: plain(&self.activated)?,

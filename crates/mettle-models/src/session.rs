@@ -260,6 +260,9 @@ impl Session {
         };
 
         let mut pass = self.model.device().pass();
+        if self.position == 0 {
+            self.cache.begin(&mut pass)?;
+        }
         let activations = self.scratch.activations(tokens)?;
         let mut row = match want {
             Want::Last | Want::Token(_) if tokens > 1 => {

@@ -53,7 +53,12 @@ impl<'a> Loader<'a> {
 
     /// A vector, which ops want in F32.
     pub(crate) fn vector(&mut self, name: &str, len: usize) -> Result<Tensor> {
-        self.take(name, &[len], |format| format == Format::F32, &[Format::F32])
+        self.floats(name, &[len])
+    }
+
+    /// What ops want in F32, of any shape.
+    pub(crate) fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
+        self.take(name, shape, |format| format == Format::F32, &[Format::F32])
     }
 
     fn take(

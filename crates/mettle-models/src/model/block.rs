@@ -1,24 +1,15 @@
 //! The transformer block that all families share.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{
-    self, Activation, Attention, CacheRows, Fusion, Glu, GluScratch, HeadBiases, HeadNorms, Norm,
-    ProjectedHeads, Rope,
-};
+use mettle_kernels::ops::{self, Activation, Fusion, Glu, GluScratch, Norm, Rope};
 
-use crate::{Config, Result, kv_cache::LayerCache, scratch::Activations, weights::Loader};
+use super::{attention::SelfAttention, delta_net::DeltaNet};
+use crate::{Config, Result, kv_cache::LayerMemory, scratch::Activations, weights::Loader};
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
 pub(super) struct Block {
     attention_norm: Tensor,
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
-    /// Of the projections to queries, keys and values, for families that have them.
-    biases: Option<[Tensor; 3]>,
-    /// Of RMS norms over each head of queries and of keys, for families that have them.
-    head_norms: Option<[Tensor; 2]>,
-    attention_output: Tensor,
+    mixer: Mixer,
     /// Of RMS norms of what attention and the feed-forward layer add, for families that have them.
     post_norms: Option<[Tensor; 2]>,
     feed_forward_norm: Tensor,
@@ -26,8 +17,12 @@ pub(super) struct Block {
     up: Tensor,
     down: Tensor,
     activation: Activation,
-    /// Keys that a query sees; all before it when absent.
-    window: Option<u32>,
+}
+
+/// What lets tokens see those before them.
+enum Mixer {
+    Attention(SelfAttention),
+    Linear(DeltaNet),
 }
 
 /// What is the same for all blocks of a pass.
@@ -55,40 +50,14 @@ impl Block {
     pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         let Config {
             hidden,
-            heads,
-            kv_heads,
-            head_dim,
             feed_forward,
             ..
         } = *config;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let family = config.architecture.family();
-        let biases = match family.biases {
-            true => {
-                let name = |part: &str| format!("blk.{layer}.{part}.bias");
-                Some([
-                    loader.vector(&name("attn_q"), heads * head_dim)?,
-                    loader.vector(&name("attn_k"), kv_heads * head_dim)?,
-                    loader.vector(&name("attn_v"), kv_heads * head_dim)?,
-                ])
-            }
-            false => None,
-        };
-        let head_norms = match family.head_norms {
-            true => Some([
-                loader.vector(&name("attn_q_norm"), head_dim)?,
-                loader.vector(&name("attn_k_norm"), head_dim)?,
-            ]),
-            false => None,
-        };
-        let (queries, keys) = (heads * head_dim, kv_heads * head_dim);
-        let [query, key, value] = match family.packed {
-            true => loader.parts(&name("attn_qkv"), [queries, keys, keys], hidden)?,
-            false => [
-                loader.matrix(&name("attn_q"), [queries, hidden])?,
-                loader.matrix(&name("attn_k"), [keys, hidden])?,
-                loader.matrix(&name("attn_v"), [keys, hidden])?,
-            ],
+        let mixer = match config.linear(layer) {
+            Some(linear) => Mixer::Linear(DeltaNet::load(loader, config, linear, layer)?),
+            None => Mixer::Attention(SelfAttention::load(loader, config, layer)?),
         };
         let [gate, up] = match family.packed {
             true => loader.parts(&name("ffn_up"), [feed_forward; 2], hidden)?,
@@ -104,23 +73,20 @@ impl Block {
             ]),
             false => None,
         };
+        // Families with linear attention name it after what it stands behind.
+        let feed_forward_norm = match config.linear {
+            Some(_) => "post_attention_norm",
+            None => "ffn_norm",
+        };
         Ok(Self {
             attention_norm: loader.vector(&name("attn_norm"), hidden)?,
-            query,
-            key,
-            value,
-            biases,
-            head_norms,
-            attention_output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
+            mixer,
             post_norms,
-            feed_forward_norm: loader.vector(&name("ffn_norm"), hidden)?,
+            feed_forward_norm: loader.vector(&name(feed_forward_norm), hidden)?,
             gate,
             up,
             down: loader.matrix(&name("ffn_down"), [hidden, feed_forward])?,
             activation: family.activation,
-            window: config
-                .window(layer)
-                .map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
         })
     }
 
@@ -130,28 +96,19 @@ impl Block {
         pass: &mut Pass,
         frame: Frame<'_>,
         a: &mut Activations,
-        cache: &mut LayerCache,
+        memory: &mut LayerMemory,
     ) -> Result<()> {
-        ops::norm_mul_mats(
-            pass,
-            frame.fusion,
-            &a.stream,
-            frame.norm(&self.attention_norm),
-            &mut a.normed,
-            &mut [
-                (&self.query, &mut a.query.rows),
-                (&self.key, &mut a.key.rows),
-                (&self.value, &mut a.value.rows),
-            ],
-        )?;
-        let heads = ProjectedHeads {
-            query: Some(&mut a.query.heads),
-            key: &mut a.key.heads,
-            value: &mut a.value.heads,
-            biases: self.head_biases(),
-        };
-        self.record_append(pass, frame, heads, cache)?;
-        self.record_output(pass, frame, a, cache)
+        let norm = frame.norm(&self.attention_norm);
+        match (&self.mixer, &mut *memory) {
+            (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
+                attention.record(pass, frame, norm, a, cache)?;
+            }
+            (Mixer::Linear(net), LayerMemory::State(state)) => {
+                net.record(pass, frame, norm, a, state)?;
+            }
+            _ => {} // Sessions have memory as the configuration has layers.
+        }
+        self.record_output(pass, frame, a, memory)
     }
 
     /// Records of the block what fills the cache, and its output for nothing but the last token, whose row of `a` is `last`; for
@@ -162,117 +119,47 @@ impl Block {
         frame: Frame<'_>,
         a: &mut Activations,
         mut last: Option<&mut Activations>,
-        cache: &mut LayerCache,
+        memory: &mut LayerMemory,
     ) -> Result<()> {
         let norm = frame.norm(&self.attention_norm);
-        ops::norm_mul_mats(
-            pass,
-            frame.fusion,
-            &a.stream,
-            norm,
-            &mut a.normed,
-            &mut [
-                (&self.key, &mut a.key.rows),
-                (&self.value, &mut a.value.rows),
-            ],
-        )?;
-        if let Some(row) = &mut last {
-            ops::norm_mul_mats(
-                pass,
-                frame.fusion,
-                &row.stream,
-                norm,
-                &mut row.normed,
-                &mut [(&self.query, &mut row.query.rows)],
-            )?;
+        match (&self.mixer, &mut *memory) {
+            (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
+                let last = last.as_deref_mut();
+                attention.record_last(pass, frame, norm, a, last, cache)?;
+            }
+            (Mixer::Linear(net), LayerMemory::State(state)) => {
+                net.record(pass, frame, norm, a, state)?;
+            }
+            _ => {} // As above.
         }
-        let heads = ProjectedHeads {
-            query: last.as_mut().map(|row| &mut row.query.heads),
-            key: &mut a.key.heads,
-            value: &mut a.value.heads,
-            biases: self.head_biases(),
-        };
-        self.record_append(pass, frame, heads, cache)?;
         let Some(row) = last else { return Ok(()) };
         let tokens = frame.positions.len();
         let frame = Frame {
             positions: &frame.positions.rows_range(tokens - 1..tokens)?,
             ..frame
         };
-        self.record_output(pass, frame, row, cache)
+        self.record_output(pass, frame, row, memory)
     }
 
-    fn head_biases(&self) -> Option<HeadBiases<'_>> {
-        let [query, key, value] = self.biases.as_ref()?;
-        Some(HeadBiases { query, key, value })
-    }
-
-    /// Records what makes rotated queries of the projected heads, and appends keys and values to the cache.
-    fn record_append(
-        &self,
-        pass: &mut Pass,
-        frame: Frame<'_>,
-        heads: ProjectedHeads<'_>,
-        cache: &mut LayerCache,
-    ) -> Result<()> {
-        let norms = self.head_norms.as_ref().map(|[query, key]| HeadNorms {
-            query,
-            key,
-            eps: frame.config.norm_eps,
-        });
-        let cache = CacheRows {
-            keys: &mut cache.keys,
-            values: &mut cache.values,
-            positions: frame.positions,
-        };
-        Ok(ops::qk_norm_rope_append(
-            pass,
-            frame.fusion,
-            norms,
-            match self.window {
-                Some(_) => frame.window_rope,
-                None => frame.rope,
-            },
-            heads,
-            cache,
-        )?)
-    }
-
-    /// Records what follows once queries are rotated and the cache is filled.
+    /// Records what follows once the memory has what the tokens bring.
     fn record_output(
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
         a: &mut Activations,
-        cache: &LayerCache,
+        memory: &LayerMemory,
     ) -> Result<()> {
-        let options = Attention {
-            scale: frame.config.attention_scale,
-            window: self.window,
-            softcap: frame.config.attention_softcap,
-        };
-        ops::attention(
-            pass,
-            &a.query.heads,
-            &cache.keys,
-            &cache.values,
-            frame.positions,
-            &options,
-            &mut a.attended.heads,
-        )?;
         let [attention_norm, feed_forward_norm] = match &self.post_norms {
             Some(norms) => norms.each_ref().map(|weight| Some(frame.norm(weight))),
             None => [None, None],
         };
-        ops::mul_mat_norm_add(
-            pass,
-            frame.fusion,
-            &self.attention_output,
-            &a.attended.rows,
-            attention_norm,
-            &mut a.projected,
-            &mut a.stream,
-        )?;
+        match (&self.mixer, memory) {
+            (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
+                attention.record_output(pass, frame, attention_norm, a, cache)?;
+            }
+            (Mixer::Linear(net), _) => net.record_output(pass, frame, attention_norm, a)?,
+            _ => {} // As above.
+        }
         ops::norm_glu(
             pass,
             frame.fusion,

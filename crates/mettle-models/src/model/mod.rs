@@ -1,12 +1,15 @@
 //! Models: weights on a device, and the forward pass over them.
 
+mod attention;
 mod block;
+mod delta_net;
 mod gemma2;
 mod gemma3;
 mod llama;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod qwen35;
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -82,6 +85,7 @@ impl Architecture {
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
             Self::Phi3 => &phi3::FAMILY,
+            Self::Qwen35 => &qwen35::FAMILY,
         }
     }
 }
@@ -242,6 +246,10 @@ impl Model {
             config if config.logit_softcap.is_some() => &["unary"],
             _ => &[],
         };
+        let of_states: &[&str] = match &inner.config.linear {
+            Some(_) => &["copy", "decay_beta", "fill", "gated_delta_net", "ssm_conv"],
+            None => &[],
+        };
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
@@ -259,7 +267,7 @@ impl Model {
                 "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            [&FAMILIES[..], of_fusion, of_values]
+            [&FAMILIES[..], of_fusion, of_values, of_states]
                 .iter()
                 .any(|families| families.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))

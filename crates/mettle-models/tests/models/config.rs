@@ -1,9 +1,11 @@
 //! Hyper-parameters: defaults, and values that cannot be.
 
 use mettle_models::{
-    Architecture, Config, RopeScaling, Window,
+    Architecture, Config, LinearAttention, RopeScaling, Window,
     gguf::{Array, Header, Value},
 };
+
+use mettle_kernels::ops::HeadMap;
 
 use crate::support::{Builder, small_llama};
 
@@ -38,6 +40,7 @@ fn defaults_are_those_of_llama_cpp() {
             rope_base: 10_000.0,
             rope_scaling: RopeScaling::None,
             window: None,
+            linear: None,
             attention_scale: 0.25,
             attention_softcap: None,
             logit_softcap: None,
@@ -71,6 +74,39 @@ fn phi_rotates_parts_of_heads() {
             message.contains("even and at most the head's width, 16"),
             "{message}"
         );
+    }
+}
+
+/// A Qwen3.5 of five layers.
+fn qwen35() -> Builder {
+    named("qwen35", 5)
+        .pair("qwen35.ssm.conv_kernel", 4u32)
+        .pair("qwen35.ssm.group_count", 2u32)
+        .pair("qwen35.ssm.time_step_rank", 6u32)
+        .pair("qwen35.ssm.inner_size", 48u32)
+        .pair("qwen35.ssm.state_size", 16u32)
+}
+
+#[test]
+fn three_of_four_layers_of_qwen35_are_linear() {
+    let expected = LinearAttention {
+        layers: vec![true, true, true, false, true],
+        key_heads: 2,
+        value_heads: 6,
+        key_size: 16,
+        value_size: 8,
+        head_map: HeadMap::Tiled,
+    };
+    assert_eq!(config(&qwen35()).unwrap().linear, Some(expected));
+    for (key, value, wanted) in [
+        ("conv_kernel", 3, "only convolutions over 4 tokens"),
+        ("group_count", 4, "cannot share 4 of keys evenly"),
+        ("inner_size", 50, "does not divide into 6 heads"),
+        ("state_size", 0, "must lie between 1"),
+    ] {
+        let mut builder = qwen35();
+        builder.set(&format!("qwen35.ssm.{key}"), value);
+        refused(&builder, wanted);
     }
 }
 
@@ -188,7 +224,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3, phi3",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3, phi3, qwen35",
     );
     builder.remove("general.architecture");
     refused(

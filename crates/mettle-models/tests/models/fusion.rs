@@ -60,6 +60,7 @@ fn fusions_change_nothing_in_small_models() {
         "gemma2-f32",
         "gemma3-f32",
         "phi3-longrope-f32",
+        "qwen35-f32",
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",
@@ -115,7 +116,7 @@ fn launches(name: &str) -> String {
     table
 }
 
-/// What a token costs in launches on the CPU device: a Qwen3 of three blocks, the others of two. On GPUs attention takes a second one
+/// What a token costs in launches on the CPU device: a Qwen3 of three blocks, a Qwen3.5 of four, the others of two. On GPUs attention takes a second one
 /// where it splits the keys.
 #[test]
 fn launches_of_a_token() {
@@ -174,6 +175,25 @@ fn launches_of_a_token() {
     unary_assign_f32                   1        1
     all                               28       40
     that wait                         25       31
+    ");
+    insta::assert_snapshot!(launches("qwen35-f32"), @"
+    attention_f32                      1        1
+    binary_assign_f32                  0        8
+    binary_f32                         1        5
+    copy_f32_f32                       1        1
+    decay_beta_f32                     3        3
+    embedding_f32                      1        1
+    gated_delta_net_step_f32           3        3
+    kv_append_f32                      0        1
+    mul_mv_f32_f32                    28       32
+    qk_norm_rope_append_f32            1        0
+    rms_norm_assign_f32                0        2
+    rms_norm_f32                       9        9
+    rms_norm_gated_f32                 3        3
+    rope_f32                           0        2
+    ssm_conv_step_f32                  3        3
+    all                               54       74
+    that wait                         39       53
     ");
     insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
     attention_f32                      2        2

@@ -155,6 +155,7 @@ fn chats_with_the_template_of_the_file() {
         "gemma2-f32",
         "gemma3-f32",
         "phi3-longrope-f32",
+        "qwen35-f32",
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 18] = [
+const FIXTURES: [(&str, f64); 20] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -18,6 +18,7 @@ const FIXTURES: [(&str, f64); 18] = [
     ("gemma2-f32", 1e-8),
     ("gemma3-f32", 1e-8),
     ("phi3-longrope-f32", 1e-8),
+    ("qwen35-f32", 1e-8),
     ("llama-gqa4-q8_0", 1e-6),
     ("llama-gqa2-k", 1e-6),
     ("qwen2-tied-q8_0", 1e-6),
@@ -28,6 +29,7 @@ const FIXTURES: [(&str, f64); 18] = [
     ("gemma2-head256-q8_0", 1e-6),
     ("gemma3-linear-q8_0", 1e-6),
     ("phi3-window-q8_0", 1e-6),
+    ("qwen35-tied-q8_0", 1e-6),
 ];
 
 struct Fixture {
@@ -156,6 +158,8 @@ fn chunks_of_any_size_agree() {
         "gemma2-f32",
         "gemma3-f32",
         "phi3-longrope-f32",
+        "qwen35-f32",
+        "qwen35-tied-q8_0",
     ] {
         let whole = Fixture::load(name, KvFormat::F32, 128).all_at_once();
         for chunk in [1, 2, 3, 5, 8, 31] {
@@ -191,7 +195,12 @@ fn a_cache_in_half_precision_is_close() {
 
 #[test]
 fn sessions_are_independent_and_can_start_again() {
-    let fixture = Fixture::load("llama-gqa2-f32", KvFormat::F32, 16);
+    for name in ["llama-gqa2-f32", "qwen35-f32"] {
+        independent(&Fixture::load(name, KvFormat::F32, 16));
+    }
+}
+
+fn independent(fixture: &Fixture) {
     let (mut a, mut b) = (
         fixture.model.session().unwrap(),
         fixture.model.session().unwrap(),
