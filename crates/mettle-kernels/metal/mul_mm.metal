@@ -29,6 +29,7 @@ struct Params {
     uint k;        // the columns of the weights: whole blocks of a quantised format
     uint stride;   // values from one row of x to the next: k, rounded up to a multiple of 32
     uint aligned;  // whether each row of weights starts at a multiple of sixteen bytes, of four with blocks of 32
+    uint experts;  // matrices that w consists of, where each piece of rows has one of its own; else 0
 };
 
 // Values of k in a tile.
@@ -488,21 +489,32 @@ METAL_FUNC void multiply(
 // of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
 // row of these.
 //
+// With experts, w is [experts, columns, k], and the rows of piece i of the results are multiplied with matrix experts[i]; where there is none of
+// that number, these results are not written. Else experts is not read.
+//
 // Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
 // have 128 bytes for each row and for each column of a piece.
 template <typename W>
 kernel void mul_mm(
-    device const W*      w      [[buffer(0)]],
-    device const ushort* x      [[buffer(1)]],
-    device const float*  scale  [[buffer(2)]],
-    device float*        out    [[buffer(3)]],
-    constant Params&     params [[buffer(4)]],
-    threadgroup ushort*  tiles  [[threadgroup(0)]],
+    device const W*      w       [[buffer(0)]],
+    device const ushort* x       [[buffer(1)]],
+    device const float*  scale   [[buffer(2)]],
+    device const uint*   experts [[buffer(3)]],
+    device float*        out     [[buffer(4)]],
+    constant Params&     params  [[buffer(5)]],
+    threadgroup ushort*  tiles   [[threadgroup(0)]],
     uint2 position   [[threadgroup_position_in_grid]],
     uint  index      [[thread_index_in_threadgroup]],
     uint  simd_group [[simdgroup_index_in_threadgroup]],
     uint  lane       [[thread_index_in_simdgroup]])
 {
+    if (params.experts > 0) {
+        const uint expert = experts[position.x];
+        if (expert >= params.experts) {
+            return;
+        }
+        w += ulong(expert) * params.columns * row_stride<W>(params.k);
+    }
     if (LARGE) {
         multiply<W, product<W>::large_rows, 128, 2, 2>(
             w, x, scale, out, params, tiles, position, index, simd_group, lane);

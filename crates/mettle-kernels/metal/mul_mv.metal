@@ -68,6 +68,8 @@ struct Params {
     uint chunks;  // STAGED: chunks of x whose digits there is room for
     uint count;   // rows of a threadgroup, or of a thread by itself
     uint turns;   // STAGED: how often a threadgroup takes rows
+    uint experts;  // matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
+    uint sharers;  // with experts: how many columns in a row have the same row of x
 };
 
 // x / (1 + exp(-x)), by an exponential that does not overflow.
@@ -364,6 +366,9 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
 // with a gate `second` are more weights, [rows, k]; with three matrices it and `third` are [rows_of_others, k], and out is
 // [rows + 2 * rows_of_others]. What they are without it is not read.
 //
+// With experts, w is [experts, rows, k], as is `second`, and column c is multiplied with matrix ids[c], the last one beyond it; x is
+// [m / sharers, k]. For COLUMNS = 1, and not with THREE. Else ids are not read.
+//
 // One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. With one column and a format that
 // is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 // SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
@@ -383,7 +388,8 @@ template <typename W>
     device const float* x      [[buffer(3)]],
     device const float* norm   [[buffer(4)]],
     device float*       out    [[buffer(5)]],
-    constant Params&    params [[buffer(6)]],
+    device const uint*  ids    [[buffer(6)]],
+    constant Params&    params [[buffer(7)]],
     threadgroup float*  memory [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
@@ -394,7 +400,14 @@ template <typename W>
 {
     const uint k = params.k;
     const uint step = ROW_PER_THREAD ? thread_position.x : group_position.x;
-    x += ulong(step) * COLUMNS * k;
+    if (params.experts > 0) {
+        const ulong first = ulong(min(ids[step], params.experts - 1)) * params.rows * row_stride<W>(k);
+        w += first;
+        second += first;
+        x += ulong(step / params.sharers) * k;
+    } else {
+        x += ulong(step) * COLUMNS * k;
+    }
     out += ulong(step) * COLUMNS * params.rows;
     const uint group = ROW_PER_THREAD ? thread_position.y : group_position.y;
     const Part<W> part = part_of(w, second, third, out, params, group);

@@ -10,6 +10,7 @@ struct Params {
     uint rows;     // of the weights
     uint k;        // the columns of the weights: whole blocks of a quantised format
     uint columns;  // of the output: whole steps of STEP rows of x
+    uint experts;  // matrices that w consists of, where each step has one of its own; else 0
 };
 
 // Columns that come into memory together.
@@ -21,20 +22,38 @@ constant constexpr uint COLUMNS_OF_THREAD = 128;
 // out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [columns, k], out is [columns, rows]. One thread
 // has PANEL_ROWS rows and COLUMNS_OF_THREAD columns and is a threadgroup of its own: the grid is [ceil(columns /
 // COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)] threads. `memory` holds PANEL_DEPTH values of each of its rows and of STEP columns.
+//
+// With experts, w is [experts, rows, k], and the columns of step i are multiplied with matrix experts[i]; where there is none of that
+// number, their results are not written. The grid is [columns / STEP, ceil(rows / PANEL_ROWS)] threads, of which the first of a row of
+// steps with the same expert has them all. Else experts is not read.
 template <typename W>
 [[kernel]] void mul_panel(
-    device const W*     w      [[buffer(0)]],
-    device const float* x      [[buffer(1)]],
-    device float*       out    [[buffer(2)]],
-    constant Params&    params [[buffer(3)]],
-    threadgroup float*  memory [[threadgroup(0)]],
+    device const W*     w       [[buffer(0)]],
+    device const float* x       [[buffer(1)]],
+    device const uint*  experts [[buffer(2)]],
+    device float*       out     [[buffer(3)]],
+    constant Params&    params  [[buffer(4)]],
+    threadgroup float*  memory  [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]])
 {
     const uint k = params.k;
     const uint row = thread_position.y * PANEL_ROWS;
     const uint rows = params.rows - row;
-    const uint first_column = thread_position.x * COLUMNS_OF_THREAD;
-    const uint end_column = min(first_column + COLUMNS_OF_THREAD, params.columns);
+    uint first_column = thread_position.x * COLUMNS_OF_THREAD;
+    uint end_column = min(first_column + COLUMNS_OF_THREAD, params.columns);
+    if (params.experts > 0) {
+        const uint step = thread_position.x;
+        const uint expert = experts[step];
+        if (expert >= params.experts || (step > 0 && experts[step - 1] == expert)) {
+            return;
+        }
+        first_column = step * STEP;
+        end_column = first_column + STEP;
+        while (end_column < params.columns && experts[end_column / STEP] == expert) {
+            end_column += STEP;
+        }
+        w += ulong(expert) * params.rows * row_stride<W>(k);
+    }
     threadgroup float* columns = memory + PANEL_ROWS * PANEL_DEPTH;
     for (uint first = 0; first < k; first += PANEL_DEPTH) {
         const uint depth = min(PANEL_DEPTH, k - first);

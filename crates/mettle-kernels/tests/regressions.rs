@@ -2,7 +2,7 @@
 
 use mettle_gpu::{Device, Pass, Preference, Tensor};
 use mettle_kernels::Result;
-use mettle_kernels::ops::{self, Attention, NormWeight, Pairing, Rope, RopeConfig};
+use mettle_kernels::ops::{self, Attention, NormWeight, Pairing, Rope, RopeConfig, Routing};
 
 #[path = "regressions/linear_attention.rs"]
 mod linear_attention;
@@ -130,6 +130,30 @@ fn top_k_of_experts_that_are_no_power_of_two() {
             assert_eq!(ids.to_vec::<u32>().unwrap(), expected, "{experts} experts");
             let of_ids: Vec<f32> = expected.iter().map(|&i| scores[i as usize]).collect();
             assert_eq!(values.to_vec::<f32>().unwrap(), of_ids);
+        }
+    }
+}
+
+/// The same where experts are chosen for their weights.
+#[test]
+fn routing_to_experts_that_are_no_power_of_two() {
+    let d = device();
+    for experts in [3, 5, 60, 96, 100, 160, 384, 513] {
+        for best in [0, experts / 2, experts - 1] {
+            let mut logits: Vec<f32> = (0..experts).map(|i| -0.001 * i as f32).collect();
+            logits[best] = 1.0;
+            let x = Tensor::from_slice(&d, &logits, [1, experts]).unwrap();
+            let mut ids = Tensor::zeros::<u32>(&d, [1, 3]).unwrap();
+            let mut weights = Tensor::zeros::<f32>(&d, [1, 3]).unwrap();
+            run(&d, |pass| {
+                ops::moe_route(pass, &x, Routing::default(), &mut ids, &mut weights)
+            });
+            let others = (0..experts as u32).filter(|&i| i as usize != best);
+            let expected: Vec<u32> = [best as u32].into_iter().chain(others.take(2)).collect();
+            assert_eq!(ids.to_vec::<u32>().unwrap(), expected, "{experts} experts");
+            let weights = weights.to_vec::<f32>().unwrap();
+            assert!((weights.iter().sum::<f32>() - 1.0).abs() < 1e-6);
+            assert!((weights[0] / weights[1] - 1f32.exp()).abs() < 0.01);
         }
     }
 }

@@ -20,6 +20,9 @@ pub mod gather;
 pub mod kv_append;
 pub mod l2_norm;
 pub mod layer_norm;
+pub mod moe_combine;
+pub mod moe_route;
+pub mod moe_sort;
 pub mod mul_mm;
 pub mod mul_mv;
 pub mod mul_mv_affine;
@@ -80,6 +83,9 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     kv_append::CATALOGUE,
     l2_norm::CATALOGUE,
     layer_norm::CATALOGUE,
+    moe_combine::CATALOGUE,
+    moe_route::CATALOGUE,
+    moe_sort::CATALOGUE,
     mul_mm::CATALOGUE,
     mul_mv::CATALOGUE,
     mul_mv_affine::CATALOGUE,

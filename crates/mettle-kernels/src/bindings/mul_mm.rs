@@ -21,16 +21,19 @@ pub struct Params {
     pub stride: u32,
     /// `uint aligned`: whether each row of weights starts at a multiple of sixteen bytes, of four with blocks of 32
     pub aligned: u32,
+    /// `uint experts`: matrices that w consists of, where each piece of rows has one of its own; else 0
+    pub experts: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 24);
+    assert!(size_of::<Params>() == 28);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, padded) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
     assert!(std::mem::offset_of!(Params, k) == 12);
     assert!(std::mem::offset_of!(Params, stride) == 16);
     assert!(std::mem::offset_of!(Params, aligned) == 20);
+    assert!(std::mem::offset_of!(Params, experts) == 24);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -90,6 +93,9 @@ impl F32Of {
 /// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
 /// row of these.
 ///
+/// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
+/// that number, these results are not written. Else experts is not read.
+///
 /// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
 /// have 128 bytes for each row and for each column of a piece.
 pub struct F32<'a> {
@@ -101,6 +107,8 @@ pub struct F32<'a> {
     pub x: &'a Buffer<u16>,
     /// `device const float* scale`.
     pub scale: &'a Buffer<f32>,
+    /// `device const uint* experts`.
+    pub experts: &'a Buffer<u32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -125,8 +133,9 @@ impl Binding for F32<'_> {
         args.read(0, "w", self.w);
         args.read(1, "x", self.x);
         args.read(2, "scale", self.scale);
-        args.write(3, "out", self.out);
-        args.value(4, "params", &self.params);
+        args.read(3, "experts", self.experts);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
         args.threadgroup_memory(0, "tiles", self.tiles);
     }
 }
@@ -136,13 +145,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_f32_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["f32", "u16"],
+        dtypes: &["f32", "u16", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const float* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -156,13 +166,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_f16_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["f16", "u16", "f32"],
+        dtypes: &["f16", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const half* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -176,13 +187,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_bf16_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["bf16", "u16", "f32"],
+        dtypes: &["bf16", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const bfloat* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -196,13 +208,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q4_0_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q4_0", "u16", "f32"],
+        dtypes: &["q4_0", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -216,13 +229,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q4_1_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q4_1", "u16", "f32"],
+        dtypes: &["q4_1", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -236,13 +250,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q5_0_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q5_0", "u16", "f32"],
+        dtypes: &["q5_0", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -256,13 +271,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q5_1_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q5_1", "u16", "f32"],
+        dtypes: &["q5_1", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -276,13 +292,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q8_0_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q8_0", "u16", "f32"],
+        dtypes: &["q8_0", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -296,13 +313,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q2_K_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q2_K", "u16", "f32"],
+        dtypes: &["q2_K", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q2_K* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -316,13 +334,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q3_K_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q3_K", "u16", "f32"],
+        dtypes: &["q3_K", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3_K* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -336,13 +355,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q4_K_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q4_K", "u16", "f32"],
+        dtypes: &["q4_K", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -356,13 +376,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q5_K_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q5_K", "u16", "f32"],
+        dtypes: &["q5_K", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -376,13 +397,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q6_K_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q6_K", "u16", "f32"],
+        dtypes: &["q6_K", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -396,13 +418,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_iq4_nl_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["iq4_nl", "u16", "f32"],
+        dtypes: &["iq4_nl", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_nl* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -416,13 +439,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_iq4_xs_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["iq4_xs", "u16", "f32"],
+        dtypes: &["iq4_xs", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_xs* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -436,13 +460,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_tq2_0_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["tq2_0", "u16", "f32"],
+        dtypes: &["tq2_0", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -456,13 +481,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q1_0_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q1_0", "u16", "f32"],
+        dtypes: &["q1_0", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q1_0* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -476,13 +502,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_tq2_0_g128_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["tq2_0_g128", "u16", "f32"],
+        dtypes: &["tq2_0_g128", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0_g128* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -496,13 +523,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_f8_e4m3_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["f8_e4m3", "u16", "f32"],
+        dtypes: &["f8_e4m3", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e4m3* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -516,13 +544,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_f8_e5m2_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["f8_e5m2", "u16", "f32"],
+        dtypes: &["f8_e5m2", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e5m2* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -536,13 +565,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_khq4_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["khq4", "u16", "f32"],
+        dtypes: &["khq4", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_khq4* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",
@@ -556,13 +586,14 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mm_q3_f32",
         family: "mul_mm",
         file: "metal/mul_mm.metal",
-        dtypes: &["q3", "u16", "f32"],
+        dtypes: &["q3", "u16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3* w", Access::Read),
             Argument::new(1, "x", "device const ushort* x", Access::Read),
             Argument::new(2, "scale", "device const float* scale", Access::Read),
-            Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "tiles",

@@ -25,10 +25,14 @@ pub struct Params {
     pub count: u32,
     /// `uint turns`: STAGED: how often a threadgroup takes rows
     pub turns: u32,
+    /// `uint experts`: matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
+    pub experts: u32,
+    /// `uint sharers`: with experts: how many columns in a row have the same row of x
+    pub sharers: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 32);
+    assert!(size_of::<Params>() == 40);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, rows_of_others) == 4);
     assert!(std::mem::offset_of!(Params, k) == 8);
@@ -37,6 +41,8 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, chunks) == 20);
     assert!(std::mem::offset_of!(Params, count) == 24);
     assert!(std::mem::offset_of!(Params, turns) == 28);
+    assert!(std::mem::offset_of!(Params, experts) == 32);
+    assert!(std::mem::offset_of!(Params, sharers) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -107,6 +113,9 @@ impl F32Of {
 /// with a gate `second` are more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is
 /// \[rows + 2 \* rows_of_others\]. What they are without it is not read.
 ///
+/// With experts, w is \[experts, rows, k\], as is `second`, and column c is multiplied with matrix ids\[c\], the last one beyond it; x is
+/// \[m / sharers, k\]. For COLUMNS = 1, and not with THREE. Else ids are not read.
+///
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
 /// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 /// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
@@ -133,6 +142,8 @@ pub struct F32<'a> {
     pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
+    /// `device const uint* ids`.
+    pub ids: &'a Buffer<u32>,
     /// `constant Params& params`.
     pub params: Params,
     /// `threadgroup float* memory`: Its size in bytes.
@@ -158,7 +169,8 @@ impl Binding for F32<'_> {
         args.read(3, "x", self.x);
         args.read(4, "norm", self.norm);
         args.write(5, "out", self.out);
-        args.value(6, "params", &self.params);
+        args.read(6, "ids", self.ids);
+        args.value(7, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
@@ -168,7 +180,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_f32_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["f32"],
+        dtypes: &["f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const float* w", Access::Read),
             Argument::new(1, "second", "device const float* second", Access::Read),
@@ -176,7 +188,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -190,7 +203,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_f16_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["f16", "f32"],
+        dtypes: &["f16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const half* w", Access::Read),
             Argument::new(1, "second", "device const half* second", Access::Read),
@@ -198,7 +211,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -212,7 +226,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_bf16_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["bf16", "f32"],
+        dtypes: &["bf16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const bfloat* w", Access::Read),
             Argument::new(1, "second", "device const bfloat* second", Access::Read),
@@ -220,7 +234,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -234,7 +249,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q4_0_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q4_0", "f32"],
+        dtypes: &["q4_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
             Argument::new(1, "second", "device const block_q4_0* second", Access::Read),
@@ -242,7 +257,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -256,7 +272,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q4_1_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q4_1", "f32"],
+        dtypes: &["q4_1", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
             Argument::new(1, "second", "device const block_q4_1* second", Access::Read),
@@ -264,7 +280,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -278,7 +295,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q5_0_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q5_0", "f32"],
+        dtypes: &["q5_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
             Argument::new(1, "second", "device const block_q5_0* second", Access::Read),
@@ -286,7 +303,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -300,7 +318,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q5_1_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q5_1", "f32"],
+        dtypes: &["q5_1", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
             Argument::new(1, "second", "device const block_q5_1* second", Access::Read),
@@ -308,7 +326,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -322,7 +341,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q8_0_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q8_0", "f32"],
+        dtypes: &["q8_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
             Argument::new(1, "second", "device const block_q8_0* second", Access::Read),
@@ -330,7 +349,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -344,7 +364,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q2_K_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q2_K", "f32"],
+        dtypes: &["q2_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q2_K* w", Access::Read),
             Argument::new(1, "second", "device const block_q2_K* second", Access::Read),
@@ -352,7 +372,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -366,7 +387,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q3_K_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q3_K", "f32"],
+        dtypes: &["q3_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3_K* w", Access::Read),
             Argument::new(1, "second", "device const block_q3_K* second", Access::Read),
@@ -374,7 +395,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -388,7 +410,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q4_K_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q4_K", "f32"],
+        dtypes: &["q4_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
             Argument::new(1, "second", "device const block_q4_K* second", Access::Read),
@@ -396,7 +418,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -410,7 +433,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q5_K_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q5_K", "f32"],
+        dtypes: &["q5_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
             Argument::new(1, "second", "device const block_q5_K* second", Access::Read),
@@ -418,7 +441,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -432,7 +456,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q6_K_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q6_K", "f32"],
+        dtypes: &["q6_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
             Argument::new(1, "second", "device const block_q6_K* second", Access::Read),
@@ -440,7 +464,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -454,7 +479,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_iq4_nl_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["iq4_nl", "f32"],
+        dtypes: &["iq4_nl", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_nl* w", Access::Read),
             Argument::new(
@@ -467,7 +492,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -481,7 +507,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_iq4_xs_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["iq4_xs", "f32"],
+        dtypes: &["iq4_xs", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_xs* w", Access::Read),
             Argument::new(
@@ -494,7 +520,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -508,7 +535,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_tq2_0_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["tq2_0", "f32"],
+        dtypes: &["tq2_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0* w", Access::Read),
             Argument::new(
@@ -521,7 +548,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -535,7 +563,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q1_0_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q1_0", "f32"],
+        dtypes: &["q1_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q1_0* w", Access::Read),
             Argument::new(1, "second", "device const block_q1_0* second", Access::Read),
@@ -543,7 +571,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -557,7 +586,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_tq2_0_g128_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["tq2_0_g128", "f32"],
+        dtypes: &["tq2_0_g128", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0_g128* w", Access::Read),
             Argument::new(
@@ -575,7 +604,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -589,7 +619,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_f8_e4m3_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["f8_e4m3", "f32"],
+        dtypes: &["f8_e4m3", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e4m3* w", Access::Read),
             Argument::new(
@@ -607,7 +637,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -621,7 +652,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_f8_e5m2_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["f8_e5m2", "f32"],
+        dtypes: &["f8_e5m2", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e5m2* w", Access::Read),
             Argument::new(
@@ -639,7 +670,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -653,7 +685,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_khq4_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["khq4", "f32"],
+        dtypes: &["khq4", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_khq4* w", Access::Read),
             Argument::new(1, "second", "device const block_khq4* second", Access::Read),
@@ -661,7 +693,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -675,7 +708,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_mv_q3_f32",
         family: "mul_mv",
         file: "metal/mul_mv.metal",
-        dtypes: &["q3", "f32"],
+        dtypes: &["q3", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3* w", Access::Read),
             Argument::new(1, "second", "device const block_q3* second", Access::Read),
@@ -683,7 +716,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "x", "device const float* x", Access::Read),
             Argument::new(4, "norm", "device const float* norm", Access::Read),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "ids", "device const uint* ids", Access::Read),
+            Argument::new(7, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",

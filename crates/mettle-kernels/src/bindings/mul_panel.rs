@@ -15,13 +15,16 @@ pub struct Params {
     pub k: u32,
     /// `uint columns`: of the output: whole steps of STEP rows of x
     pub columns: u32,
+    /// `uint experts`: matrices that w consists of, where each step has one of its own; else 0
+    pub experts: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 12);
+    assert!(size_of::<Params>() == 16);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, k) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
+    assert!(std::mem::offset_of!(Params, experts) == 12);
 };
 
 /// One of the kernels `mul_panel_*_f32`, by the format of its weights.
@@ -67,6 +70,10 @@ impl F32Of {
 /// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[columns, k\], out is \[columns, rows\]. One thread
 /// has PANEL_ROWS rows and COLUMNS_OF_THREAD columns and is a threadgroup of its own: the grid is \[ceil(columns /
 /// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)\] threads. `memory` holds PANEL_DEPTH values of each of its rows and of STEP columns.
+///
+/// With experts, w is \[experts, rows, k\], and the columns of step i are multiplied with matrix experts\[i\]; where there is none of that
+/// number, their results are not written. The grid is \[columns / STEP, ceil(rows / PANEL_ROWS)\] threads, of which the first of a row of
+/// steps with the same expert has them all. Else experts is not read.
 pub struct F32<'a> {
     /// Which kernel.
     pub kernel: F32Of,
@@ -74,6 +81,8 @@ pub struct F32<'a> {
     pub w: &'a Buffer<u8>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const uint* experts`.
+    pub experts: &'a Buffer<u32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
@@ -95,8 +104,9 @@ impl Binding for F32<'_> {
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
         args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(2, "experts", self.experts);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
         args.threadgroup_memory(0, "memory", self.memory);
     }
 }
@@ -106,12 +116,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_f32_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["f32"],
+        dtypes: &["f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const float* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -125,12 +136,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_f16_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["f16", "f32"],
+        dtypes: &["f16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const half* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -144,12 +156,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_bf16_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["bf16", "f32"],
+        dtypes: &["bf16", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const bfloat* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -163,12 +176,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q4_0_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q4_0", "f32"],
+        dtypes: &["q4_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -182,12 +196,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q4_1_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q4_1", "f32"],
+        dtypes: &["q4_1", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_1* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -201,12 +216,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q5_0_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q5_0", "f32"],
+        dtypes: &["q5_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -220,12 +236,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q5_1_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q5_1", "f32"],
+        dtypes: &["q5_1", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_1* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -239,12 +256,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q8_0_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q8_0", "f32"],
+        dtypes: &["q8_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q8_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -258,12 +276,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q2_K_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q2_K", "f32"],
+        dtypes: &["q2_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q2_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -277,12 +296,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q3_K_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q3_K", "f32"],
+        dtypes: &["q3_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -296,12 +316,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q4_K_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q4_K", "f32"],
+        dtypes: &["q4_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q4_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -315,12 +336,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q5_K_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q5_K", "f32"],
+        dtypes: &["q5_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q5_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -334,12 +356,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q6_K_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q6_K", "f32"],
+        dtypes: &["q6_K", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q6_K* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -353,12 +376,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_iq4_nl_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["iq4_nl", "f32"],
+        dtypes: &["iq4_nl", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_nl* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -372,12 +396,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_iq4_xs_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["iq4_xs", "f32"],
+        dtypes: &["iq4_xs", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_iq4_xs* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -391,12 +416,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_tq2_0_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["tq2_0", "f32"],
+        dtypes: &["tq2_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -410,12 +436,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q1_0_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q1_0", "f32"],
+        dtypes: &["q1_0", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q1_0* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -429,12 +456,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_tq2_0_g128_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["tq2_0_g128", "f32"],
+        dtypes: &["tq2_0_g128", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_tq2_0_g128* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -448,12 +476,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_f8_e4m3_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["f8_e4m3", "f32"],
+        dtypes: &["f8_e4m3", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e4m3* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -467,12 +496,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_f8_e5m2_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["f8_e5m2", "f32"],
+        dtypes: &["f8_e5m2", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_f8_e5m2* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -486,12 +516,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_khq4_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["khq4", "f32"],
+        dtypes: &["khq4", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_khq4* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",
@@ -505,12 +536,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "mul_panel_q3_f32",
         family: "mul_panel",
         file: "metal/mul_panel.metal",
-        dtypes: &["q3", "f32"],
+        dtypes: &["q3", "f32", "u32"],
         arguments: &[
             Argument::new(0, "w", "device const block_q3* w", Access::Read),
             Argument::new(1, "x", "device const float* x", Access::Read),
-            Argument::new(2, "out", "device float* out", Access::ReadWrite),
-            Argument::new(3, "params", "constant Params& params", Access::Value),
+            Argument::new(2, "experts", "device const uint* experts", Access::Read),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
             Argument::new(
                 0,
                 "memory",

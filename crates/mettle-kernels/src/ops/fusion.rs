@@ -27,7 +27,7 @@ pub enum Fusion {
 
 impl Fusion {
     /// Whether products with `x` do something beside: the kernels for it take one row.
-    fn of_products(self, x: &Tensor, weights: &[&Tensor]) -> bool {
+    pub(super) fn of_products(self, x: &Tensor, weights: &[&Tensor]) -> bool {
         self == Fusion::On && x.rows() == 1 && weights.iter().all(|w| Beside::serves(w.format()))
     }
 }

@@ -13,6 +13,7 @@ pub mod cumsum;
 pub mod decay_beta;
 pub mod embedding;
 mod embedding_affine;
+pub mod experts;
 pub mod fill;
 pub mod fusion;
 pub mod gated_delta_net;
@@ -21,6 +22,9 @@ pub mod kv_append;
 pub mod l2_norm;
 pub mod layer_norm;
 mod mapping;
+pub mod moe_combine;
+pub mod moe_route;
+pub mod moe_sort;
 mod mul_mm;
 pub mod mul_mv;
 mod mul_mv_affine;
@@ -45,6 +49,7 @@ pub use copy::*;
 pub use cumsum::*;
 pub use decay_beta::*;
 pub use embedding::*;
+pub use experts::*;
 pub use fill::*;
 pub use fusion::*;
 pub use gated_delta_net::*;
@@ -52,6 +57,9 @@ pub use gather::*;
 pub use kv_append::*;
 pub use l2_norm::*;
 pub use layer_norm::*;
+pub use moe_combine::*;
+pub use moe_route::*;
+pub use moe_sort::*;
 pub use mul_mv::*;
 pub use residual_norm::*;
 pub use rms_norm::*;
@@ -82,6 +90,9 @@ pub fn families() -> Vec<crate::cases::Family> {
         kv_append::family(),
         l2_norm::family(),
         layer_norm::family(),
+        moe_combine::family(),
+        moe_route::family(),
+        moe_sort::family(),
         mul_mm::family(),
         mul_mv::family(),
         mul_mv_affine::family(),

@@ -1,13 +1,13 @@
 //! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
 
 use super::check::Op;
-use super::mul_mv::{mul_mat, reference};
+use super::mul_mv::{experts_of, mul_mat, reference};
 use super::round_rows::{Operand, round_rows};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mm::{self, Constants, Params};
-use crate::cases::{Cases, Family, Tolerance};
+use crate::cases::{Cases, Expected, Family, Tolerance};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 /// Columns from which on a GPU multiplies by tiles. On an H100, with 4096 x 4096 weights, up to 32 columns took tiles 80 to
@@ -72,7 +72,23 @@ pub(super) fn mul_mm(
     out: &mut Tensor,
 ) -> Result<()> {
     let size = Size::of(pass.device(), x.rows(), w);
-    sized(pass, op, size, w, x, out)
+    sized(pass, op, size, w, x, None, out)
+}
+
+/// Rows of a piece that has one expert.
+pub(super) const ROWS_OF_EXPERT: usize = 64;
+
+/// The same where each [`ROWS_OF_EXPERT`] rows of x, of which there are whole ones, are multiplied with one of the matrices of `w`,
+/// `[experts, n, k]`: `experts` says which. Where it says none, `out` is not written.
+pub(super) fn mul_mm_experts(
+    pass: &mut Pass,
+    op: Op,
+    w: &Tensor,
+    x: &Tensor,
+    experts: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    sized(pass, op, Size::Small, w, x, Some(experts), out)
 }
 
 fn sized(
@@ -81,10 +97,12 @@ fn sized(
     size: Size,
     w: &Tensor,
     x: &Tensor,
+    experts: Option<&Tensor>,
     out: &mut Tensor,
 ) -> Result<()> {
-    let (n, k, m) = (w.rows(), w.columns(), x.rows());
     op.dense("w", w)?;
+    let count = experts.map_or(Ok(1), |_| experts_of(w))?;
+    let (n, k, m) = (w.rows() / count, w.columns(), x.rows());
     op.matrix::<f32>("x", x, m, k)?;
     let mut out = op.matrix("out", out, m, n)?;
     let operand = match w.format() {
@@ -105,6 +123,11 @@ fn sized(
         k: op.size("w", k)?,
         stride: op.size("w", rounded.stride)?,
         aligned: aligned.into(),
+        experts: experts.map_or(Ok(0), |_| op.size("w", count))?,
+    };
+    let experts = match experts {
+        Some(experts) => op.vector("experts", experts, m / ROWS_OF_EXPERT)?,
+        None => rounded.scale.cast()?,
     };
     let constants = Constants {
         large: size == Size::Large,
@@ -116,6 +139,7 @@ fn sized(
         w: w.bytes(),
         x: &rounded.values,
         scale: &rounded.scale,
+        experts: &experts,
         out: &mut out,
         params,
         tiles: (rows + columns) * BYTES_PER_ROW,
@@ -161,7 +185,9 @@ pub(crate) fn family() -> Family {
             add(cases, Size::Small, format, (1, 1, block), 1.0);
             add(cases, Size::Small, format, (70, 66, 2 * block), 1.0);
             add(cases, Size::Large, format, (131, 17, block), 1.0);
+            add_of_experts(cases, format, (5, block));
             if format.block_len() == 1 {
+                add_of_experts(cases, format, (3, 45));
                 add(cases, Size::Small, format, (3, 5, 45), 1.0);
                 add(cases, Size::Large, format, (9, 130, 72), 1.0);
             }
@@ -194,6 +220,22 @@ fn benches(benches: &mut Benches) {
             });
         }
     }
+    // A prompt of 512 tokens with 8 of 128 experts each, sorted by these.
+    let (format, experts, n, k) = (Format::Q8_0, 128, 768, 2048);
+    let m = experts * ROWS_OF_EXPERT;
+    let weights = experts * n * k / format.block_len() * format.block_bytes();
+    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+    let name = format!("n{n}_k{k}_m{m}_{experts}experts");
+    benches.add(kernel_name(format), name, work, move |setup| {
+        let w = setup.weights(format, experts * n, k)?;
+        let w = w.reshape([experts, n, k])?;
+        let of_pieces: Vec<u32> = (0..experts as u32).collect();
+        let (x, of_pieces) = (setup.values([m, k])?, setup.of(&of_pieces)?);
+        let mut out = setup.output(Format::F32, [m, n])?;
+        Ok(Box::new(move |pass| {
+            mul_mm_experts(pass, Op("mul_mat_sorted"), &w, &x, &of_pieces, &mut out)
+        }))
+    });
 }
 
 /// A case of x `[m, k]`, whose rows are `scale` times as large as activations are, and weights `[n, k]`.
@@ -212,7 +254,47 @@ fn add(
         x.iter_mut().for_each(|x| *x *= scale);
         let xs = run.input(&x, [m, k])?;
         let mut out = run.output(Format::F32, [m, n])?;
-        run.pass(|pass| sized(pass, Op("mul_mat"), size, &w, &xs, &mut out))?;
+        run.pass(|pass| sized(pass, Op("mul_mat"), size, &w, &xs, None, &mut out))?;
         run.check(&out, || reference(&weights, &x, k))
     });
+}
+
+/// Pieces of rows with weights `[n, k]` of their own, one of which has none.
+fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
+    const EXPERTS: usize = 3;
+    const OF_PIECES: [u32; 3] = [2, u32::MAX, 0];
+    let name = format!("of_experts_n{n}_k{k}");
+    cases.add_with(tolerance(format), kernel_name(format), name, move |run| {
+        let rows = OF_PIECES.len() * ROWS_OF_EXPERT;
+        let (w, weights) = run.weights(format, EXPERTS * n, k)?;
+        let w = w.reshape([EXPERTS, n, k])?;
+        let x = run.rng().activations(rows * k);
+        let xs = run.input(&x, [rows, k])?;
+        let experts = run.input(&OF_PIECES, [OF_PIECES.len()])?;
+        let mut out = run.output(Format::F32, [rows, n])?;
+        run.pass(|pass| mul_mm_experts(pass, Op("mul_mat_sorted"), &w, &xs, &experts, &mut out))?;
+        run.check(&out, || {
+            reference_of_experts(&weights, &x, [n, k], &OF_PIECES, ROWS_OF_EXPERT)
+        })
+    });
+}
+
+/// Products of pieces of `step` rows with the matrices `[n, k]` of their experts, where they have one.
+pub(super) fn reference_of_experts(
+    weights: &[f32],
+    x: &[f32],
+    [n, k]: [usize; 2],
+    experts: &[u32],
+    step: usize,
+) -> Vec<Expected> {
+    let pieces = experts.iter().zip(x.chunks_exact(step * k));
+    pieces
+        .flat_map(|(&expert, x)| {
+            let matrix = weights.chunks_exact(n * k).nth(expert as usize);
+            match matrix {
+                Some(matrix) => reference(matrix, x, k),
+                None => vec![Expected::untouched(); step * n],
+            }
+        })
+        .collect()
 }

@@ -91,6 +91,9 @@ pub(super) struct Beside<'a> {
     /// `out` has the products with these weights, too, behind the first and one after the other. They have the format and the columns of
     /// the others, and one number of rows. Not with `gated` or `add`.
     pub others: Option<[&'a Tensor; 2]>,
+    /// u32, which of the matrices that the weights consist of, `[experts, n, k]`, each row of `out` is made with; as many rows of `out`
+    /// side by side as there are to a row of x are made of it. Not with `others`.
+    pub ids: Option<&'a Tensor>,
 }
 
 impl<'a> Beside<'a> {
@@ -120,7 +123,18 @@ impl<'a> Beside<'a> {
     }
 }
 
-/// `out = x w^T` as [`mul_mat`] has it, for one row of x, and what stands in `beside` in the same launch.
+/// How many matrices `w` of `[experts, n, k]` consists of.
+pub(super) fn experts_of(w: &Tensor) -> Result<usize> {
+    match w.shape().rank() {
+        3 => Ok(w.shape()[0]),
+        _ => {
+            let reason = format!("has shape {}, must have [experts, n, k]", w.shape());
+            Err(OP.refuse("w", reason))
+        }
+    }
+}
+
+/// `out = x w^T` as [`mul_mat`] has it, for one row of x or one for each of the ids, and what stands in `beside` in the same launch.
 pub(super) fn mul_mat_beside(
     pass: &mut Pass,
     w: &Tensor,
@@ -140,10 +154,24 @@ fn mul_mv(
     beside: Beside<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
-    let (n, k, m) = (w.rows(), w.columns(), x.rows());
+    let k = w.columns();
     OP.dense("w", w)?;
+    let (experts, m) = match beside.ids {
+        Some(ids) => (experts_of(w)?, ids.len()),
+        None => (1, x.rows()),
+    };
+    let (n, of_x) = (w.rows() / experts, x.rows());
     OP.size("x", m)?;
-    let x: Buffer<f32> = OP.matrix("x", x, m, k)?;
+    let x: Buffer<f32> = OP.matrix("x", x, of_x, k)?;
+    let ids = match beside.ids {
+        Some(ids) => OP.values("ids", ids)?,
+        None => x.cast()?,
+    };
+    let sharers = m / of_x;
+    if sharers * of_x != m {
+        let reason = format!("has {of_x} rows, which {m} ids cannot share evenly");
+        return Err(OP.refuse("x", reason));
+    }
     let (norm, eps) = match beside.norm {
         Some(Norm { weight, eps }) => (Some(OP.vector::<f32>("norm", weight, k)?), eps),
         None => (None, 0.0),
@@ -154,7 +182,7 @@ fn mul_mv(
         let rows = if beside.others.is_some() {
             rows_of_others
         } else {
-            n
+            w.rows()
         };
         if (other.format(), other.rows(), other.columns()) != (w.format(), rows, k) {
             let (shape, format) = (other.shape(), other.format());
@@ -188,6 +216,8 @@ fn mul_mv(
         chunks: 0,
         count: 0,
         turns: 0,
+        experts: beside.ids.map_or(Ok(0), |_| OP.size("w", experts))?,
+        sharers: OP.size("x", sharers)?,
     };
     let out: Buffer<f32> = OP.matrix("out", out, m, n + 2 * rows_of_others)?;
     let [second, third] = match (beside.gated, beside.others) {
@@ -196,16 +226,21 @@ fn mul_mv(
         (None, None) => [w, w],
     };
 
-    // As many whole steps of four columns as there are, then the rest.
-    let whole = m / MAX_COLUMNS * MAX_COLUMNS;
-    for (range, columns) in [(0..whole, MAX_COLUMNS), (whole..m, m - whole)] {
+    // As many whole steps of four columns as there are, then the rest; columns with experts of their own are steps of their own.
+    let most = if beside.ids.is_some() { 1 } else { MAX_COLUMNS };
+    let whole = m / most * most;
+    for (range, columns) in [(0..whole, most), (whole..m, m - whole)] {
         if !range.is_empty() {
-            let x = x.slice(range.start * k..range.end * k)?;
+            let x = match beside.ids {
+                Some(_) => x.clone(),
+                None => x.slice(range.start * k..range.end * k)?,
+            };
             let launch = Launch {
                 w,
                 second,
                 third,
                 norm: norm.as_ref().unwrap_or(&x),
+                ids: &ids,
                 out: match beside.others {
                     Some(_) => out.clone(),
                     None => out.slice(range.start * n..range.end * n)?,
@@ -233,6 +268,7 @@ struct Launch<'a> {
     third: &'a Tensor,
     x: &'a Buffer<f32>,
     norm: &'a Buffer<f32>,
+    ids: &'a Buffer<u32>,
     out: Buffer<f32>,
     params: Params,
     steps: usize,
@@ -247,6 +283,7 @@ impl Launch<'_> {
             third,
             x,
             norm,
+            ids,
             mut out,
             mut params,
             steps,
@@ -257,7 +294,7 @@ impl Launch<'_> {
         // Of threadgroups or threads with so many rows, each of which has those of one matrix.
         let parts = |count: usize| {
             let of_others = params.rows_of_others as usize;
-            w.rows().div_ceil(count) + 2 * of_others.div_ceil(count)
+            (params.rows as usize).div_ceil(count) + 2 * of_others.div_ceil(count)
         };
         let (grid, memory) = match spread {
             Spread::RowPerThread => {
@@ -309,6 +346,7 @@ impl Launch<'_> {
             x,
             norm,
             out: &mut out,
+            ids,
             params,
             memory,
             constants,

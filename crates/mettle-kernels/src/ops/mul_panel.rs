@@ -1,7 +1,8 @@
 //! Matrix products of many columns on CPUs: panels of rows, multiplied by vector registers.
 
 use super::check::Op;
-use super::mul_mv::reference;
+use super::mul_mm::reference_of_experts;
+use super::mul_mv::{experts_of, reference};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -29,20 +30,51 @@ pub(super) fn mul_panel(
     x: &Buffer<f32>,
     out: &mut Buffer<f32>,
 ) -> Result<()> {
-    let (n, k) = (w.rows(), w.columns());
+    let m = x.len() / w.columns();
+    launch(pass, w, x, None, m.div_ceil(COLUMNS), out)
+}
+
+/// The same where each step of columns is multiplied with one of the matrices of `w`, `[experts, n, k]`: `experts` says which. Where it
+/// says none, `out` is not written.
+pub(super) fn mul_panel_experts(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Buffer<f32>,
+    experts: &Buffer<u32>,
+    out: &mut Buffer<f32>,
+) -> Result<()> {
+    launch(pass, w, x, Some(experts), experts.len(), out)
+}
+
+/// With so many threads for the columns.
+fn launch(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Buffer<f32>,
+    experts: Option<&Buffer<u32>>,
+    threads: usize,
+    out: &mut Buffer<f32>,
+) -> Result<()> {
+    let count = experts.map_or(Ok(1), |_| experts_of(w))?;
+    let (n, k) = (w.rows() / count, w.columns());
     let m = x.len() / k;
     let params = Params {
         rows: OP.size("w", n)?,
         k: OP.size("w", k)?,
         columns: OP.size("x", m)?,
+        experts: experts.map_or(Ok(0), |_| OP.size("w", count))?,
     };
-    let grid = Grid::threads_total([m.div_ceil(COLUMNS), n.div_ceil(ROWS)]).threads([1, 1]);
+    let grid = Grid::threads_total([threads, n.div_ceil(ROWS)]).threads([1, 1]);
     let memory = (ROWS + STEP) * DEPTH * size_of::<f32>();
     let kernel = mul_panel::F32Of::of(w.format());
     let binding = mul_panel::F32 {
         kernel: kernel.ok_or_else(|| OP.no_kernel_for(w.format()))?,
         w: w.bytes(),
         x,
+        experts: &match experts {
+            Some(experts) => experts.clone(),
+            None => x.cast()?,
+        },
         out,
         params,
         memory,
@@ -64,9 +96,11 @@ pub(crate) fn family() -> Family {
             add(cases, format, (8, 1, block));
             add(cases, format, (16, 70, 5 * block));
             add(cases, format, (136, 33, block));
+            add_of_experts(cases, format, (33, block));
             if format.block_len() == 1 {
                 add(cases, format, (8, 5, 45));
                 add(cases, format, (8, 48, 3));
+                add_of_experts(cases, format, (5, 45));
             }
         }
     })
@@ -110,5 +144,29 @@ fn add(cases: &mut Cases, format: Format, (m, n, k): (usize, usize, usize)) {
             mul_panel(pass, &w, &xs, &mut out)
         })?;
         run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+/// Steps of columns with weights `[n, k]` of their own, of which some have none, and neighbours the same.
+fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
+    const EXPERTS: usize = 3;
+    const OF_STEPS: [u32; 5] = [0, 2, 2, 1, u32::MAX];
+    let name = format!("of_experts_n{n}_k{k}");
+    cases.add(kernel_name(format), name, move |run| {
+        let m = OF_STEPS.len() * STEP;
+        let (w, weights) = run.weights(format, EXPERTS * n, k)?;
+        let w = w.reshape([EXPERTS, n, k])?;
+        let x = run.rng().activations(m * k);
+        let xs = run.input(&x, [m, k])?;
+        let experts = run.input(&OF_STEPS, [OF_STEPS.len()])?;
+        let out = run.output(Format::F32, [m, n])?;
+        run.pass(|pass| {
+            let (xs, experts) = (OP.matrix("x", &xs, m, k)?, experts.buffer()?);
+            let mut out = OP.matrix("out", &out, m, n)?;
+            mul_panel_experts(pass, &w, &xs, &experts, &mut out)
+        })?;
+        run.check(&out, || {
+            reference_of_experts(&weights, &x, [n, k], &OF_STEPS, STEP)
+        })
     });
 }

@@ -6,6 +6,7 @@ use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mv::F32Of;
 use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance};
+use crate::ops::experts::mul_mat_id;
 use crate::ops::fusion::Norm;
 use mettle_gpu::Format;
 
@@ -64,6 +65,9 @@ pub(crate) fn family() -> Family {
                     add_fused(cases, spread, format, [3, 1037], fused);
                 }
             }
+            for gate in [false, true] {
+                add_of_experts(cases, spread, format, [5, 2 * block], gate);
+            }
             for norm in [false, true] {
                 if !norm || spread != Spread::RowPerThread {
                     add_three(cases, spread, format, [41, 19, 2 * block], norm);
@@ -110,6 +114,25 @@ fn benches(benches: &mut Benches) {
                 Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
             });
         }
+    }
+    // The experts of a token, of a model of 128.
+    let (experts, slots, n, k) = (128, 8, 768, 2048);
+    for format in [Format::Q8_0, Format::Q4_K] {
+        let weights = slots * n * k / format.block_len() * format.block_bytes();
+        let work = Work::new(weights + 4 * slots * (n + k), 2 * n * k * slots);
+        let name = format!("n{n}_k{k}_{slots}of{experts}experts");
+        benches.add(kernel_name(format), name, work, move |setup| {
+            let w = setup.weights(format, experts * n, k)?;
+            let w = w.reshape([experts, n, k])?;
+            let ids: Vec<u32> = (0..slots)
+                .map(|slot| (slot * 37 % experts) as u32)
+                .collect();
+            let (x, ids) = (setup.values([1, k])?, setup.of(&ids)?);
+            let mut out = setup.output(Format::F32, [slots, n])?;
+            Ok(Box::new(move |pass| {
+                mul_mat_id(pass, &w, &x, &ids, &mut out)
+            }))
+        });
     }
 }
 
@@ -199,7 +222,7 @@ fn add_fused(
             }),
             gated: gate.then_some(&gated),
             add,
-            others: None,
+            ..Beside::default()
         };
         run.pass(|pass| mul_mv(pass, spread, &w, &xs, beside, &mut out))?;
         run.check(&out, || {
@@ -209,11 +232,7 @@ fn add_fused(
                 let range = row * k..(row + 1) * k;
                 let (mut value, mut magnitude) = product(&weights[range.clone()]);
                 if gate {
-                    let (gated, of_gated) = product(&gated_weights[range]);
-                    let silu = value / (1.0 + (-value).exp());
-                    // The slope of silu is at most 1.1.
-                    magnitude = 1.1 * magnitude * gated.abs() + silu.abs() * of_gated;
-                    value = silu * gated;
+                    (value, magnitude) = swiglu((value, magnitude), product(&gated_weights[range]));
                 }
                 if add {
                     value += f64::from(before[row]);
@@ -269,6 +288,60 @@ fn add_three(
     });
 }
 
+/// Columns with matrices of their own, which share rows of x; with gates, too, and norms where there are any.
+fn add_of_experts(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    [n, k]: [usize; 2],
+    gate: bool,
+) {
+    const EXPERTS: usize = 3;
+    // The last one is none.
+    const IDS: [u32; 4] = [1, 0, 1, u32::MAX];
+    let kernel = kernel_name(format);
+    let gates = if gate { "_gate" } else { "" };
+    let name = format!("{}_of_experts_n{n}_k{k}{gates}", spread.name());
+    let norm = gate && spread != Spread::RowPerThread;
+    let tokens = if gate { 2 } else { IDS.len() };
+    cases.add(kernel, name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights(format, EXPERTS * n, k)?;
+        let (gated, gated_weights) = run.weights(format, EXPERTS * n, k)?;
+        let [w, gated] = [w, gated].map(|w| w.reshape([EXPERTS, n, k]));
+        let (w, gated) = (w?, gated?);
+        let (x, scale) = (run.rng().activations(tokens * k), run.rng().activations(k));
+        let (xs, scales) = (run.input(&x, [tokens, k])?, run.input(&scale, [k])?);
+        let ids = run.input(&IDS, [IDS.len()])?;
+        let mut out = run.output(Format::F32, [IDS.len(), n])?;
+        let beside = Beside {
+            norm: norm.then_some(Norm {
+                weight: &scales,
+                eps: EPS,
+            }),
+            gated: gate.then_some(&gated),
+            ids: Some(&ids),
+            ..Beside::default()
+        };
+        run.pass(|pass| mul_mv(pass, spread, &w, &xs, beside, &mut out))?;
+        run.check(&out, || {
+            let value = |i: usize| {
+                let (column, row) = (i / n, i % n);
+                let token = column / (IDS.len() / tokens);
+                let x = normed(&x[token * k..(token + 1) * k], norm.then_some(&scale));
+                let expert = (IDS[column] as usize).min(EXPERTS - 1);
+                let range = (expert * n + row) * k..(expert * n + row + 1) * k;
+                let of_w = product(&weights[range.clone()], &x);
+                let (value, magnitude) = match gate {
+                    true => swiglu(of_w, product(&gated_weights[range], &x)),
+                    false => of_w,
+                };
+                Expected::near(value, magnitude)
+            };
+            (0..IDS.len() * n).map(value).collect()
+        })
+    });
+}
+
 /// Of the norms of the cases.
 const EPS: f32 = 1e-6;
 
@@ -284,6 +357,14 @@ fn normed(x: &[f32], norm: Option<&Vec<f32>>) -> Vec<f64> {
 fn product(w: &[f32], x: &[f64]) -> (f64, f64) {
     let terms = || w.iter().zip(x).map(|(&w, x)| f64::from(w) * x);
     (terms().sum(), terms().map(f64::abs).sum())
+}
+
+/// silu of the first times the second, each with the sum of the absolute values of its terms, and as much of the result.
+fn swiglu((value, magnitude): (f64, f64), (gated, of_gated): (f64, f64)) -> (f64, f64) {
+    let silu = value / (1.0 + (-value).exp());
+    // The slope of silu is at most 1.1.
+    let of_result = 1.1 * magnitude * gated.abs() + silu.abs() * of_gated;
+    (silu * gated, of_result)
 }
 
 pub(in crate::ops) fn reference(weights: &[f32], x: &[f32], k: usize) -> Vec<Expected> {

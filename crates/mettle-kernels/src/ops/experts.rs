@@ -1,0 +1,302 @@
+//! Mixtures of experts: products of each token with the weights of its own experts, and the whole feed-forward layer of them.
+//!
+//! Few tokens take each expert's weights for themselves, a launch for all of them. Where tokens are so many that most experts have
+//! several, these are sorted by expert, and a product is made of all rows of an expert at a time.
+
+use super::check::Op;
+use super::fusion::{Fusion, Norm};
+use super::mapping::Mapping;
+use super::mul_mm::{ROWS_OF_EXPERT, mul_mm_experts};
+use super::mul_mv::{Beside, experts_of, mul_mat_beside};
+use super::mul_panel::{STEP, mul_panel_experts};
+use super::{
+    Binary, Combine, Routing, SortedExperts, add_assign, binary_assign, gather, moe_combine,
+    moe_route, moe_sort, mul_mat, rms_norm,
+};
+use crate::Result;
+use mettle_gpu::{Device, Pass, Tensor};
+
+const OP: Op = Op("mul_mat_sorted");
+
+/// Rows of an expert, in the mean, from which on sorting pays.
+const ROWS_TO_SORT: usize = 4;
+
+/// `out[i, :] = x[i / sharers, :] w[ids[i]]^T`, as [`mul_mat`] makes it. `w` is `[experts, n, k]` in any format that is
+/// [decoded](super::decodes) but affine ones, `ids` is u32 of as many values as `out` has rows, `out` is f32 `[rows, n]`; `x` is f32 of as many
+/// rows, or of fewer that these share evenly: one row of `x` for all experts of a token. An id that is not below `experts` stands for the
+/// last one: the host cannot check what a kernel computed.
+///
+/// # Errors
+/// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other
+/// formats or shapes or gaps; those of the launch, when `out` shares memory with an input among others.
+pub fn mul_mat_id(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Tensor,
+    ids: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let ids = Some(ids);
+    let beside = Beside {
+        ids,
+        ..Beside::default()
+    };
+    mul_mat_beside(pass, w, x, beside, out)
+}
+
+/// Rows of a piece of sorted tokens, as [`mul_mat_sorted`] wants them on a device.
+pub fn rows_of_piece(device: &Device) -> usize {
+    match Mapping::of(device) {
+        Mapping::RowPerThread => STEP,
+        Mapping::RowPerGroup => ROWS_OF_EXPERT,
+    }
+}
+
+/// `out[r, :] = x[r, :] w[e]^T` with the expert `e` of the piece of row `r`. `w` is `[experts, n, k]` in any format that is
+/// [decoded](super::decodes) but affine ones, `x` is f32 of as many rows as `sorted` has, `[rows, k]`, `out` is f32 `[rows, n]`, of which pieces
+/// that are left over are not written. See [`mul_mat`] for how exact products are.
+///
+/// # Errors
+/// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other
+/// formats or shapes or gaps, or pieces of another number of rows than [`rows_of_piece`] says; those of the launch, when `out` shares
+/// memory with an input among others.
+pub fn mul_mat_sorted(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Tensor,
+    sorted: &SortedExperts,
+    out: &mut Tensor,
+) -> Result<()> {
+    let (rows, experts) = (sorted.tokens().len(), sorted.experts());
+    let step = rows_of_piece(pass.device());
+    if experts.len() * step != rows {
+        let pieces = experts.len();
+        let reason = format!("has {rows} rows in {pieces} pieces, must have {step} in each");
+        return Err(OP.refuse("sorted", reason));
+    }
+    OP.dense("w", w)?;
+    let n = w.rows() / experts_of(w)?;
+    let columns = OP.matrix("x", x, rows, w.columns())?;
+    let mut results = OP.matrix("out", out, rows, n)?;
+    match Mapping::of(pass.device()) {
+        Mapping::RowPerGroup => mul_mm_experts(pass, OP, w, x, experts, out),
+        Mapping::RowPerThread => {
+            mul_panel_experts(pass, w, &columns, &experts.buffer()?, &mut results)
+        }
+    }
+}
+
+/// A feed-forward layer of gated experts (SwiGLU), of which each token takes a few.
+#[derive(Clone, Copy, Debug)]
+pub struct Moe<'a> {
+    /// Gives a token's logits of the experts: `[experts, k]`, in any format that is [decoded](super::decodes).
+    pub router: &'a Tensor,
+    /// How experts are chosen by them.
+    pub routing: Routing<'a>,
+    /// `[experts, n, k]`, in any format that is decoded but affine ones.
+    pub gate: &'a Tensor,
+    /// As `gate`.
+    pub up: &'a Tensor,
+    /// `[experts, k, n]`, in any format of these.
+    pub down: &'a Tensor,
+}
+
+/// Sizes of a mixture of experts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MoeShape {
+    /// There are.
+    pub experts: usize,
+    /// Of a token.
+    pub slots: usize,
+    /// Width of what goes in and comes out.
+    pub width: usize,
+    /// Width of an expert's activations.
+    pub of_expert: usize,
+}
+
+/// Memory that [`norm_moe_add`] works in.
+#[derive(Clone, Debug)]
+pub struct MoeScratch {
+    shape: MoeShape,
+    logits: Tensor,
+    ids: Tensor,
+    weights: Tensor,
+    /// Where so many tokens are sorted.
+    sorted: Option<SortedExperts>,
+    /// `[rows, width]`: the rows of tokens, then what the experts made of them.
+    rows: Tensor,
+    /// `[rows, of_expert]`.
+    gate: Tensor,
+    up: Tensor,
+}
+
+impl MoeScratch {
+    /// For up to `tokens` at a time.
+    ///
+    /// # Errors
+    /// [`Error::Argument`](crate::Error::Argument) for a size of zero; memory running out.
+    pub fn new(device: &Device, shape: MoeShape, tokens: usize) -> Result<MoeScratch> {
+        let MoeShape {
+            experts,
+            slots,
+            width,
+            of_expert,
+        } = shape;
+        let sorted = match sorts(tokens, shape) {
+            true => {
+                let step = rows_of_piece(device);
+                Some(SortedExperts::new(device, [tokens, slots], experts, step)?)
+            }
+            false => None,
+        };
+        let rows = sorted
+            .as_ref()
+            .map_or(tokens * slots, |sorted| sorted.tokens().len());
+        // Rows that are left over are activated, too.
+        let values = |what: &str, shape: [usize; 2]| -> Result<Tensor> {
+            Ok(Tensor::zeros::<f32>(device, shape)?.labelled(what))
+        };
+        Ok(MoeScratch {
+            shape,
+            logits: values("logits of experts", [tokens, experts])?,
+            ids: Tensor::zeros::<u32>(device, [tokens, slots])?.labelled("ids of experts"),
+            weights: values("weights of experts", [tokens, slots])?,
+            sorted,
+            rows: values("rows of experts", [rows, width])?,
+            gate: values("gates of experts", [rows, of_expert])?,
+            up: values("activations of experts", [rows, of_expert])?,
+        })
+    }
+
+    /// Bytes of [`new`](Self::new), about.
+    pub fn bytes(device: &Device, shape: MoeShape, tokens: usize) -> u64 {
+        let pairs = tokens.saturating_mul(shape.slots);
+        let rows = match sorts(tokens, shape) {
+            true => pairs.saturating_add(shape.experts.saturating_mul(rows_of_piece(device))),
+            false => pairs,
+        };
+        let of_row = shape.width.saturating_add(2 * shape.of_expert + 2) as u64;
+        let of_token = (shape.experts + 3 * shape.slots) as u64;
+        let values = (rows as u64).saturating_mul(of_row);
+        values
+            .saturating_add((tokens as u64).saturating_mul(of_token))
+            .saturating_mul(4)
+    }
+
+    /// The part of it that `tokens` take.
+    fn part(&self, tokens: usize) -> Result<MoeScratch> {
+        let shape = self.shape;
+        let sorted = match &self.sorted {
+            Some(sorted) if sorts(tokens, shape) => Some(sorted.part(tokens, shape.experts)?),
+            _ => None,
+        };
+        let rows = sorted
+            .as_ref()
+            .map_or(tokens * shape.slots, |sorted| sorted.tokens().len());
+        Ok(MoeScratch {
+            shape,
+            logits: self.logits.rows_range(0..tokens)?,
+            ids: self.ids.rows_range(0..tokens)?,
+            weights: self.weights.rows_range(0..tokens)?,
+            sorted,
+            rows: self.rows.rows_range(0..rows)?,
+            gate: self.gate.rows_range(0..rows)?,
+            up: self.up.rows_range(0..rows)?,
+        })
+    }
+}
+
+/// Whether so many tokens are sorted by expert.
+fn sorts(tokens: usize, shape: MoeShape) -> bool {
+    tokens.saturating_mul(shape.slots) >= ROWS_TO_SORT.saturating_mul(shape.experts)
+}
+
+/// `stream += sum over the experts e of a token of weight_e * down_e (silu(gate_e n) * up_e n)` with `n = rms_norm(stream)`. `stream` is f32
+/// `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
+///
+/// # Errors
+/// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`], [`moe_route()`], [`mul_mat_id`] and [`moe_combine()`]; memory for fewer tokens.
+pub fn norm_moe_add(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'_>,
+    moe: Moe<'_>,
+    scratch: &MoeScratch,
+    [normed, projected]: [&mut Tensor; 2],
+    stream: &mut Tensor,
+) -> Result<()> {
+    let MoeScratch {
+        shape,
+        mut logits,
+        mut ids,
+        mut weights,
+        sorted,
+        mut rows,
+        mut gate,
+        mut up,
+    } = scratch.part(stream.rows())?;
+    let norm_on_its_way =
+        fusion.of_products(stream, &[moe.router]) && Beside::can_norm(pass.device());
+    let (x, norm) = match norm_on_its_way {
+        true => (&*stream, Some(norm)),
+        false => {
+            rms_norm(pass, stream, norm.weight, norm.eps, normed)?;
+            (&*normed, None)
+        }
+    };
+    match norm {
+        Some(_) => {
+            let beside = Beside {
+                norm,
+                ..Beside::default()
+            };
+            mul_mat_beside(pass, moe.router, x, beside, &mut logits)?;
+        }
+        None => mul_mat(pass, moe.router, x, &mut logits)?,
+    }
+    moe_route(pass, &logits, moe.routing, &mut ids, &mut weights)?;
+
+    let mut sorted = sorted;
+    match &mut sorted {
+        Some(sorted) => {
+            moe_sort(pass, &ids, shape.experts, sorted)?;
+            gather(pass, x, sorted.tokens(), &mut rows)?;
+            mul_mat_sorted(pass, moe.gate, &rows, sorted, &mut gate)?;
+            mul_mat_sorted(pass, moe.up, &rows, sorted, &mut up)?;
+            binary_assign(pass, Binary::SiluMul, &mut gate, &up)?;
+            mul_mat_sorted(pass, moe.down, &gate, sorted, &mut rows)?;
+        }
+        None if fusion == Fusion::On && moe.gate.format() == moe.up.format() => {
+            let beside = Beside {
+                norm,
+                gated: Some(moe.up),
+                ids: Some(&ids),
+                ..Beside::default()
+            };
+            mul_mat_beside(pass, moe.gate, x, beside, &mut gate)?;
+            mul_mat_id(pass, moe.down, &gate, &ids, &mut rows)?;
+        }
+        None => {
+            for (w, out) in [(moe.gate, &mut gate), (moe.up, &mut up)] {
+                let beside = Beside {
+                    norm,
+                    ids: Some(&ids),
+                    ..Beside::default()
+                };
+                mul_mat_beside(pass, w, x, beside, out)?;
+            }
+            binary_assign(pass, Binary::SiluMul, &mut gate, &up)?;
+            mul_mat_id(pass, moe.down, &gate, &ids, &mut rows)?;
+        }
+    }
+    let combine = Combine {
+        sorted: sorted.as_ref(),
+        add: fusion == Fusion::On,
+        ..Combine::default()
+    };
+    if combine.add {
+        return moe_combine(pass, &rows, &weights, combine, stream);
+    }
+    moe_combine(pass, &rows, &weights, combine, projected)?;
+    add_assign(pass, stream, projected)
+}
