@@ -26,6 +26,8 @@ pub enum Architecture {
     Qwen2,
     /// Qwen3, dense.
     Qwen3,
+    /// Qwen3 with a mixture of experts.
+    Qwen3Moe,
     /// Gemma 2.
     Gemma2,
     /// Gemma 3, the part that reads text.
@@ -38,7 +40,8 @@ pub enum Architecture {
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, gemma2, gemma3, phi3, qwen35";
+    pub const SUPPORTED: &'static str =
+        "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -46,6 +49,7 @@ impl Architecture {
             Self::Llama => "llama",
             Self::Qwen2 => "qwen2",
             Self::Qwen3 => "qwen3",
+            Self::Qwen3Moe => "qwen3moe",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
             Self::Phi3 => "phi3",
@@ -58,6 +62,7 @@ impl Architecture {
             "llama" => Ok(Self::Llama),
             "qwen2" => Ok(Self::Qwen2),
             "qwen3" => Ok(Self::Qwen3),
+            "qwen3moe" => Ok(Self::Qwen3Moe),
             "gemma2" => Ok(Self::Gemma2),
             "gemma3" => Ok(Self::Gemma3),
             "phi3" => Ok(Self::Phi3),
@@ -85,8 +90,10 @@ pub struct Config {
     pub kv_heads: usize,
     /// Width of a head.
     pub head_dim: usize,
-    /// Width of the feed-forward layer.
+    /// Width of the feed-forward layer, where it is not one of experts.
     pub feed_forward: usize,
+    /// What the feed-forward layers have instead, if it is a mixture of experts.
+    pub experts: Option<Experts>,
     /// Number of token ids.
     pub vocabulary: usize,
     /// Positions the model was trained for.
@@ -111,6 +118,17 @@ pub struct Config {
     pub logit_softcap: Option<f32>,
     /// Factor of the embedding of a token.
     pub embedding_scale: f32,
+}
+
+/// Feed-forward layers of experts, of which each token takes a few.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Experts {
+    /// There are in a layer.
+    pub count: usize,
+    /// Of a token.
+    pub used: usize,
+    /// Width of one.
+    pub feed_forward: usize,
 }
 
 /// A sliding window of attention.
@@ -215,11 +233,7 @@ impl Config {
                 return Err(keys.bad(key, other, reason));
             }
         }
-        if let Some(experts) = keys.find::<usize>("expert_count")?.filter(|&n| n > 0) {
-            return Err(Error::Unsupported(format!(
-                "a mixture of {experts} experts"
-            )));
-        }
+        let experts = Experts::from_keys(&keys, architecture)?;
         let context = keys.dimension("context_length", None, u32::MAX)?;
         Ok(Self {
             architecture,
@@ -229,6 +243,7 @@ impl Config {
             kv_heads,
             head_dim,
             feed_forward: keys.dimension("feed_forward_length", None, MAX_DIMENSION)?,
+            experts,
             vocabulary: vocabulary(&keys)?,
             context,
             norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
@@ -298,6 +313,31 @@ fn attention_scale(
         _ => head_dim,
     };
     1.0 / (width as f32).sqrt()
+}
+
+impl Experts {
+    fn from_keys(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<Self>> {
+        const USED: &str = "expert_used_count";
+        if architecture != Architecture::Qwen3Moe {
+            return match keys.find::<usize>("expert_count")?.filter(|&n| n > 0) {
+                Some(experts) => Err(Error::Unsupported(format!(
+                    "a mixture of {experts} experts in a model of this family"
+                ))),
+                None => Ok(None),
+            };
+        }
+        let count = keys.dimension("expert_count", None, MAX_DIMENSION)?;
+        let used = keys.dimension(USED, None, MAX_DIMENSION)?;
+        if used > count {
+            return Err(keys.bad(USED, used, format!("there are {count} experts")));
+        }
+        let feed_forward = keys.dimension("expert_feed_forward_length", None, MAX_DIMENSION)?;
+        Ok(Some(Self {
+            count,
+            used,
+            feed_forward,
+        }))
+    }
 }
 
 impl Window {

@@ -47,7 +47,7 @@ mod tokenizer;
 mod weights;
 
 pub use checkpoint::Checkpoint;
-pub use config::{Architecture, Config, LinearAttention, RopeScaling, Window};
+pub use config::{Architecture, Config, Experts, LinearAttention, RopeScaling, Window};
 pub use error::{Error, Result};
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};
 pub use kv_cache::KvFormat;

@@ -35,7 +35,7 @@ impl MemoryEstimate {
         Self {
             weights: checkpoint.tensors().map(|t| t.range.len() as u64).sum(),
             kv_cache: KvCache::bytes(config, context, options.kv_format),
-            scratch: Scratch::bytes(config, context, options.chunk_for(device)),
+            scratch: Scratch::bytes(device, config, context, options.chunk_for(device)),
         }
     }
 

@@ -3,6 +3,7 @@
 use std::ops::Range;
 
 use mettle_gpu::{Device, Tensor};
+use mettle_kernels::ops::{MoeScratch, MoeShape};
 
 use crate::{Config, LinearAttention, Result};
 
@@ -134,6 +135,19 @@ pub(crate) struct Activations {
     pub(crate) gate: Tensor,
     pub(crate) up: Tensor,
     pub(crate) activated: Tensor,
+    /// What layers of experts have instead of the last three, which are empty then.
+    pub(crate) experts: Option<MoeScratch>,
+}
+
+/// Sizes of the layers of experts.
+fn of_experts(config: &Config) -> Option<MoeShape> {
+    let experts = config.experts?;
+    Some(MoeShape {
+        experts: experts.count,
+        slots: experts.used,
+        width: config.hidden,
+        of_expert: experts.feed_forward,
+    })
 }
 
 impl Activations {
@@ -143,6 +157,8 @@ impl Activations {
         };
         let (heads, kv_heads) = (config.heads, config.kv_heads);
         let each = [("queries", heads), ("keys", kv_heads), ("values", kv_heads)];
+        let experts = of_experts(config);
+        let feed_forward = experts.map_or(config.feed_forward, |_| 0);
         let [query, key, value] = Heads::side_by_side(device, tokens, config.head_dim, each)?;
         let gated_query = match config.linear {
             Some(_) => {
@@ -170,21 +186,31 @@ impl Activations {
                 Some(linear) => Some(Linear::new(device, linear, tokens)?),
                 None => None,
             },
-            gate: plain("gate", config.feed_forward)?,
-            up: plain("up", config.feed_forward)?,
-            activated: plain("activated", config.feed_forward)?,
+            gate: plain("gate", feed_forward)?,
+            up: plain("up", feed_forward)?,
+            activated: plain("activated", feed_forward)?,
+            experts: experts
+                .map(|shape| MoeScratch::new(device, shape, tokens))
+                .transpose()?,
         })
     }
 
-    /// Values a token.
-    fn values(config: &Config) -> u64 {
+    /// Bytes for so many tokens.
+    fn bytes(device: &Device, config: &Config, tokens: usize) -> u64 {
         let query = config.heads as u64 * config.head_dim as u64;
         let key = config.kv_heads as u64 * config.head_dim as u64;
         let linear = match &config.linear {
             Some(linear) => Linear::values(linear) + 2 * query,
             None => 0,
         };
-        3 * config.hidden as u64 + 2 * query + 2 * key + 3 * config.feed_forward as u64 + linear
+        let (feed_forward, of_experts) = match of_experts(config) {
+            Some(shape) => (0, MoeScratch::bytes(device, shape, tokens)),
+            None => (3 * config.feed_forward as u64, 0),
+        };
+        let values = 3 * config.hidden as u64 + 2 * query + 2 * key + feed_forward + linear;
+        (4 * tokens as u64)
+            .saturating_mul(values)
+            .saturating_add(of_experts)
     }
 
     /// The memory of some of the tokens.
@@ -207,6 +233,7 @@ impl Activations {
             gate: plain(&self.gate)?,
             up: plain(&self.up)?,
             activated: plain(&self.activated)?,
+            experts: self.experts.clone(),
         })
     }
 }
@@ -260,12 +287,13 @@ impl Scratch {
     }
 
     /// Bytes of a session's activations, ids, positions, logits, and of the candidates among them that a draw sorts out.
-    pub(crate) fn bytes(config: &Config, context: usize, chunk: usize) -> u64 {
-        let tokens = chunk.min(context) as u64 + 1;
-        let values = tokens.saturating_mul(Activations::values(config) + 1);
-        let all = values
+    pub(crate) fn bytes(device: &Device, config: &Config, context: usize, chunk: usize) -> u64 {
+        let size = chunk.min(context);
+        let values = (size as u64 + 1)
             .saturating_add(3 * config.vocabulary as u64)
             .saturating_add(context as u64);
-        all.saturating_mul(4)
+        Activations::bytes(device, config, size)
+            .saturating_add(Activations::bytes(device, config, 1))
+            .saturating_add(values.saturating_mul(4))
     }
 }

@@ -40,6 +40,11 @@ impl<'a> Loader<'a> {
         self.take(name, &shape, ops::decodes, &FORMATS)
     }
 
+    /// As many matrices of one shape as experts, `[experts, rows, columns]`, in any format that ops decode.
+    pub(crate) fn experts(&mut self, name: &str, shape: [usize; 3]) -> Result<Tensor> {
+        self.take(name, &shape, ops::decodes, &FORMATS)
+    }
+
     /// Matrices that lie one below the other in one tensor, of so many rows each.
     pub(crate) fn parts<const N: usize>(
         &mut self,

@@ -1,9 +1,9 @@
 //! The transformer block that all families share.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Activation, Fusion, Glu, GluScratch, Norm, Rope};
+use mettle_kernels::ops::{Fusion, Norm, Rope};
 
-use super::{attention::SelfAttention, delta_net::DeltaNet};
+use super::{attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward};
 use crate::{Config, Result, kv_cache::LayerMemory, scratch::Activations, weights::Loader};
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
@@ -13,10 +13,7 @@ pub(super) struct Block {
     /// Of RMS norms of what attention and the feed-forward layer add, for families that have them.
     post_norms: Option<[Tensor; 2]>,
     feed_forward_norm: Tensor,
-    gate: Tensor,
-    up: Tensor,
-    down: Tensor,
-    activation: Activation,
+    feed_forward: FeedForward,
 }
 
 /// What lets tokens see those before them.
@@ -48,23 +45,12 @@ impl Frame<'_> {
 
 impl Block {
     pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
-        let Config {
-            hidden,
-            feed_forward,
-            ..
-        } = *config;
+        let hidden = config.hidden;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let family = config.architecture.family();
         let mixer = match config.linear(layer) {
             Some(linear) => Mixer::Linear(DeltaNet::load(loader, config, linear, layer)?),
             None => Mixer::Attention(SelfAttention::load(loader, config, layer)?),
-        };
-        let [gate, up] = match family.packed {
-            true => loader.parts(&name("ffn_up"), [feed_forward; 2], hidden)?,
-            false => [
-                loader.matrix(&name("ffn_gate"), [feed_forward, hidden])?,
-                loader.matrix(&name("ffn_up"), [feed_forward, hidden])?,
-            ],
         };
         let post_norms = match family.post_norms {
             true => Some([
@@ -83,10 +69,7 @@ impl Block {
             mixer,
             post_norms,
             feed_forward_norm: loader.vector(&name(feed_forward_norm), hidden)?,
-            gate,
-            up,
-            down: loader.matrix(&name("ffn_down"), [hidden, feed_forward])?,
-            activation: family.activation,
+            feed_forward: FeedForward::load(loader, config, layer)?,
         })
     }
 
@@ -160,31 +143,12 @@ impl Block {
             (Mixer::Linear(net), _) => net.record_output(pass, frame, attention_norm, a)?,
             _ => {} // As above.
         }
-        ops::norm_glu(
+        self.feed_forward.record(
             pass,
-            frame.fusion,
-            &a.stream,
+            frame,
             frame.norm(&self.feed_forward_norm),
-            Glu {
-                activation: self.activation,
-                gate: &self.gate,
-                up: &self.up,
-            },
-            GluScratch {
-                normed: &mut a.normed,
-                gate: &mut a.gate,
-                up: &mut a.up,
-            },
-            &mut a.activated,
-        )?;
-        Ok(ops::mul_mat_norm_add(
-            pass,
-            frame.fusion,
-            &self.down,
-            &a.activated,
             feed_forward_norm,
-            &mut a.projected,
-            &mut a.stream,
-        )?)
+            a,
+        )
     }
 }

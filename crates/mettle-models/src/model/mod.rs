@@ -3,6 +3,7 @@
 mod attention;
 mod block;
 mod delta_net;
+mod feed_forward;
 mod gemma2;
 mod gemma3;
 mod llama;
@@ -81,7 +82,7 @@ impl Architecture {
         match self {
             Self::Llama => &llama::FAMILY,
             Self::Qwen2 => &qwen2::FAMILY,
-            Self::Qwen3 => &qwen3::FAMILY,
+            Self::Qwen3 | Self::Qwen3Moe => &qwen3::FAMILY,
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
             Self::Phi3 => &phi3::FAMILY,
@@ -250,6 +251,12 @@ impl Model {
             Some(_) => &["copy", "decay_beta", "fill", "gated_delta_net", "ssm_conv"],
             None => &[],
         };
+        let of_experts: &[&str] = match &inner.config {
+            config if config.experts.is_some() => {
+                &["gather", "moe_combine", "moe_route", "moe_sort"]
+            }
+            _ => &[],
+        };
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
@@ -267,7 +274,7 @@ impl Model {
                 "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            [&FAMILIES[..], of_fusion, of_values, of_states]
+            [&FAMILIES[..], of_fusion, of_values, of_states, of_experts]
                 .iter()
                 .any(|families| families.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))

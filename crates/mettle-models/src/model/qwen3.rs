@@ -1,4 +1,4 @@
-//! Qwen3 (Yang et al., 2025), dense: Llama with an RMS norm over each head of queries and keys.
+//! Qwen3 (Yang et al., 2025): Llama with an RMS norm over each head of queries and keys, and in some models a mixture of experts.
 
 use mettle_kernels::ops::{Activation, Pairing};
 

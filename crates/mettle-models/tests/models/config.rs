@@ -1,7 +1,7 @@
 //! Hyper-parameters: defaults, and values that cannot be.
 
 use mettle_models::{
-    Architecture, Config, LinearAttention, RopeScaling, Window,
+    Architecture, Config, Experts, LinearAttention, RopeScaling, Window,
     gguf::{Array, Header, Value},
 };
 
@@ -33,6 +33,7 @@ fn defaults_are_those_of_llama_cpp() {
             kv_heads: 4,
             head_dim: 16,
             feed_forward: 96,
+            experts: None,
             vocabulary: 261,
             context: 64,
             norm_eps: 1e-5,
@@ -62,6 +63,36 @@ fn named(architecture: &str, layers: u32) -> Builder {
 /// A Gemma of so many layers.
 fn gemma(version: u32, layers: u32) -> Builder {
     named(&format!("gemma{version}"), layers)
+}
+
+#[test]
+fn experts_of_qwen3() {
+    let moe = named("qwen3moe", 1)
+        .pair("qwen3moe.expert_count", 60u32)
+        .pair("qwen3moe.expert_used_count", 4u32)
+        .pair("qwen3moe.expert_feed_forward_length", 32u32);
+    let experts = Experts {
+        count: 60,
+        used: 4,
+        feed_forward: 32,
+    };
+    assert_eq!(config(&moe).unwrap().experts, Some(experts));
+    refused(
+        &moe.clone().pair("qwen3moe.expert_used_count", 61u32),
+        "metadata key `qwen3moe.expert_used_count` is u32 61: there are 60 experts",
+    );
+    for key in [
+        "expert_count",
+        "expert_used_count",
+        "expert_feed_forward_length",
+    ] {
+        let mut without = moe.clone();
+        without.remove(&format!("qwen3moe.{key}"));
+        refused(
+            &without,
+            &format!("metadata key `qwen3moe.{key}` is missing"),
+        );
+    }
 }
 
 #[test]
@@ -224,7 +255,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, gemma2, gemma3, phi3, qwen35",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35",
     );
     builder.remove("general.architecture");
     refused(
@@ -319,7 +350,7 @@ fn missing_and_impossible_values() {
 fn what_is_not_implemented_is_said() {
     refused(
         &small_llama().pair("llama.expert_count", 8u32),
-        "a mixture of 8 experts, which is not supported",
+        "a mixture of 8 experts in a model of this family, which is not supported",
     );
     refused(
         &small_llama().pair("llama.rope.scaling.type", "longrope"),

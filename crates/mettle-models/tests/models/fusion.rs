@@ -64,6 +64,8 @@ fn fusions_change_nothing_in_small_models() {
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",
+        "qwen3moe-f32",
+        "qwen3moe-mixed",
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
@@ -159,6 +161,21 @@ fn launches_of_a_token() {
     rope_f32                           0        6
     all                               27       57
     that wait                         26       41
+    ");
+    insta::assert_snapshot!(launches("qwen3moe-f32"), @"
+    attention_f32                      2        2
+    binary_assign_f32                  0        6
+    embedding_f32                      1        1
+    kv_append_f32                      0        2
+    moe_combine_f32                    2        2
+    moe_route_f32                      2        2
+    mul_mv_f32_f32                    11       17
+    qk_norm_rope_append_f32            2        0
+    rms_norm_assign_f32                0        4
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    all                               25       45
+    that wait                         24       34
     ");
     insta::assert_snapshot!(launches("gemma2-f32"), @"
     attention_f32                      2        2

@@ -152,6 +152,8 @@ fn chats_with_the_template_of_the_file() {
     for name in [
         "qwen2-gqa2-f32",
         "qwen2-tied-q8_0",
+        "qwen3moe-f32",
+        "qwen3moe-mixed",
         "gemma2-f32",
         "gemma3-f32",
         "phi3-longrope-f32",

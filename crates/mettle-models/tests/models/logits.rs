@@ -9,12 +9,13 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 20] = [
+const FIXTURES: [(&str, f64); 22] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
     ("qwen2-gqa2-f32", 1e-8),
     ("qwen3-tied-f32", 1e-8),
+    ("qwen3moe-f32", 1e-8),
     ("gemma2-f32", 1e-8),
     ("gemma3-f32", 1e-8),
     ("phi3-longrope-f32", 1e-8),
@@ -26,6 +27,7 @@ const FIXTURES: [(&str, f64); 20] = [
     ("qwen3-tied-q4_0", 1e-6),
     ("qwen3-tied-mixed", 1e-6),
     ("qwen3-tied-k", 1e-6),
+    ("qwen3moe-mixed", 1e-6),
     ("gemma2-head256-q8_0", 1e-6),
     ("gemma3-linear-q8_0", 1e-6),
     ("phi3-window-q8_0", 1e-6),
@@ -155,6 +157,7 @@ fn chunks_of_any_size_agree() {
     for name in [
         "llama-window-f32",
         "qwen3-untied-q8_0",
+        "qwen3moe-f32",
         "gemma2-f32",
         "gemma3-f32",
         "phi3-longrope-f32",

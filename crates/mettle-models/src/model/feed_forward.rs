@@ -1,0 +1,124 @@
+//! The feed-forward layer of a block: gated, of all tokens alike or of the experts of each.
+
+use mettle_gpu::{Pass, Tensor};
+use mettle_kernels::ops::{self, Activation, Glu, GluScratch, Moe, Norm, Routing};
+
+use super::block::Frame;
+use crate::{Config, Error, Result, scratch::Activations, weights::Loader};
+
+/// Weights of the layer. Matrices are `[outputs, inputs]`.
+pub(super) enum FeedForward {
+    /// One for all tokens.
+    Glu {
+        gate: Tensor,
+        up: Tensor,
+        down: Tensor,
+        activation: Activation,
+    },
+    /// Experts, `[experts, outputs, inputs]`; the router chooses those of a token.
+    Experts {
+        router: Tensor,
+        gate: Tensor,
+        up: Tensor,
+        down: Tensor,
+    },
+}
+
+impl FeedForward {
+    pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
+        let (hidden, width) = (config.hidden, config.feed_forward);
+        let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        if let Some(experts) = config.experts {
+            let (count, width) = (experts.count, experts.feed_forward);
+            return Ok(Self::Experts {
+                router: loader.matrix(&name("ffn_gate_inp"), [count, hidden])?,
+                gate: loader.experts(&name("ffn_gate_exps"), [count, width, hidden])?,
+                up: loader.experts(&name("ffn_up_exps"), [count, width, hidden])?,
+                down: loader.experts(&name("ffn_down_exps"), [count, hidden, width])?,
+            });
+        }
+        let family = config.architecture.family();
+        let [gate, up] = match family.packed {
+            true => loader.parts(&name("ffn_up"), [width; 2], hidden)?,
+            false => [
+                loader.matrix(&name("ffn_gate"), [width, hidden])?,
+                loader.matrix(&name("ffn_up"), [width, hidden])?,
+            ],
+        };
+        Ok(Self::Glu {
+            gate,
+            up,
+            down: loader.matrix(&name("ffn_down"), [hidden, width])?,
+            activation: family.activation,
+        })
+    }
+
+    /// Records what the layer adds to the stream, which is normalised in front and, with a second norm, behind. Families with experts
+    /// have none behind.
+    pub(super) fn record(
+        &self,
+        pass: &mut Pass,
+        frame: Frame<'_>,
+        front: Norm<'_>,
+        behind: Option<Norm<'_>>,
+        a: &mut Activations,
+    ) -> Result<()> {
+        match self {
+            Self::Glu {
+                gate,
+                up,
+                down,
+                activation,
+            } => {
+                let glu = Glu {
+                    activation: *activation,
+                    gate,
+                    up,
+                };
+                let scratch = GluScratch {
+                    normed: &mut a.normed,
+                    gate: &mut a.gate,
+                    up: &mut a.up,
+                };
+                ops::norm_glu(
+                    pass,
+                    frame.fusion,
+                    &a.stream,
+                    front,
+                    glu,
+                    scratch,
+                    &mut a.activated,
+                )?;
+                ops::mul_mat_norm_add(
+                    pass,
+                    frame.fusion,
+                    down,
+                    &a.activated,
+                    behind,
+                    &mut a.projected,
+                    &mut a.stream,
+                )?;
+            }
+            Self::Experts {
+                router,
+                gate,
+                up,
+                down,
+            } => {
+                let moe = Moe {
+                    router,
+                    routing: Routing::default(),
+                    gate,
+                    up,
+                    down,
+                };
+                let scratch = a.experts.as_ref().ok_or_else(|| {
+                    Error::Request("the session was made without memory for experts".to_owned())
+                })?;
+                let rows = [&mut a.normed, &mut a.projected];
+                ops::norm_moe_add(pass, frame.fusion, front, moe, scratch, rows, &mut a.stream)?;
+            }
+        }
+        Ok(())
+    }
+}
