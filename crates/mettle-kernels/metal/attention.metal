@@ -19,14 +19,17 @@ constant uint HEAD_SIZE [[function_constant(1)]];
 // Whether scores are capped smoothly.
 constant bool SOFTCAP [[function_constant(2)]];
 
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = true)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false)
+// Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
+constant bool SINKS [[function_constant(3)]];
+
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = true, SINKS = false)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false, SINKS = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
@@ -81,10 +84,11 @@ METAL_FUNC float product(device const float* q, device const T* k)
     return sum(products);
 }
 
-// One head of one query by one thread. k and v are the first rows of the head's cache, `stride` values apart.
+// One head of one query by one thread. k and v are the first rows of the head's cache, `stride` values apart. `sink` is the head's, if
+// SINKS.
 template <typename T>
 METAL_FUNC void attend_alone(
-    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring,
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring, float sink,
     device float* out)
 {
     wide weighted[MAX_HEAD_SIZE / WIDE];
@@ -92,8 +96,8 @@ METAL_FUNC void attend_alone(
     for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
         weighted[i / WIDE] = splat(0.0f);
     }
-    float total = 0.0f;
-    float highest = LOWEST;
+    float highest = SINKS ? max(sink, LOWEST) : LOWEST;
+    float total = SINKS ? precise::exp(sink - highest) : 0.0f;
 
     for (uint start = keys.first; start < keys.end; start += WIDE) {
         const uint count = min(WIDE, keys.end - start);
@@ -133,7 +137,7 @@ METAL_FUNC void attend_alone(
 // elements lane, lane + 32, ... of the head.
 template <typename T>
 METAL_FUNC void attend_together(
-    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring,
+    device const float* q, device const T* k, device const T* v, ulong stride, Keys keys, Scoring scoring, float sink,
     device float* out, uint lane, uint simd_group, uint simd_groups, threadgroup float* highest_of,
     threadgroup float* total_of, threadgroup float* weighted_of)
 {
@@ -175,7 +179,10 @@ METAL_FUNC void attend_together(
     for (uint s = 0; s < simd_groups; ++s) {
         highest = max(highest, highest_of[s]);
     }
-    total = 0.0f;
+    if (SINKS) {
+        highest = max(highest, sink);
+    }
+    total = SINKS ? precise::exp(sink - highest) : 0.0f;
     for (uint s = 0; s < simd_groups; ++s) {
         total += total_of[s] * precise::exp(highest_of[s] - highest);
     }
@@ -190,7 +197,8 @@ METAL_FUNC void attend_together(
 
 // out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
 // h' = h / (heads / kv_heads), and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
-// unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE]. A token
+// unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax: so a head may attend to nothing, and
+// gives zeros where all scores are minus infinity. sinks is [heads], finite or minus infinity. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE]. A token
 // whose position lies outside the cache gets NaN.
 //
 // One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
@@ -203,6 +211,7 @@ kernel void attention(
     device const int*   positions [[buffer(3)]],
     device float*       out       [[buffer(4)]],
     constant Params&    params    [[buffer(5)]],
+    device const float* sinks     [[buffer(6)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
     uint  lane            [[thread_index_in_simdgroup]],
@@ -234,11 +243,12 @@ kernel void attention(
     }
     const Keys keys = visible(uint(position), params.window);
     const Scoring scoring = {params.scale, params.softcap};
+    const float sink = SINKS ? sinks[head] : 0.0f;
     if (ROW_PER_THREAD) {
-        attend_alone(q, k, v, stride, keys, scoring, out);
+        attend_alone(q, k, v, stride, keys, scoring, sink, out);
     } else {
         attend_together(
-            q, k, v, stride, keys, scoring, out, lane, simd_group, simd_groups, highest_of, total_of, weighted_of);
+            q, k, v, stride, keys, scoring, sink, out, lane, simd_group, simd_groups, highest_of, total_of, weighted_of);
     }
 }
 

@@ -28,22 +28,25 @@ constant uint HEADS [[function_constant(1)]];
 // Whether scores are capped smoothly.
 constant bool SOFTCAP [[function_constant(2)]];
 
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false)
+// Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
+constant bool SINKS [[function_constant(3)]];
+
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false, SINKS = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 256;
 constant constexpr uint MAX_HEADS = 4;
@@ -289,7 +292,7 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 
 // out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
 // h' = h / group, and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
-// unless the window is 0. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
+// unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax, as in attention.metal. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
 // aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 //
 // With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
@@ -310,6 +313,7 @@ template <typename T>
     device float*       partial   [[buffer(4)]],
     device float*       out       [[buffer(5)]],
     constant Params&    params    [[buffer(6)]],
+    device const float* sinks     [[buffer(7)]],
     uint3 group_position [[threadgroup_position_in_grid]],
     uint  index          [[thread_index_in_threadgroup]],
     uint  lane           [[thread_index_in_simdgroup]],
@@ -399,6 +403,12 @@ template <typename T>
         }
         float4 sum = float4(0.0f);
         float total = 0.0f;
+        // Splits meet without it, and it joins them where they do.
+        if (SINKS && params.splits == 1 && keys.first < keys.end) {
+            const float sink = M_LOG2E_F * sinks[head + h];
+            highest = max(highest, sink);
+            total = precise::exp2(sink - highest);
+        }
 #pragma unroll
         for (uint s = 0; s < MAX_SIMD_GROUPS; ++s) {
             if (token_each ? s != simd_group : s >= simd_groups) {
@@ -444,6 +454,7 @@ kernel void attention_grouped_merge(
     device const float* partial   [[buffer(0)]],
     device float*       out       [[buffer(1)]],
     constant Params&    params    [[buffer(2)]],
+    device const float* sinks     [[buffer(3)]],
     uint2 group_position [[threadgroup_position_in_grid]],
     uint  index          [[thread_index_in_threadgroup]],
     uint  lane           [[thread_index_in_simdgroup]],
@@ -482,6 +493,13 @@ kernel void attention_grouped_merge(
     const float of_lane = highest;
     highest = simd_max(highest);
     total = simd_sum(total != 0.0f ? total * precise::exp2(of_lane - highest) : 0.0f);
+    // Only a token that sees no keys at all has no highest score.
+    if (SINKS && highest > -INFINITY) {
+        const float before = highest;
+        const float sink = M_LOG2E_F * sinks[head];
+        highest = max(highest, sink);
+        total = fma(total, precise::exp2(before - highest), precise::exp2(sink - highest));
+    }
 
     float4 sum = float4(0.0f);
     for (uint start = row; start < params.splits; start += MERGED * rows) {

@@ -406,13 +406,18 @@ fn cache() {
         scale: 0.25,
         window: None,
         softcap: None,
+        sinks: None,
     };
-    let mut attend =
-        |argument, q: &Tensor, k: &Tensor, v: &Tensor, positions: &Tensor, options: Attention| {
-            refused("attention", argument, |p| {
-                ops::attention(p, q, k, v, positions, &options, &mut out)
-            });
-        };
+    let mut attend = |argument,
+                      q: &Tensor,
+                      k: &Tensor,
+                      v: &Tensor,
+                      positions: &Tensor,
+                      options: Attention<'_>| {
+        refused("attention", argument, |p| {
+            ops::attention(p, q, k, v, positions, &options, &mut out)
+        });
+    };
     attend("q", &f32s(&d, [2, 192]), &k, &v, &places, plain);
     attend("cache_k", &q, &f32s(&d, [9, 64]), &v, &places, plain);
     attend("cache_k", &q, &f32s(&d, [9, 4, 32]), &v, &places, plain);
@@ -437,6 +442,14 @@ fn cache() {
         };
         attend("softcap", &q, &k, &v, &places, capped);
     }
+    let with_sinks = |sinks| Attention {
+        sinks: Some(sinks),
+        ..plain
+    };
+    let sinks = f32s(&d, [11]);
+    attend("sinks", &q, &k, &v, &places, with_sinks(&sinks));
+    let sinks = i32s(&d, 12);
+    attend("sinks", &q, &k, &v, &places, with_sinks(&sinks));
     attend("", &q, &whole, &v, &places, plain);
     let large = f32s(&d, [2, 12, 520]);
     attend("", &large, &f32s(&d, [9, 4, 520]), &v, &places, plain);

@@ -38,6 +38,7 @@ fn attended(
         scale: 1.0,
         window,
         softcap,
+        sinks: None,
     };
     run(&d, |pass| {
         ops::attention(pass, &q, &k, &v, &places, &options, &mut out)

@@ -42,6 +42,8 @@ pub struct Constants {
     pub head_size: u32,
     /// `bool SOFTCAP`, function constant 2.
     pub softcap: bool,
+    /// `bool SINKS`, function constant 3.
+    pub sinks: bool,
 }
 
 impl Constants {
@@ -50,12 +52,14 @@ impl Constants {
             .with(0, self.row_per_thread)
             .with(1, self.head_size)
             .with(2, self.softcap)
+            .with(3, self.sinks)
     }
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
+/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax: so a head may attend to nothing, and
+/// gives zeros where all scores are minus infinity. sinks is \[heads\], finite or minus infinity. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
 /// whose position lies outside the cache gets NaN.
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
@@ -73,6 +77,8 @@ pub struct F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* sinks`.
+    pub sinks: &'a Buffer<f32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -94,12 +100,14 @@ impl Binding for F32<'_> {
         args.read(3, "positions", self.positions);
         args.write(4, "out", self.out);
         args.value(5, "params", &self.params);
+        args.read(6, "sinks", self.sinks);
     }
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
+/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax: so a head may attend to nothing, and
+/// gives zeros where all scores are minus infinity. sinks is \[heads\], finite or minus infinity. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
 /// whose position lies outside the cache gets NaN.
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
@@ -117,6 +125,8 @@ pub struct F16<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* sinks`.
+    pub sinks: &'a Buffer<f32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -138,6 +148,7 @@ impl Binding for F16<'_> {
         args.read(3, "positions", self.positions);
         args.write(4, "out", self.out);
         args.value(5, "params", &self.params);
+        args.read(6, "sinks", self.sinks);
     }
 }
 
@@ -154,8 +165,9 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "positions", "device const int* positions", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP"],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP", "SINKS"],
     },
     catalogue::Kernel {
         name: "attention_f16",
@@ -169,7 +181,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "positions", "device const int* positions", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP"],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP", "SINKS"],
     },
 ];

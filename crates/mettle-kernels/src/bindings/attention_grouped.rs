@@ -54,6 +54,8 @@ pub struct Constants {
     pub heads: u32,
     /// `bool SOFTCAP`, function constant 2.
     pub softcap: bool,
+    /// `bool SINKS`, function constant 3.
+    pub sinks: bool,
 }
 
 impl Constants {
@@ -62,12 +64,13 @@ impl Constants {
             .with(0, self.head_size)
             .with(1, self.heads)
             .with(2, self.softcap)
+            .with(3, self.sinks)
     }
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
+/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
@@ -94,6 +97,8 @@ pub struct F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* sinks`.
+    pub sinks: &'a Buffer<f32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -116,12 +121,13 @@ impl Binding for F32<'_> {
         args.write(4, "partial", self.partial);
         args.write(5, "out", self.out);
         args.value(6, "params", &self.params);
+        args.read(7, "sinks", self.sinks);
     }
 }
 
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
+/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
@@ -148,6 +154,8 @@ pub struct F16<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* sinks`.
+    pub sinks: &'a Buffer<f32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -170,6 +178,7 @@ impl Binding for F16<'_> {
         args.write(4, "partial", self.partial);
         args.write(5, "out", self.out);
         args.value(6, "params", &self.params);
+        args.read(7, "sinks", self.sinks);
     }
 }
 
@@ -185,6 +194,8 @@ pub struct Merge<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* sinks`.
+    pub sinks: &'a Buffer<f32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -203,6 +214,7 @@ impl Binding for Merge<'_> {
         args.read(0, "partial", self.partial);
         args.write(1, "out", self.out);
         args.value(2, "params", &self.params);
+        args.read(3, "sinks", self.sinks);
     }
 }
 
@@ -220,8 +232,9 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(7, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
     },
     catalogue::Kernel {
         name: "attention_grouped_f16",
@@ -236,8 +249,9 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(7, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
     },
     catalogue::Kernel {
         name: "attention_grouped_merge",
@@ -248,7 +262,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "partial", "device const float* partial", Access::Read),
             Argument::new(1, "out", "device float* out", Access::ReadWrite),
             Argument::new(2, "params", "constant Params& params", Access::Value),
+            Argument::new(3, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
     },
 ];

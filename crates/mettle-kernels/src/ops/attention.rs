@@ -21,14 +21,17 @@ const MAX_SIMD_GROUPS: usize = 8;
 const MANY_HEADS: usize = 1024;
 
 /// What attention computes, besides its tensors.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub struct Attention {
+#[derive(Clone, Copy, Debug)]
+pub struct Attention<'a> {
     /// Factor of the scores; usually `1 / sqrt(head_size)`.
     pub scale: f32,
     /// The number of keys that a query sees, its own included; `None` for all before it.
     pub window: Option<u32>,
     /// What scores `s` are kept below, smoothly: each becomes `softcap * tanh(s / softcap)` before the softmax.
     pub softcap: Option<f32>,
+    /// Attention sinks, f32 `[heads]`, finite or minus infinity: `exp(sinks[h])` is added to the denominator of head h's softmax, so
+    /// that a head may attend to nothing.
+    pub sinks: Option<&'a Tensor>,
 }
 
 /// Which kernel computes it, and how the work is shared out.
@@ -53,7 +56,7 @@ impl Path {
 }
 
 /// `out[t, h] = sum over j of softmax_j(scale * q[t, h] . k[j, g]) * v[j, g]` over the keys j that token t sees, those with
-/// `0 <= positions[t] - j < window`, with scores capped where there is a softcap; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
+/// `0 <= positions[t] - j < window`, with scores capped where there is a softcap, and exponentials of sinks in the denominator where there are some; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
 ///
 /// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches F32 or F16 `[capacity, kv_heads, head_size]`,
 /// `positions` i32 `[tokens]`. Entry j of a cache is the token at position j. A token whose position lies outside the
@@ -69,7 +72,7 @@ pub fn attention(
     cache_k: &Tensor,
     cache_v: &Tensor,
     positions: &Tensor,
-    options: &Attention,
+    options: &Attention<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
     let path = Path::of(pass.device());
@@ -84,7 +87,7 @@ pub(super) fn mapped(
     cache_k: &Tensor,
     cache_v: &Tensor,
     positions: &Tensor,
-    options: &Attention,
+    options: &Attention<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
     let &[tokens, heads, head_size] = q.shape().dims() else {
@@ -143,6 +146,7 @@ pub(super) fn mapped(
         row_per_thread: path == Path::Thread,
         head_size: head_size as u32,
         softcap: options.softcap.is_some(),
+        sinks: options.sinks.is_some(),
     };
     if !matches!(cache_k.format(), Format::F32 | Format::F16) {
         return Err(Error::Unsupported {
@@ -152,6 +156,10 @@ pub(super) fn mapped(
     }
     let q = &OP.values("q", q)?;
     let positions = &OP.vector("positions", positions, tokens)?;
+    let sinks = match options.sinks {
+        Some(sinks) => Some(OP.vector("sinks", sinks, heads)?),
+        None => None,
+    };
     let out = &mut OP.vector("out", out, tokens * heads * head_size)?;
     if let Path::Grouped(plan) = path {
         let call = Call {
@@ -163,6 +171,7 @@ pub(super) fn mapped(
             window: params.window,
             scale: params.scale,
             softcap: options.softcap,
+            sinks: sinks.as_ref(),
             q,
             cache_k,
             cache_v,
@@ -197,6 +206,8 @@ pub(super) fn mapped(
                     positions,
                     out,
                     params,
+                    // Without sinks it is not read.
+                    sinks: sinks.as_ref().unwrap_or(q),
                     constants,
                 },
                 grid,
@@ -224,21 +235,42 @@ pub(super) struct Sizes {
     pub softcap: Option<f32>,
     /// Leading keys whose scores are minus infinity.
     pub blocked: usize,
+    /// What sinks are around.
+    pub sinks: Option<f32>,
 }
 
 /// What is unusual about the scores of a case.
-const ADVERSARIAL: [(&str, Adversity); 8] = [
-    ("softcap", Adversity::new(1.0, Some(2.0), 0)),
-    ("softcap_wide", Adversity::new(2.0, Some(30.0), 0)),
+const ADVERSARIAL: [(&str, Adversity); 14] = [
+    ("softcap", Adversity::new(1.0, Some(2.0), 0, None)),
+    ("softcap_wide", Adversity::new(2.0, Some(30.0), 0, None)),
     // All scores are the cap or minus the cap.
-    ("softcap_saturated", Adversity::new(1e6, Some(5.0), 0)),
+    ("softcap_saturated", Adversity::new(1e6, Some(5.0), 0, None)),
     // Scores of keys that a query does not see would be as high as those of others.
-    ("softcap_small", Adversity::new(1.0, Some(1e-3), 0)),
-    ("equal_scores", Adversity::new(0.0, None, 0)),
+    ("softcap_small", Adversity::new(1.0, Some(1e-3), 0, None)),
+    ("equal_scores", Adversity::new(0.0, None, 0, None)),
     // One weight is 1, the others vanish.
-    ("large_scores", Adversity::new(1e6, None, 0)),
-    ("blocked", Adversity::new(1.0, None, 69)),
-    ("blocked_all_but_one", Adversity::new(1.0, None, 70)),
+    ("large_scores", Adversity::new(1e6, None, 0, None)),
+    ("blocked", Adversity::new(1.0, None, 69, None)),
+    ("blocked_all_but_one", Adversity::new(1.0, None, 70, None)),
+    ("sinks", Adversity::new(1.0, None, 0, Some(2.0))),
+    (
+        "sinks_softcap",
+        Adversity::new(1.0, Some(2.0), 0, Some(0.0)),
+    ),
+    (
+        "sinks_large_scores",
+        Adversity::new(1e6, None, 0, Some(0.0)),
+    ),
+    // All of the weight is the sink's, or none.
+    ("sinks_large", Adversity::new(1.0, None, 0, Some(1e6))),
+    (
+        "sinks_of_no_weight",
+        Adversity::new(1.0, None, 0, Some(f32::NEG_INFINITY)),
+    ),
+    (
+        "sinks_blocked_all",
+        Adversity::new(1.0, None, 71, Some(0.0)),
+    ),
 ];
 
 #[derive(Clone, Copy)]
@@ -246,14 +278,21 @@ pub(super) struct Adversity {
     steepness: f32,
     softcap: Option<f32>,
     blocked: usize,
+    sinks: Option<f32>,
 }
 
 impl Adversity {
-    const fn new(steepness: f32, softcap: Option<f32>, blocked: usize) -> Adversity {
+    const fn new(
+        steepness: f32,
+        softcap: Option<f32>,
+        blocked: usize,
+        sinks: Option<f32>,
+    ) -> Adversity {
         Adversity {
             steepness,
             softcap,
             blocked,
+            sinks,
         }
     }
 }
@@ -268,6 +307,7 @@ impl Sizes {
                     steepness: scores.steepness,
                     softcap: scores.softcap,
                     blocked: scores.blocked,
+                    sinks: scores.sinks,
                     ..self
                 };
                 let suffix = if window.is_some() { "_window" } else { "" };
@@ -279,8 +319,8 @@ impl Sizes {
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
 /// keys that do not fill blocks, more keys than blocks for every SIMD group, a prompt, windows around the sizes of
-/// blocks, positions outside the cache, and scores that are capped, equal, very large or minus infinity. Cache entries that no token
-/// sees are NaN.
+/// blocks, positions outside the cache, scores that are capped, equal, very large or minus infinity, and sinks. Cache entries that no
+/// token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention", Tolerance::MATMUL, |cases| {
         for (path, path_name) in [(Path::Thread, "thread"), (Path::Group, "group")] {
@@ -301,6 +341,7 @@ pub(crate) fn family() -> Family {
                     steepness: 1.0,
                     softcap: None,
                     blocked: 0,
+                    sinks: None,
                 };
                 for (name, sizes) in decode.adversarial() {
                     add(name, sizes);
@@ -405,13 +446,16 @@ pub(crate) fn family() -> Family {
                         ..decode
                     },
                 );
-                add(
-                    "outside".into(),
-                    Sizes {
-                        positions: &[5, 100, -1, 99, i32::MAX, i32::MIN],
-                        ..decode
-                    },
-                );
+                for (name, sinks) in [("outside", None), ("outside_sinks", Some(0.0))] {
+                    add(
+                        name.into(),
+                        Sizes {
+                            positions: &[5, 100, -1, 99, i32::MAX, i32::MIN],
+                            sinks,
+                            ..decode
+                        },
+                    );
+                }
             }
         }
     })
@@ -472,6 +516,7 @@ pub(super) fn add_bench(
             scale: 1.0 / (head_size as f32).sqrt(),
             window: None,
             softcap: None,
+            sinks: None,
         };
         Ok(Box::new(move |pass| {
             let path = path(pass.device());
@@ -494,6 +539,7 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
         steepness,
         softcap,
         blocked,
+        sinks,
     } = sizes;
     let tokens = positions.len();
     let mut q = run.rng().normal(tokens * heads * head_size);
@@ -519,10 +565,19 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
         k[j * columns..][..columns].fill(f32::NAN);
         v[j * columns..][..columns].fill(f32::NAN);
     }
+    let sinks: Option<Vec<f32>> = sinks.map(|around| {
+        let noise = run.rng().normal(heads);
+        noise.iter().map(|noise| around + noise).collect()
+    });
+    let sinks_in = match &sinks {
+        Some(sinks) => Some(run.input(sinks, [heads])?),
+        None => None,
+    };
     let options = Attention {
         scale: steepness * (head_size as f32).powf(-0.5),
         window,
         softcap,
+        sinks: sinks_in.as_ref(),
     };
     let qs = run.input(&q, [tokens, heads, head_size])?;
     let (cache_k, k) = run.rounded(format, &k, [capacity, kv_heads, head_size])?;
@@ -542,6 +597,7 @@ pub(super) fn check(run: &mut Run<'_>, path: Path, format: Format, sizes: Sizes)
             positions,
             [heads, kv_heads, head_size],
             &options,
+            sinks.as_deref(),
         )
     })
 }

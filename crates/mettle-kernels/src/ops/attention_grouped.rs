@@ -68,6 +68,7 @@ pub(super) struct Call<'a> {
     pub window: u32,
     pub scale: f32,
     pub softcap: Option<f32>,
+    pub sinks: Option<&'a Buffer<f32>>,
     pub q: &'a Buffer<f32>,
     pub cache_k: &'a Tensor,
     pub cache_v: &'a Tensor,
@@ -133,6 +134,7 @@ impl Call<'_> {
             head_size: self.head_size as u32,
             heads: self.heads_together() as u32,
             softcap: self.softcap.is_some(),
+            sinks: self.sinks.is_some(),
         }
     }
 
@@ -161,6 +163,8 @@ impl Call<'_> {
                         partial,
                         out,
                         params,
+                        // Without sinks it is not read.
+                        sinks: self.sinks.unwrap_or(self.q),
                         constants: self.constants(),
                     },
                     grid,
@@ -188,6 +192,7 @@ impl Call<'_> {
             partial,
             out,
             params,
+            sinks: self.sinks.unwrap_or(self.q),
             constants: self.constants(),
         };
         let grid = Grid::groups([self.heads, self.tokens]).threads(MERGE_THREADS);
@@ -197,8 +202,8 @@ impl Call<'_> {
 
 /// The cases of `attention_grouped.metal`: every head size and number of heads together, heads that do not fill the last set,
 /// one split and several, splits without keys, a single key, keys that fill no step, tokens that fill no threadgroup, windows
-/// around the sizes of steps and splits, positions outside the cache, and scores that are capped, equal, very large or minus
-/// infinity. Cache entries that no token sees are NaN.
+/// around the sizes of steps and splits, positions outside the cache, scores that are capped, equal, very large or minus infinity,
+/// and sinks. Cache entries that no token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention_grouped", Tolerance::MATMUL, |cases| {
         for format in [Format::F32, Format::F16] {
@@ -222,6 +227,7 @@ pub(crate) fn family() -> Family {
                 steepness: 1.0,
                 softcap: None,
                 blocked: 0,
+                sinks: None,
             };
             for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
                 for head_size in HEAD_SIZES {
@@ -303,11 +309,24 @@ pub(crate) fn family() -> Family {
                         },
                     );
                 }
+                for (name, sinks) in [("outside", None), ("outside_sinks", Some(0.0))] {
+                    add(
+                        name.into(),
+                        plan,
+                        Sizes {
+                            positions: &[5, 300, -1, 299, i32::MAX, i32::MIN],
+                            sinks,
+                            ..sizes
+                        },
+                    );
+                }
+                // Heads that do not fill the last set have sinks of their own.
                 add(
-                    "outside".into(),
+                    "sinks_heads3_1".into(),
                     plan,
                     Sizes {
-                        positions: &[5, 300, -1, 299, i32::MAX, i32::MIN],
+                        heads: 3,
+                        sinks: Some(1.0),
                         ..sizes
                     },
                 );
@@ -328,6 +347,7 @@ pub(crate) fn family() -> Family {
                     steepness: 1.0,
                     softcap: None,
                     blocked: 0,
+                    sinks: None,
                 };
                 let path = Path::Grouped(Some(Plan::Splits(splits)));
                 check(run, path, Format::F16, sizes)
@@ -375,6 +395,7 @@ fn benches(benches: &mut Benches) {
                 window: 0,
                 scale: 1.0,
                 softcap: None,
+                sinks: None,
                 q: &partial.buffer()?,
                 cache_k: &cache,
                 cache_v: &cache,

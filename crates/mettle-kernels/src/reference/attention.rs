@@ -9,14 +9,15 @@ pub(crate) fn visible(p: i32, j: usize, window: Option<u32>) -> bool {
     distance >= 0 && window.is_none_or(|window| distance < i64::from(window))
 }
 
-/// The output of [`crate::ops::attention`] for every token, head and element.
+/// The output of [`crate::ops::attention`] for every token, head and element; `sinks` are those of `options`, one a head.
 pub(crate) fn attention(
     q: &[f32],
     k: &[f32],
     v: &[f32],
     positions: &[i32],
     [heads, kv_heads, head_size]: [usize; 3],
-    options: &Attention,
+    options: &Attention<'_>,
+    sinks: Option<&[f32]>,
 ) -> Vec<Expected> {
     let columns = kv_heads * head_size;
     let capacity = k.len() / columns;
@@ -47,9 +48,10 @@ pub(crate) fn attention(
                 }
             })
             .collect();
-        let highest = scores.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+        let sink = sinks.map_or(f64::NEG_INFINITY, |sinks| f64::from(sinks[head]));
+        let highest = scores.iter().copied().fold(sink, f64::max);
         let weights: Vec<f64> = scores.iter().map(|score| (score - highest).exp()).collect();
-        let total: f64 = weights.iter().sum();
+        let total = weights.iter().sum::<f64>() + (sink - highest).exp();
         expected.extend((0..head_size).map(|i| {
             let terms = || {
                 keys.iter()

@@ -205,6 +205,7 @@ impl SelfAttention {
             scale: frame.config.attention_scale,
             window: self.window,
             softcap: frame.config.attention_softcap,
+            sinks: None,
         };
         ops::attention(
             pass,
