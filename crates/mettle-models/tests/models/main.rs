@@ -12,6 +12,7 @@ mod generate;
 mod gguf;
 mod loading;
 mod logits;
+mod sampling;
 mod support;
 mod tokenizer;
 mod type_42;
