@@ -121,6 +121,38 @@ pub enum Error {
         /// The model's architecture.
         architecture: &'static str,
     },
+    /// An adapter was made for models of another architecture.
+    #[error("{}: the adapter is for architecture `{found}`, the model is `{model}`", path.display())]
+    AdapterArchitecture {
+        /// The adapter's file.
+        path: PathBuf,
+        /// What it was made for.
+        found: String,
+        /// The model's architecture.
+        model: &'static str,
+    },
+    /// A tensor of an adapter does not fit the matrix that it adapts, or its partner.
+    #[error("{}: tensor `{name}` has shape {found:?}, the model and its partner imply {expected:?}", path.display())]
+    AdapterShape {
+        /// The adapter's file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// The shape it should have, outermost dimension first.
+        expected: Vec<usize>,
+        /// Its shape, outermost dimension first.
+        found: Vec<usize>,
+    },
+    /// A tensor of an adapter cannot be used.
+    #[error("{}: tensor `{name}` {reason}", path.display())]
+    AdapterTensor {
+        /// The adapter's file.
+        path: PathBuf,
+        /// The tensor.
+        name: String,
+        /// Why not.
+        reason: String,
+    },
     /// The tokenizer's metadata contradict themselves, or a text cannot be expressed in its vocabulary.
     #[error("tokenizer: {0}")]
     Tokenizer(String),

@@ -30,6 +30,7 @@
 //! # }
 //! ```
 
+mod adapter;
 pub mod chat;
 mod checkpoint;
 mod config;
@@ -46,6 +47,7 @@ mod session;
 mod tokenizer;
 mod weights;
 
+pub use adapter::Adapter;
 pub use checkpoint::Checkpoint;
 pub use config::{Architecture, Config, Experts, LinearAttention, RopeScaling, Window};
 pub use error::{Error, Result};

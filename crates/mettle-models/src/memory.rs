@@ -2,12 +2,14 @@
 
 use mettle_gpu::Device;
 
-use crate::{Checkpoint, Config, Error, LoadOptions, Result, kv_cache::KvCache, scratch::Scratch};
+use crate::{
+    Adapter, Checkpoint, Config, Error, LoadOptions, Result, kv_cache::KvCache, scratch::Scratch,
+};
 
 /// Memory of a model with one session, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MemoryEstimate {
-    /// Weights as stored. Devices that can read the mapped file need no copy, but want it in memory all the same.
+    /// Weights as stored, and those of adapters. Devices that can read the mapped file need no copy, but want it in memory all the same.
     pub weights: u64,
     /// The key-value cache for the whole context, and what layers of linear attention keep.
     pub kv_cache: u64,
@@ -21,21 +23,37 @@ impl MemoryEstimate {
     /// # Errors
     /// Those of [`Config::from_metadata`].
     pub fn new(checkpoint: &Checkpoint, options: &LoadOptions, device: &Device) -> Result<Self> {
+        Self::adapted(checkpoint, &[], options, device)
+    }
+
+    /// The same with adapters.
+    ///
+    /// # Errors
+    /// As for [`new`](Self::new).
+    pub fn adapted(
+        checkpoint: &Checkpoint,
+        adapters: &[Adapter],
+        options: &LoadOptions,
+        device: &Device,
+    ) -> Result<Self> {
         let config = Config::from_metadata(checkpoint.metadata())?;
-        Ok(Self::of(checkpoint, &config, options, device))
+        Ok(Self::of(checkpoint, adapters, &config, options, device))
     }
 
     pub(crate) fn of(
         checkpoint: &Checkpoint,
+        adapters: &[Adapter],
         config: &Config,
         options: &LoadOptions,
         device: &Device,
     ) -> Self {
         let context = options.context_for(config);
+        let weights = checkpoint.tensors().map(|t| t.range.len() as u64);
+        let rank = adapters.iter().map(Adapter::rank).max().unwrap_or(0);
         Self {
-            weights: checkpoint.tensors().map(|t| t.range.len() as u64).sum(),
+            weights: weights.chain(adapters.iter().map(Adapter::bytes)).sum(),
             kv_cache: KvCache::bytes(config, context, options.kv_format),
-            scratch: Scratch::bytes(device, config, context, options.chunk_for(device)),
+            scratch: Scratch::bytes(device, config, rank, context, options.chunk_for(device)),
         }
     }
 

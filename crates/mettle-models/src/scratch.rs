@@ -118,6 +118,53 @@ impl Linear {
     }
 }
 
+/// What adapters compute on the way: memory for the largest of them, which each takes the beginning of.
+#[derive(Clone)]
+pub(crate) struct AdapterScratch {
+    low: Tensor,
+    added: Tensor,
+}
+
+impl AdapterScratch {
+    fn new(device: &Device, config: &Config, rank: usize, tokens: usize) -> Result<Self> {
+        let plain = |what, len| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [len, 1])?.labelled(what))
+        };
+        Ok(Self {
+            low: plain("of low rank", tokens * rank)?,
+            added: plain("added by adapters", tokens * Self::widest(config))?,
+        })
+    }
+
+    /// `[tokens, rank]`, for no more tokens than those of the pass.
+    pub(crate) fn low(&self, tokens: usize, rank: usize) -> Result<Tensor> {
+        let values = self.low.rows_range(0..tokens * rank)?;
+        Ok(values.reshape([tokens, rank])?)
+    }
+
+    /// `[tokens, outputs]`, the same.
+    pub(crate) fn added(&self, tokens: usize, outputs: usize) -> Result<Tensor> {
+        let values = self.added.rows_range(0..tokens * outputs)?;
+        Ok(values.reshape([tokens, outputs])?)
+    }
+
+    /// Outputs of the largest matrix that can be adapted.
+    fn widest(config: &Config) -> usize {
+        let gates = if config.linear.is_some() { 2 } else { 1 };
+        let heads = gates * config.heads.max(config.kv_heads) * config.head_dim;
+        let feed_forward = of_experts(config).map_or(config.feed_forward, |_| 0);
+        config.hidden.max(feed_forward).max(heads)
+    }
+
+    /// Values a token; none for models without adapters, whose rank is 0.
+    fn values(config: &Config, rank: usize) -> u64 {
+        match rank {
+            0 => 0,
+            _ => (rank + Self::widest(config)) as u64,
+        }
+    }
+}
+
 /// What the blocks compute for some tokens, `[tokens, ..]` each.
 pub(crate) struct Activations {
     /// The residual stream.
@@ -137,6 +184,8 @@ pub(crate) struct Activations {
     pub(crate) activated: Tensor,
     /// What layers of experts have instead of the last three, which are empty then.
     pub(crate) experts: Option<MoeScratch>,
+    /// For models with adapters.
+    pub(crate) adapted: Option<AdapterScratch>,
 }
 
 /// Sizes of the layers of experts.
@@ -151,7 +200,7 @@ fn of_experts(config: &Config) -> Option<MoeShape> {
 }
 
 impl Activations {
-    fn new(device: &Device, config: &Config, tokens: usize) -> Result<Self> {
+    fn new(device: &Device, config: &Config, rank: usize, tokens: usize) -> Result<Self> {
         let plain = |what, columns| -> Result<Tensor> {
             Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
         };
@@ -192,11 +241,15 @@ impl Activations {
             experts: experts
                 .map(|shape| MoeScratch::new(device, shape, tokens))
                 .transpose()?,
+            adapted: match rank {
+                0 => None,
+                _ => Some(AdapterScratch::new(device, config, rank, tokens)?),
+            },
         })
     }
 
     /// Bytes for so many tokens.
-    fn bytes(device: &Device, config: &Config, tokens: usize) -> u64 {
+    fn bytes(device: &Device, config: &Config, rank: usize, tokens: usize) -> u64 {
         let query = config.heads as u64 * config.head_dim as u64;
         let key = config.kv_heads as u64 * config.head_dim as u64;
         let linear = match &config.linear {
@@ -207,7 +260,9 @@ impl Activations {
             Some(shape) => (0, MoeScratch::bytes(device, shape, tokens)),
             None => (3 * config.feed_forward as u64, 0),
         };
-        let values = 3 * config.hidden as u64 + 2 * query + 2 * key + feed_forward + linear;
+        let adapted = AdapterScratch::values(config, rank);
+        let of_attention = 2 * query + 2 * key + linear;
+        let values = 3 * config.hidden as u64 + of_attention + feed_forward + adapted;
         (4 * tokens as u64)
             .saturating_mul(values)
             .saturating_add(of_experts)
@@ -234,11 +289,12 @@ impl Activations {
             up: plain(&self.up)?,
             activated: plain(&self.activated)?,
             experts: self.experts.clone(),
+            adapted: self.adapted.clone(),
         })
     }
 }
 
-/// All memory of a session but the cache.
+/// All memory of a session but the cache. `rank` is the largest of the model's adapters, 0 without.
 pub(crate) struct Scratch {
     /// For a chunk of a prompt.
     chunk: Activations,
@@ -253,13 +309,14 @@ impl Scratch {
     pub(crate) fn new(
         device: &Device,
         config: &Config,
+        rank: usize,
         context: usize,
         chunk: usize,
     ) -> Result<Self> {
         let size = chunk.min(context);
-        let chunk = Activations::new(device, config, size)?;
+        let chunk = Activations::new(device, config, rank, size)?;
         Ok(Self {
-            one: Activations::new(device, config, 1)?,
+            one: Activations::new(device, config, rank, 1)?,
             chunk,
             some: None,
             size,
@@ -287,13 +344,19 @@ impl Scratch {
     }
 
     /// Bytes of a session's activations, ids, positions, logits, and of the candidates among them that a draw sorts out.
-    pub(crate) fn bytes(device: &Device, config: &Config, context: usize, chunk: usize) -> u64 {
+    pub(crate) fn bytes(
+        device: &Device,
+        config: &Config,
+        rank: usize,
+        context: usize,
+        chunk: usize,
+    ) -> u64 {
         let size = chunk.min(context);
         let values = (size as u64 + 1)
             .saturating_add(3 * config.vocabulary as u64)
             .saturating_add(context as u64);
-        Activations::bytes(device, config, size)
-            .saturating_add(Activations::bytes(device, config, 1))
+        Activations::bytes(device, config, rank, size)
+            .saturating_add(Activations::bytes(device, config, rank, 1))
             .saturating_add(values.saturating_mul(4))
     }
 }

@@ -5,13 +5,19 @@ use std::collections::HashSet;
 use mettle_gpu::{Device, Format, Shape, Tensor};
 use mettle_kernels::ops::{self, FORMATS};
 
-use crate::{Checkpoint, Error, Result};
+use crate::{
+    Adapter, Checkpoint, Error, Result,
+    model::{LowRank, Projection},
+};
 
 /// Takes tensors out of a checkpoint one by one and remembers which are left.
 pub(crate) struct Loader<'a> {
     device: &'a Device,
     checkpoint: &'a Checkpoint,
+    adapters: &'a [Adapter],
     taken: HashSet<String>,
+    /// Matrices that adapters may add to.
+    adaptable: HashSet<String>,
     /// Told the bytes of each tensor that is on the device.
     loaded: &'a mut dyn FnMut(u64),
 }
@@ -20,12 +26,15 @@ impl<'a> Loader<'a> {
     pub(crate) fn new(
         device: &'a Device,
         checkpoint: &'a Checkpoint,
+        adapters: &'a [Adapter],
         loaded: &'a mut dyn FnMut(u64),
     ) -> Self {
         Self {
             device,
             checkpoint,
+            adapters,
             taken: HashSet::new(),
+            adaptable: HashSet::new(),
             loaded,
         }
     }
@@ -45,15 +54,59 @@ impl<'a> Loader<'a> {
         self.take(name, &shape, ops::decodes, &FORMATS)
     }
 
-    /// Matrices that lie one below the other in one tensor, of so many rows each.
-    pub(crate) fn parts<const N: usize>(
+    /// A [`matrix`](Self::matrix) with what adapters add to products with it.
+    pub(crate) fn projection(&mut self, name: &str, shape: [usize; 2]) -> Result<Projection> {
+        Ok(Projection {
+            weight: self.matrix(name, shape)?,
+            adapters: self.adapted(name, shape)?,
+        })
+    }
+
+    /// Matrices that lie one below the other in one tensor, of so many rows each, with what adapters add to products with them.
+    pub(crate) fn projections<const N: usize>(
         &mut self,
         name: &str,
         rows: [usize; N],
         columns: usize,
-    ) -> Result<[Tensor; N]> {
-        let whole = self.matrix(name, [rows.iter().sum(), columns])?;
-        Ok(whole.split_rows(rows)?)
+    ) -> Result<[Projection; N]> {
+        let whole = self.projection(name, [rows.iter().sum(), columns])?;
+        let mut parts = whole.weight.split_rows(rows)?.map(|weight| Projection {
+            weight,
+            adapters: Vec::new(),
+        });
+        for LowRank { down, up } in whole.adapters {
+            for (part, up) in parts.iter_mut().zip(up.split_rows(rows)?) {
+                let down = down.clone();
+                part.adapters.push(LowRank { down, up });
+            }
+        }
+        Ok(parts)
+    }
+
+    /// What adapters add to products with a matrix of this name and shape.
+    fn adapted(&mut self, name: &str, shape: [usize; 2]) -> Result<Vec<LowRank>> {
+        self.adaptable.insert(name.to_owned());
+        let mut all = Vec::new();
+        for adapter in self.adapters {
+            let Some(factors) = adapter.factors(name, shape)? else {
+                continue;
+            };
+            let info = &factors.down.info;
+            if !ops::decodes(info.format) {
+                let reason = format!("is stored as {}, which is not supported", info.format);
+                return Err(adapter.refuse(&info.name, reason));
+            }
+            let (memory, range) = factors.down.bytes()?;
+            let bytes = self.device.map(memory, range)?;
+            let down = Tensor::from_buffer(bytes, info.format, [factors.rank, shape[1]])?;
+            let up = Tensor::from_slice(self.device, &factors.scaled()?, [shape[0], factors.rank])?;
+            (self.loaded)((info.range.len() + up.byte_len()) as u64);
+            all.push(LowRank {
+                down: down.labelled(&info.name),
+                up: up.labelled(&factors.up.info.name),
+            });
+        }
+        Ok(all)
     }
 
     /// A vector, which ops want in F32.
@@ -105,6 +158,15 @@ impl<'a> Loader<'a> {
 
     /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.
     pub(crate) fn finish(self, architecture: &'static str) -> Result<()> {
+        for adapter in self.adapters {
+            let mut matrices = adapter.matrices();
+            if let Some(name) = matrices.find(|name| !self.adaptable.contains(*name)) {
+                let reason = format!(
+                    "adapts what is no matrix of a layer of architecture `{architecture}`, or none that can be adapted"
+                );
+                return Err(adapter.refuse(&format!("{name}.lora_a"), reason));
+            }
+        }
         let mut tensors = self.checkpoint.tensors();
         match tensors.find(|tensor| !self.taken.contains(&tensor.name)) {
             Some(tensor) => Err(Error::UnexpectedTensor {

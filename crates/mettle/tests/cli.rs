@@ -316,6 +316,16 @@ fn refuses_bad_input_with_a_reason() {
         &["no/such/file.gguf"],
     );
     assert_refused(
+        &[
+            "generate",
+            "--prompt",
+            "x",
+            "--lora",
+            "no/such/adapter.gguf:0.5",
+        ],
+        &["no/such/adapter.gguf"],
+    );
+    assert_refused(
         &["generate", "--prompt", "x", "--device", "abacus"],
         &["abacus", "cpu"],
     );

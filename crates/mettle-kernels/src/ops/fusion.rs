@@ -165,11 +165,25 @@ pub fn norm_glu(
     }
     let products = &mut [(gate, &mut *scratch.gate), (up, &mut *scratch.up)];
     norm_mul_mats(pass, fusion, x, norm, scratch.normed, products)?;
+    self::glu(pass, activation, scratch.gate, scratch.up, out)
+}
+
+/// `out = activation(gate) * up`, elementwise over f32 of the same shape: what [`norm_glu`] does behind its products.
+///
+/// # Errors
+/// Those of [`binary()`](super::binary()).
+pub fn glu(
+    pass: &mut Pass,
+    activation: Activation,
+    gate: &Tensor,
+    up: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
     let gated = match activation {
         Activation::Silu => Binary::SiluMul,
         Activation::Gelu => Binary::GeluTanhMul,
     };
-    binary(pass, gated, scratch.gate, scratch.up, out)
+    binary(pass, gated, gate, up, out)
 }
 
 /// `stream += x w^T`. `w` is `[n, k]` in any format that is [decoded](super::decodes), `x` is f32 `[tokens, k]`, `stream` f32
@@ -213,6 +227,20 @@ pub fn mul_mat_norm_add(
         return mul_mat_add(pass, fusion, w, x, projected, stream);
     };
     mul_mat(pass, w, x, projected)?;
+    norm_add(pass, fusion, norm, projected, stream)
+}
+
+/// `stream += rms_norm(projected)`, both f32 `[tokens, n]`; `projected` is scratch memory afterwards.
+///
+/// # Errors
+/// Those of [`residual_norm()`](super::residual_norm()), [`rms_norm_assign`] and [`add_assign`].
+pub fn norm_add(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'_>,
+    projected: &mut Tensor,
+    stream: &mut Tensor,
+) -> Result<()> {
     if fusion == Fusion::On {
         let norm = ResidualNorm {
             first: Some(norm.weight.into()),

@@ -5,20 +5,23 @@ use mettle_kernels::ops::{
     self, Attention, Binary, CacheRows, HeadBiases, HeadNorms, Norm, ProjectedHeads,
 };
 
-use super::block::Frame;
+use super::{
+    block::Frame,
+    projection::{Projection, norm_products, product_norm_add},
+};
 use crate::{Config, Result, kv_cache::LayerCache, scratch::Activations, weights::Loader};
 
 /// Weights of the attention of one block. Matrices are `[outputs, inputs]`.
 pub(super) struct SelfAttention {
     /// In families that gate the output, the rows of each head are followed by those of its gate.
-    query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    query: Projection,
+    key: Projection,
+    value: Projection,
     /// Of the projections to queries, keys and values, for families that have them.
     biases: Option<[Tensor; 3]>,
     /// Of RMS norms over each head of queries and of keys, for families that have them.
     head_norms: Option<[Tensor; 2]>,
-    output: Tensor,
+    output: Projection,
     /// Keys that a query sees; all before it when absent.
     window: Option<u32>,
 }
@@ -55,11 +58,11 @@ impl SelfAttention {
         let gates = if config.linear.is_some() { 2 } else { 1 };
         let (queries, keys) = (gates * heads * head_dim, kv_heads * head_dim);
         let [query, key, value] = match family.packed {
-            true => loader.parts(&name("attn_qkv"), [queries, keys, keys], hidden)?,
+            true => loader.projections(&name("attn_qkv"), [queries, keys, keys], hidden)?,
             false => [
-                loader.matrix(&name("attn_q"), [queries, hidden])?,
-                loader.matrix(&name("attn_k"), [keys, hidden])?,
-                loader.matrix(&name("attn_v"), [keys, hidden])?,
+                loader.projection(&name("attn_q"), [queries, hidden])?,
+                loader.projection(&name("attn_k"), [keys, hidden])?,
+                loader.projection(&name("attn_v"), [keys, hidden])?,
             ],
         };
         Ok(Self {
@@ -68,7 +71,7 @@ impl SelfAttention {
             value,
             biases,
             head_norms,
-            output: loader.matrix(&name("attn_output"), [hidden, heads * head_dim])?,
+            output: loader.projection(&name("attn_output"), [hidden, heads * head_dim])?,
             window: config
                 .window(layer)
                 .map(|size| u32::try_from(size).unwrap_or(u32::MAX)),
@@ -88,12 +91,13 @@ impl SelfAttention {
             Some(gated) => &mut gated.rows,
             None => &mut a.query.rows,
         };
-        ops::norm_mul_mats(
+        norm_products(
             pass,
             frame.fusion,
             &a.stream,
             norm,
             &mut a.normed,
+            a.adapted.as_ref(),
             &mut [
                 (&self.query, query),
                 (&self.key, &mut a.key.rows),
@@ -121,12 +125,13 @@ impl SelfAttention {
         mut last: Option<&mut Activations>,
         cache: &mut LayerCache,
     ) -> Result<()> {
-        ops::norm_mul_mats(
+        norm_products(
             pass,
             frame.fusion,
             &a.stream,
             norm,
             &mut a.normed,
+            a.adapted.as_ref(),
             &mut [
                 (&self.key, &mut a.key.rows),
                 (&self.value, &mut a.value.rows),
@@ -137,12 +142,13 @@ impl SelfAttention {
                 Some(gated) => &mut gated.rows,
                 None => &mut row.query.rows,
             };
-            ops::norm_mul_mats(
+            norm_products(
                 pass,
                 frame.fusion,
                 &row.stream,
                 norm,
                 &mut row.normed,
+                row.adapted.as_ref(),
                 &mut [(&self.query, query)],
             )?;
             take_queries(pass, row)?;
@@ -228,15 +234,16 @@ impl SelfAttention {
                 &a.query.rows
             }
         };
-        Ok(ops::mul_mat_norm_add(
+        product_norm_add(
             pass,
             frame.fusion,
             &self.output,
             attended,
             post_norm,
+            a.adapted.as_ref(),
             &mut a.projected,
             &mut a.stream,
-        )?)
+        )
     }
 }
 

@@ -1,18 +1,21 @@
 //! The feed-forward layer of a block: gated, of all tokens alike or of the experts of each.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Activation, Glu, GluScratch, Moe, Norm, Routing};
+use mettle_kernels::ops::{self, Activation, GluScratch, Moe, Norm, Routing};
 
-use super::block::Frame;
+use super::{
+    block::Frame,
+    projection::{GatedUnit, Projection, norm_glu, product_norm_add},
+};
 use crate::{Config, Error, Result, scratch::Activations, weights::Loader};
 
 /// Weights of the layer. Matrices are `[outputs, inputs]`.
 pub(super) enum FeedForward {
     /// One for all tokens.
     Glu {
-        gate: Tensor,
-        up: Tensor,
-        down: Tensor,
+        gate: Projection,
+        up: Projection,
+        down: Projection,
         activation: Activation,
     },
     /// Experts, `[experts, outputs, inputs]`; the router chooses those of a token.
@@ -39,16 +42,16 @@ impl FeedForward {
         }
         let family = config.architecture.family();
         let [gate, up] = match family.packed {
-            true => loader.parts(&name("ffn_up"), [width; 2], hidden)?,
+            true => loader.projections(&name("ffn_up"), [width; 2], hidden)?,
             false => [
-                loader.matrix(&name("ffn_gate"), [width, hidden])?,
-                loader.matrix(&name("ffn_up"), [width, hidden])?,
+                loader.projection(&name("ffn_gate"), [width, hidden])?,
+                loader.projection(&name("ffn_up"), [width, hidden])?,
             ],
         };
         Ok(Self::Glu {
             gate,
             up,
-            down: loader.matrix(&name("ffn_down"), [hidden, width])?,
+            down: loader.projection(&name("ffn_down"), [hidden, width])?,
             activation: family.activation,
         })
     }
@@ -70,7 +73,7 @@ impl FeedForward {
                 down,
                 activation,
             } => {
-                let glu = Glu {
+                let unit = GatedUnit {
                     activation: *activation,
                     gate,
                     up,
@@ -80,21 +83,23 @@ impl FeedForward {
                     gate: &mut a.gate,
                     up: &mut a.up,
                 };
-                ops::norm_glu(
+                norm_glu(
                     pass,
                     frame.fusion,
                     &a.stream,
                     front,
-                    glu,
+                    unit,
+                    a.adapted.as_ref(),
                     scratch,
                     &mut a.activated,
                 )?;
-                ops::mul_mat_norm_add(
+                product_norm_add(
                     pass,
                     frame.fusion,
                     down,
                     &a.activated,
                     behind,
+                    a.adapted.as_ref(),
                     &mut a.projected,
                     &mut a.stream,
                 )?;

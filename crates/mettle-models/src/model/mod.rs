@@ -8,6 +8,7 @@ mod gemma2;
 mod gemma3;
 mod llama;
 mod phi3;
+mod projection;
 mod qwen2;
 mod qwen3;
 mod qwen35;
@@ -22,12 +23,13 @@ use mettle_kernels::catalogue;
 use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, RopeConfig, Unary, Yarn};
 
 use crate::{
-    Architecture, Checkpoint, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
+    Adapter, Architecture, Checkpoint, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
     kv_cache::{KvCache, KvFormat},
     scratch::Activations,
     weights::Loader,
 };
 use block::{Block, Frame};
+pub(crate) use projection::{LowRank, Projection};
 
 /// Contexts are allocated in full, so long ones are taken only when asked for.
 const DEFAULT_CONTEXT: usize = 4096;
@@ -114,6 +116,8 @@ struct Inner {
     memory: MemoryEstimate,
     /// Formats of the weights.
     formats: HashSet<Format>,
+    /// The largest of the adapters; 0 without.
+    rank: usize,
     rope: Rope,
     /// Of layers with a window, where it is another.
     window_rope: Option<Rope>,
@@ -131,17 +135,19 @@ impl Model {
     /// [`Error::TensorShape`], [`Error::TensorFormat`] and [`Error::UnexpectedTensor`] when the tensors are not those of
     /// the architecture.
     pub fn load(device: &Device, checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
-        Self::load_with(device, checkpoint, options, &mut |_| {})
+        Self::load_with(device, checkpoint, &[], options, &mut |_| {})
     }
 
-    /// As [`load`](Self::load); `loaded` is told the bytes of each tensor once it is on the device, together
+    /// As [`load`](Self::load), with adapters, whose products are added to those of the model's matrices; `loaded` is told the bytes of each tensor once it is on the device, together
     /// [`MemoryEstimate::weights`] in the end.
     ///
     /// # Errors
-    /// As for [`load`](Self::load).
+    /// As for [`load`](Self::load); [`Error::AdapterArchitecture`], [`Error::AdapterShape`] and [`Error::AdapterTensor`] when an adapter is not
+    /// one of this model.
     pub fn load_with(
         device: &Device,
         checkpoint: &Checkpoint,
+        adapters: &[Adapter],
         options: &LoadOptions,
         loaded: &mut dyn FnMut(u64),
     ) -> Result<Self> {
@@ -159,9 +165,12 @@ impl Model {
                 config.context
             );
         }
-        let memory = MemoryEstimate::of(checkpoint, &config, options, device);
+        for adapter in adapters {
+            adapter.check(config.architecture)?;
+        }
+        let memory = MemoryEstimate::of(checkpoint, adapters, &config, options, device);
         memory.check(device)?;
-        let mut loader = Loader::new(device, checkpoint, loaded);
+        let mut loader = Loader::new(device, checkpoint, adapters, loaded);
         let table = [config.vocabulary, config.hidden];
         let embedding = loader.matrix("token_embd.weight", table)?;
         let output_norm = loader.vector("output_norm.weight", config.hidden)?;
@@ -185,7 +194,12 @@ impl Model {
                 },
                 config,
                 memory,
-                formats: checkpoint.tensors().map(|tensor| tensor.format).collect(),
+                formats: checkpoint
+                    .tensors()
+                    .map(|tensor| tensor.format)
+                    .chain(adapters.iter().flat_map(Adapter::formats))
+                    .collect(),
+                rank: adapters.iter().map(Adapter::rank).max().unwrap_or(0),
                 rope,
                 window_rope,
                 embedding,
@@ -214,6 +228,11 @@ impl Model {
     /// How it was loaded, with the context and the chunk filled in.
     pub fn options(&self) -> &LoadOptions {
         &self.inner.options
+    }
+
+    /// The largest rank of its adapters; 0 without.
+    pub(crate) fn rank(&self) -> usize {
+        self.inner.rank
     }
 
     /// Memory of the model with one session.

@@ -115,7 +115,7 @@ fn all_bytes_of_the_weights_are_told() {
     let device = Device::open(Preference::Cpu).unwrap();
     let mut told = Vec::new();
     let options = LoadOptions::default();
-    Model::load_with(&device, &file, &options, &mut |bytes| told.push(bytes)).unwrap();
+    Model::load_with(&device, &file, &[], &options, &mut |bytes| told.push(bytes)).unwrap();
     assert_eq!(told.len(), file.tensors().count());
     let estimate = MemoryEstimate::new(&file, &options, &device).unwrap();
     assert_eq!(told.iter().sum::<u64>(), estimate.weights);

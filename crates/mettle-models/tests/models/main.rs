@@ -1,5 +1,6 @@
 //! Tests of the crate from outside, in one binary so that it is linked once.
 
+mod adapters;
 mod bad_input;
 mod bundled;
 mod chat;

@@ -13,7 +13,7 @@ use mettle_gpu::{Device, Profile};
 use mettle_kernels::ops;
 use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
 use mettle_models::{
-    Checkpoint, GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling,
+    Adapter, Checkpoint, GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling,
     Tokenizer,
 };
 use serde::Serialize;
@@ -31,6 +31,9 @@ pub struct Args {
     /// it; the bundled model when absent.
     #[arg(long, value_name = "PATH")]
     model: Option<PathBuf>,
+    /// A LoRA adapter in a GGUF file, as llama.cpp converts them, and the factor of what it adds, 1 when absent. Can be given several times.
+    #[arg(long, value_name = "FILE[:SCALE]")]
+    lora: Vec<String>,
     /// The text to continue. When absent, it is read from a pipe.
     #[arg(long)]
     prompt: Option<String>,
@@ -171,7 +174,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
         fusion: args.fusion.fusion(),
         ..LoadOptions::default()
     };
-    let memory = MemoryEstimate::new(&checkpoint, &load, &device)?;
+    let adapters = args.lora.iter().map(|argument| adapter(argument));
+    let adapters = adapters.collect::<Result<Vec<_>>>()?;
+    let memory = MemoryEstimate::adapted(&checkpoint, &adapters, &load, &device)?;
     let name = args
         .model
         .as_ref()
@@ -179,7 +184,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     if !args.json {
         announce(&name, &device, &memory);
     }
-    let model = load_model(&device, &checkpoint, &load, &memory)?;
+    let model = load_model(&device, &checkpoint, &adapters, &load, &memory)?;
     warm(&model);
     let mut session = model.session()?;
     if args.profile {
@@ -226,16 +231,31 @@ pub fn run(args: Args) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+/// Opens the adapter of `FILE[:SCALE]`.
+fn adapter(argument: &str) -> Result<Adapter> {
+    let (path, scale) = scaled(argument);
+    Ok(Adapter::open(path, scale)?)
+}
+
+/// The parts of `FILE[:SCALE]`: what follows the last colon is the scale if it is a number.
+fn scaled(argument: &str) -> (&str, f32) {
+    let parts = argument.rsplit_once(':');
+    parts
+        .and_then(|(path, scale)| Some((path, scale.parse().ok()?)))
+        .unwrap_or((argument, 1.0))
+}
+
 /// Loads the weights; on a GPU with memory of its own they are copied, which takes a while.
 fn load_model(
     device: &Device,
     checkpoint: &Checkpoint,
+    adapters: &[Adapter],
     options: &LoadOptions,
     memory: &MemoryEstimate,
 ) -> Result<Model> {
     let started = Instant::now();
     let progress = terminal::progress_of_bytes(memory.weights, "loading");
-    let model = Model::load_with(device, checkpoint, options, &mut |bytes| {
+    let model = Model::load_with(device, checkpoint, adapters, options, &mut |bytes| {
         progress.inc(bytes)
     })?;
     progress.finish_and_clear();
@@ -404,5 +424,18 @@ impl Screen {
     fn finish(mut self) -> io::Result<()> {
         self.write("\n");
         self.failed.map_or(Ok(()), Err)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::scaled;
+
+    #[test]
+    fn adapters_have_scales() {
+        assert_eq!(scaled("a.gguf"), ("a.gguf", 1.0));
+        assert_eq!(scaled("a.gguf:0.5"), ("a.gguf", 0.5));
+        assert_eq!(scaled("d:a.gguf:-2"), ("d:a.gguf", -2.0));
+        assert_eq!(scaled("d:a.gguf"), ("d:a.gguf", 1.0));
     }
 }
