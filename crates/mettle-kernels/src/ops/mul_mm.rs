@@ -2,7 +2,7 @@
 
 use super::check::Op;
 use super::mul_mv::{experts_of, mul_mat, reference};
-use super::round_rows::{Operand, round_rows};
+use super::round_rows::{Operand, round_rows, round_rows_in_scratch};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -110,7 +110,11 @@ fn sized(
         _ => Operand::Half,
     };
     let (rows, columns) = size.results(w.format());
-    let rounded = round_rows(pass, operand, x, rows)?;
+    // Rows of experts are several times those of other layers.
+    let rounded = match experts {
+        Some(_) => round_rows_in_scratch(pass, operand, x, rows)?,
+        None => round_rows(pass, operand, x, rows)?,
+    };
     let vector = match w.format().block_len() {
         1 => VECTOR,
         _ => WORD,

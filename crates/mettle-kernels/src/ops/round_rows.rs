@@ -46,6 +46,26 @@ pub(super) struct Rounded {
     pub rows: usize,
 }
 
+impl Rounded {
+    /// Memory for rounded `x`; `take` gives that for so many values and for so many rows' scales.
+    fn of(
+        operand: Operand,
+        x: &Tensor,
+        row_step: usize,
+        take: impl FnOnce(usize, usize) -> Result<(Buffer<u16>, Buffer<f32>)>,
+    ) -> Result<Rounded> {
+        let rows = x.rows().next_multiple_of(row_step);
+        let stride = x.columns().next_multiple_of(COLUMN_STEP);
+        let (values, scale) = take(operand.planes() * rows * stride, rows)?;
+        Ok(Rounded {
+            values,
+            scale,
+            stride,
+            rows,
+        })
+    }
+}
+
 /// Rounds the f32 `x`, `[m, k]`. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
 /// beyond `x`.
 pub(super) fn round_rows(
@@ -54,13 +74,37 @@ pub(super) fn round_rows(
     x: &Tensor,
     row_step: usize,
 ) -> Result<Rounded> {
+    let rounded = Rounded::of(operand, x, row_step, |values, rows| {
+        let device = pass.device();
+        Ok((device.buffer(values)?, device.buffer(rows)?))
+    })?;
+    round(pass, operand, x, rounded)
+}
+
+/// The same in the scratch memory of the pass, so that many large ones do not add up; products that could overlap wait for each other.
+pub(super) fn round_rows_in_scratch(
+    pass: &mut Pass,
+    operand: Operand,
+    x: &Tensor,
+    row_step: usize,
+) -> Result<Rounded> {
+    let rounded = Rounded::of(operand, x, row_step, |values, rows| {
+        // Strides are even, so that scales are aligned.
+        let memory = pass.scratch::<u16>(values + 2 * rows)?;
+        let scale = memory.slice(values..values + 2 * rows)?.cast()?;
+        Ok((memory.slice(0..values)?, scale))
+    })?;
+    round(pass, operand, x, rounded)
+}
+
+fn round(pass: &mut Pass, operand: Operand, x: &Tensor, rounded: Rounded) -> Result<Rounded> {
     let (m, k) = (x.rows(), x.columns());
-    let rows = m.next_multiple_of(row_step);
-    let stride = k.next_multiple_of(COLUMN_STEP);
-    let values = pass
-        .device()
-        .buffer::<u16>(operand.planes() * rows * stride)?;
-    let mut scale = pass.device().buffer::<f32>(rows)?;
+    let Rounded {
+        values,
+        mut scale,
+        stride,
+        rows,
+    } = rounded;
     let params = Params {
         rows: OP.size("x", m)?,
         padded: OP.size("x", rows)?,
