@@ -1,9 +1,9 @@
 """Writes a GGUF model of Qwen3's architecture with random weights: its speed is real, its text is not.
 
     python tools/bench/random_model.py out.gguf [--format Q4_0|Q8_0] [--layers 36] [--hidden 4096] [--heads 32] [--kv-heads 8] \
-        [--feed-forward 12288] [--vocabulary 151936]
+        [--feed-forward 12288] [--vocabulary 151936] [--experts 0] [--used 8]
 
-The shapes are Qwen3-8B's unless said otherwise. Blocks are random bytes under a fixed scale, which takes seconds where rounding
+With experts it is Qwen3's mixture of them, and their width that of the feed-forward layer. The shapes are Qwen3-8B's unless said otherwise. Blocks are random bytes under a fixed scale, which takes seconds where rounding
 random numbers takes minutes; every byte value is equally probable, so no kernel has it easier than with real weights. Needs
 `pip install gguf`.
 """
@@ -11,6 +11,7 @@ random numbers takes minutes; every byte value is equally probable, so no kernel
 from __future__ import annotations
 
 import argparse
+import math
 from pathlib import Path
 
 import gguf
@@ -23,8 +24,9 @@ POOL = 64 << 20
 """Bytes that all tensors are cut from."""
 
 
-def blocks(pool: np.ndarray, at: int, rows: int, columns: int, kind: gguf.GGMLQuantizationType) -> np.ndarray:
+def blocks(pool: np.ndarray, at: int, shape: tuple[int, ...], kind: gguf.GGMLQuantizationType) -> np.ndarray:
     """Rows of blocks: a scale of half precision and random bytes, such that a product keeps the size of its input."""
+    rows, columns = math.prod(shape[:-1]), shape[-1]
     values, size = gguf.GGML_QUANT_SIZES[kind]
     largest = {gguf.GGMLQuantizationType.Q4_0: 8, gguf.GGMLQuantizationType.Q8_0: 128}[kind]
     scale = np.sqrt(3.0 / columns) / largest
@@ -36,7 +38,7 @@ def blocks(pool: np.ndarray, at: int, rows: int, columns: int, kind: gguf.GGMLQu
         part[:] = pool[at : at + part.size]
     out = out.reshape(count, size)
     out[:, :2] = np.frombuffer(np.float16(scale).tobytes(), np.uint8)
-    return out.reshape(rows, columns // values * size)
+    return out.reshape(*shape[:-1], columns // values * size)
 
 
 def add_tokenizer(writer: gguf.GGUFWriter, vocabulary: int) -> None:
@@ -65,10 +67,12 @@ def main() -> None:
     parser.add_argument("--kv-heads", type=int, default=8)
     parser.add_argument("--feed-forward", type=int, default=12288)
     parser.add_argument("--vocabulary", type=int, default=151936)
+    parser.add_argument("--experts", type=int, default=0)
+    parser.add_argument("--used", type=int, default=8)
     args = parser.parse_args()
 
     kind = gguf.GGMLQuantizationType[args.format]
-    writer = gguf.GGUFWriter(args.out, "qwen3")
+    writer = gguf.GGUFWriter(args.out, "qwen3moe" if args.experts else "qwen3")
     writer.add_context_length(40960)
     writer.add_block_count(args.layers)
     writer.add_embedding_length(args.hidden)
@@ -81,10 +85,14 @@ def main() -> None:
     writer.add_layer_norm_rms_eps(1e-6)
     writer.add_vocab_size(args.vocabulary)
     writer.add_quantization_version(2)
+    if args.experts:
+        writer.add_expert_count(args.experts)
+        writer.add_expert_used_count(args.used)
+        writer.add_expert_feed_forward_length(args.feed_forward)
     add_tokenizer(writer, args.vocabulary)
 
     hidden, queries, keys = args.hidden, args.heads * HEAD, args.kv_heads * HEAD
-    matrices = {"token_embd": (args.vocabulary, hidden), "output": (args.vocabulary, hidden)}
+    matrices: dict[str, tuple[int, ...]] = {"token_embd": (args.vocabulary, hidden), "output": (args.vocabulary, hidden)}
     norms = {"output_norm": hidden}
     for layer in range(args.layers):
         matrices |= {
@@ -92,9 +100,14 @@ def main() -> None:
             f"blk.{layer}.attn_k": (keys, hidden),
             f"blk.{layer}.attn_v": (keys, hidden),
             f"blk.{layer}.attn_output": (hidden, queries),
-            f"blk.{layer}.ffn_gate": (args.feed_forward, hidden),
-            f"blk.{layer}.ffn_up": (args.feed_forward, hidden),
-            f"blk.{layer}.ffn_down": (hidden, args.feed_forward),
+        }
+        of_each, suffix = ((args.experts,), "_exps") if args.experts else ((), "")
+        if args.experts:
+            matrices[f"blk.{layer}.ffn_gate_inp"] = (args.experts, hidden)
+        matrices |= {
+            f"blk.{layer}.ffn_gate{suffix}": (*of_each, args.feed_forward, hidden),
+            f"blk.{layer}.ffn_up{suffix}": (*of_each, args.feed_forward, hidden),
+            f"blk.{layer}.ffn_down{suffix}": (*of_each, hidden, args.feed_forward),
         }
         norms |= {
             f"blk.{layer}.attn_norm": hidden,
@@ -103,9 +116,9 @@ def main() -> None:
             f"blk.{layer}.ffn_norm": hidden,
         }
     values, size = gguf.GGML_QUANT_SIZES[kind]
-    for name, (rows, columns) in matrices.items():
+    for name, (*rows, columns) in matrices.items():
         row = columns // values * size
-        writer.add_tensor_info(f"{name}.weight", (rows, row), np.dtype(np.uint8), rows * row, raw_dtype=kind)
+        writer.add_tensor_info(f"{name}.weight", (*rows, row), np.dtype(np.uint8), math.prod(rows) * row, raw_dtype=kind)
     for name, length in norms.items():
         writer.add_tensor_info(f"{name}.weight", (length,), np.dtype(np.float32), 4 * length)
     writer.write_header_to_file()
@@ -113,8 +126,8 @@ def main() -> None:
     writer.write_ti_data_to_file()
     random = np.random.default_rng(1)
     pool = random.integers(0, 256, POOL, dtype=np.uint8)
-    for rows, columns in matrices.values():
-        writer.write_tensor_data(blocks(pool, int(random.integers(POOL // 2)), rows, columns, kind))
+    for shape in matrices.values():
+        writer.write_tensor_data(blocks(pool, int(random.integers(POOL // 2)), shape, kind))
     for length in norms.values():
         writer.write_tensor_data(np.ones(length, np.float32))
     writer.close()

@@ -53,7 +53,13 @@ impl MemoryEstimate {
         Self {
             weights: weights.chain(adapters.iter().map(Adapter::bytes)).sum(),
             kv_cache: KvCache::bytes(config, context, options.kv_format),
-            scratch: Scratch::bytes(device, config, rank, context, options.chunk_for(device)),
+            scratch: Scratch::bytes(
+                device,
+                config,
+                rank,
+                context,
+                options.chunk_for(device, config),
+            ),
         }
     }
 

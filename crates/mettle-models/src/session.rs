@@ -60,7 +60,7 @@ impl Session {
     pub(crate) fn new(model: Model) -> Result<Self> {
         let (device, config, options) = (model.device(), model.config(), model.options());
         let context = model.context();
-        let chunk = options.chunk_for(device);
+        let chunk = options.chunk_for(device, config);
         let scratch = Scratch::new(device, config, model.rank(), context, chunk)?;
         // Loading has checked that the context fits i32.
         let positions: Vec<i32> = (0..context as i32).collect();

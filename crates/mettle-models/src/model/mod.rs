@@ -41,7 +41,7 @@ pub struct LoadOptions {
     pub context: Option<usize>,
     /// How keys and values are cached.
     pub kv_format: KvFormat,
-    /// Tokens of a prompt that go through the model together, at least 1; 512 on GPUs and 128 elsewhere, when absent.
+    /// Tokens of a prompt that go through the model together, at least 1; 512 on GPUs and for experts, and 128 elsewhere, when absent.
     pub chunk: Option<usize>,
     /// Whether sequences of operations are fused into single launches.
     pub fusion: Fusion,
@@ -53,10 +53,10 @@ impl LoadOptions {
     }
 
     /// A GPU needs many tokens to be busy with the weights that it has read; a CPU is busy with few, and what it computes for more of
-    /// them would not stay in its caches.
-    pub(crate) fn chunk_for(&self, device: &Device) -> usize {
+    /// them would not stay in its caches. An expert sees few tokens of a chunk, so there are to be more of them.
+    pub(crate) fn chunk_for(&self, device: &Device, config: &Config) -> usize {
         let usual = match device.kind() {
-            DeviceKind::Cpu => 128,
+            DeviceKind::Cpu if config.experts.is_none() => 128,
             _ => 512,
         };
         self.chunk.unwrap_or(usual)
@@ -153,7 +153,7 @@ impl Model {
     ) -> Result<Self> {
         let config = Config::from_metadata(checkpoint.metadata())?;
         let context = options.context_for(&config);
-        let chunk = options.chunk_for(device);
+        let chunk = options.chunk_for(device, &config);
         if context == 0 || chunk == 0 || i32::try_from(context).is_err() {
             return Err(Error::Request(format!(
                 "a context of {context} positions in chunks of {chunk} is not possible"
