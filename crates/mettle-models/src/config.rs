@@ -17,6 +17,8 @@ use crate::{
 const MAX_DIMENSION: u32 = 1 << 24;
 const MAX_LAYERS: u32 = 4096;
 
+const DRAFT_LAYERS: &str = "nextn_predict_layers";
+
 /// A model family.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Architecture {
@@ -82,6 +84,8 @@ pub struct Config {
     pub architecture: Architecture,
     /// Transformer blocks.
     pub layers: usize,
+    /// Blocks of a file behind those, which predict tokens further ahead; they are not loaded.
+    pub draft_layers: usize,
     /// Width of the residual stream.
     pub hidden: usize,
     /// Query heads.
@@ -188,7 +192,16 @@ impl Config {
             metadata,
             prefix: architecture.name(),
         };
-        let layers = keys.dimension("block_count", None, MAX_LAYERS)?;
+        let blocks = keys.dimension("block_count", None, MAX_LAYERS)?;
+        let draft_layers = match architecture {
+            Architecture::Qwen35 => keys.find::<usize>(DRAFT_LAYERS)?.unwrap_or(0),
+            _ => 0,
+        };
+        let layers = blocks.saturating_sub(draft_layers);
+        if layers == 0 {
+            let reason = format!("there are no more than {blocks} blocks");
+            return Err(keys.bad(DRAFT_LAYERS, draft_layers, reason));
+        }
         let hidden = keys.dimension("embedding_length", None, MAX_DIMENSION)?;
         let heads = keys.dimension("attention.head_count", None, MAX_DIMENSION)?;
         let kv_heads = keys.dimension("attention.head_count_kv", Some(heads), MAX_DIMENSION)?;
@@ -238,6 +251,7 @@ impl Config {
         Ok(Self {
             architecture,
             layers,
+            draft_layers,
             hidden,
             heads,
             kv_heads,
@@ -279,6 +293,15 @@ impl Config {
     pub fn linear(&self, layer: usize) -> Option<&LinearAttention> {
         let linear = self.linear.as_ref()?;
         linear.layers.get(layer)?.then_some(linear)
+    }
+
+    /// Whether a tensor belongs to a block that is not loaded.
+    pub(crate) fn passes_over(&self, tensor: &str) -> bool {
+        let block = tensor.strip_prefix("blk.").and_then(|name| {
+            let (block, _) = name.split_once('.')?;
+            block.parse::<usize>().ok()
+        });
+        block.is_some_and(|n| (self.layers..self.layers + self.draft_layers).contains(&n))
     }
 
     /// Query heads that share one key and value head.

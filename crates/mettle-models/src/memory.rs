@@ -48,7 +48,10 @@ impl MemoryEstimate {
         device: &Device,
     ) -> Self {
         let context = options.context_for(config);
-        let weights = checkpoint.tensors().map(|t| t.range.len() as u64);
+        let weights = checkpoint
+            .tensors()
+            .filter(|tensor| !config.passes_over(&tensor.name))
+            .map(|tensor| tensor.range.len() as u64);
         let rank = adapters.iter().map(Adapter::rank).max().unwrap_or(0);
         Self {
             weights: weights.chain(adapters.iter().map(Adapter::bytes)).sum(),

@@ -6,7 +6,7 @@ use mettle_gpu::{Device, Format, Shape, Tensor};
 use mettle_kernels::ops::{self, FORMATS};
 
 use crate::{
-    Adapter, Checkpoint, Error, Result,
+    Adapter, Checkpoint, Config, Error, Result,
     model::{LowRank, Projection},
 };
 
@@ -157,7 +157,8 @@ impl<'a> Loader<'a> {
     }
 
     /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.
-    pub(crate) fn finish(self, architecture: &'static str) -> Result<()> {
+    pub(crate) fn finish(self, config: &Config) -> Result<()> {
+        let architecture = config.architecture.name();
         for adapter in self.adapters {
             let mut matrices = adapter.matrices();
             if let Some(name) = matrices.find(|name| !self.adaptable.contains(*name)) {
@@ -168,7 +169,9 @@ impl<'a> Loader<'a> {
             }
         }
         let mut tensors = self.checkpoint.tensors();
-        match tensors.find(|tensor| !self.taken.contains(&tensor.name)) {
+        let left = tensors
+            .find(|tensor| !self.taken.contains(&tensor.name) && !config.passes_over(&tensor.name));
+        match left {
             Some(tensor) => Err(Error::UnexpectedTensor {
                 name: tensor.name.clone(),
                 architecture,

@@ -32,6 +32,7 @@ impl LinearAttention {
         architecture: Architecture,
         layers: usize,
     ) -> Result<Option<Self>> {
+        const LAYERS: &str = "attention.recurrent_layers";
         const TAPS: &str = "ssm.conv_kernel";
         const VALUES: &str = "ssm.inner_size";
         const HEADS: &str = "ssm.time_step_rank";
@@ -39,7 +40,17 @@ impl LinearAttention {
             Architecture::Qwen35 => HeadMap::Tiled,
             _ => return Ok(None),
         };
-        let every = keys.dimension("full_attention_interval", Some(4), MAX_LAYERS)?;
+        let linear = match keys.find::<&[bool]>(LAYERS)? {
+            Some(linear) if linear.len() < layers => {
+                let reason = format!("it must have an entry for each of {layers} layers");
+                return Err(keys.bad(LAYERS, linear.len(), reason));
+            }
+            Some(linear) => linear[..layers].to_vec(),
+            None => {
+                let every = keys.dimension("full_attention_interval", Some(4), MAX_LAYERS)?;
+                (1..=layers).map(|n| n % every != 0).collect()
+            }
+        };
         let taps = keys.dimension(TAPS, None, MAX_DIMENSION)?;
         if taps != Self::TAPS {
             let reason = format!("only convolutions over {} tokens are supported", Self::TAPS);
@@ -57,7 +68,7 @@ impl LinearAttention {
             return Err(keys.bad(VALUES, values, reason));
         }
         Ok(Some(Self {
-            layers: (1..=layers).map(|n| n % every != 0).collect(),
+            layers: linear,
             key_heads,
             value_heads,
             key_size: keys.dimension("ssm.state_size", None, MAX_DIMENSION)?,

@@ -183,7 +183,7 @@ impl Model {
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&mut loader, &config, layer))
             .collect::<Result<_>>()?;
-        loader.finish(config.architecture.name())?;
+        loader.finish(&config)?;
         Ok(Self {
             inner: Arc::new(Inner {
                 device: device.clone(),

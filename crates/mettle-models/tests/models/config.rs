@@ -28,6 +28,7 @@ fn defaults_are_those_of_llama_cpp() {
         Config {
             architecture: Architecture::Llama,
             layers: 1,
+            draft_layers: 0,
             hidden: 64,
             heads: 4,
             kv_heads: 4,
@@ -139,6 +140,21 @@ fn three_of_four_layers_of_qwen35_are_linear() {
         builder.set(&format!("qwen35.ssm.{key}"), value);
         refused(&builder, wanted);
     }
+}
+
+#[test]
+fn layers_of_qwen35_may_be_named() {
+    let named = |layers: &[bool]| {
+        let layers = Value::Array(Array::Bool(layers.to_vec()));
+        qwen35().pair("qwen35.attention.recurrent_layers", layers)
+    };
+    let some = [true, false, false, true, true];
+    let config = config(&named(&some)).unwrap();
+    assert_eq!(
+        config.linear.map(|linear| linear.layers),
+        Some(some.to_vec())
+    );
+    refused(&named(&some[..4]), "an entry for each of 5 layers");
 }
 
 #[test]

@@ -3,7 +3,7 @@
 use mettle_gpu::{Device, Preference};
 use mettle_models::{Checkpoint, Error, LoadOptions, MemoryEstimate, Model};
 
-use crate::support::{Builder, fixture, temporary, tiny_model};
+use crate::support::{Builder, decoded, fixture, temporary, tiny_model};
 
 fn load(builder: &Builder, options: &LoadOptions) -> mettle_models::Result<Model> {
     let (_folder, path) = temporary("m.gguf", &builder.build());
@@ -119,6 +119,38 @@ fn all_bytes_of_the_weights_are_told() {
     assert_eq!(told.len(), file.tensors().count());
     let estimate = MemoryEstimate::new(&file, &options, &device).unwrap();
     assert_eq!(told.iter().sum::<u64>(), estimate.weights);
+}
+
+/// Blocks of Qwen3.5 that predict tokens further ahead are neither loaded nor counted.
+#[test]
+fn draft_layers_are_passed_over() {
+    let mut builder = decoded(&fixture("qwen35-f32.gguf"));
+    let estimate = |builder: &Builder| {
+        let (_folder, path) = temporary("draft.gguf", &builder.build());
+        let (file, device) = (
+            Checkpoint::open(path).unwrap(),
+            Device::open(Preference::Cpu).unwrap(),
+        );
+        MemoryEstimate::new(&file, &LoadOptions::default(), &device).unwrap()
+    };
+    let plain = estimate(&builder);
+    builder.set("qwen35.block_count", 5u32);
+    builder.set("qwen35.nextn_predict_layers", 1u32);
+    let builder = builder.tensor_f32("blk.4.nextn.enorm.weight", &[48], &[1.0; 48]);
+    assert_eq!(estimate(&builder), plain);
+    assert_eq!(
+        load(&builder, &LoadOptions::default())
+            .unwrap()
+            .config()
+            .layers,
+        4
+    );
+    let other = builder
+        .clone()
+        .tensor_f32("blk.5.nextn.enorm.weight", &[48], &[1.0; 48]);
+    assert!(refused(&other).contains("`blk.5.nextn.enorm.weight` is not part"));
+    let none = builder.pair("qwen35.nextn_predict_layers", 5u32);
+    assert!(refused(&none).contains("there are no more than 5 blocks"));
 }
 
 #[test]
