@@ -44,12 +44,21 @@ constant constexpr uint CHUNK = 16;
 
 // What gated_delta_net_prepare leaves for each chunk and value head, in floats. Numbers 0 to 15 stand for what tokens of the chunk write, 16 to
 // 31 for what they read.
-constant constexpr uint MIX = 0;               // [16][32]: how much of what token j writes comes into number l
-constant constexpr uint OF_DOT = 512;          // [32]: factor of the product of the state with the key or the query
-constant constexpr uint OF_VALUE = 544;        // [16]: factor of the value
-constant constexpr uint OF_KEY = 560;          // [16]: factor of the key in the state at the end of the chunk
-constant constexpr uint CARRY = 576;           // what the state before the chunk is multiplied by at its end
+constant constexpr uint MIX = 0;         // [16][32]: how much of what token j writes comes into number l
+constant constexpr uint OF_DOT = 512;    // [32]: factor of the product of the state with the key or the query
+constant constexpr uint OF_VALUE = 544;  // [16]: factor of the value
+constant constexpr uint OF_KEY = 560;    // [16]: factor of the key in the state at the end of the chunk
+constant constexpr uint CARRY = 576;     // what the state before the chunk is multiplied by at its end
 constant constexpr uint CHUNK_FLOATS = 592;
+
+// Behind all of these lie the keys and queries as normalised, [chunks, key_heads, 32, key_size]: sixteen keys, then sixteen queries, side by side
+// as they are not where they come from, whose rows may be a power of two apart and fall into the same few places of a cache.
+METAL_FUNC ulong rows_of_chunk(uint chunk, uint key_head, constant Params& params)
+{
+    const uint chunks = (params.tokens + CHUNK - 1) / CHUNK;
+    return ulong(chunks) * params.value_heads * CHUNK_FLOATS +
+           (ulong(chunk) * params.key_heads + key_head) * 2 * CHUNK * params.key_size;
+}
 
 METAL_FUNC uint key_head_of(uint value_head, constant Params& params)
 {
@@ -193,7 +202,7 @@ kernel void gated_delta_net_prepare(
     device const T*     key       [[buffer(1)]],
     device const float* log_decay [[buffer(2)]],
     device const float* beta      [[buffer(3)]],
-    device float*       numbers   [[buffer(4)]],
+    device float*       all       [[buffer(4)]],
     constant Params&    params    [[buffer(5)]],
     uint2 position [[thread_position_in_grid]])
 {
@@ -205,9 +214,13 @@ kernel void gated_delta_net_prepare(
     const uint count = min(CHUNK, params.tokens - first);
     const bool reads = number >= CHUNK;
     const uint i = number % CHUNK;
-    numbers += (ulong(chunk) * params.value_heads + head) * CHUNK_FLOATS;
+    device float* numbers = all + (ulong(chunk) * params.value_heads + head) * CHUNK_FLOATS;
+    const uint key_head = key_head_of(head, params);
+    // The first of the heads that share a key head.
+    const bool first_of_key = TILED ? head < params.key_heads : head % (params.value_heads / params.key_heads) == 0;
+    device float* row = all + rows_of_chunk(chunk, key_head, params) + ulong(number) * size;
     if (i >= count) {
-        // Tokens behind the last: nothing comes in, and nobody asks what goes out.
+        // Tokens behind the last bring nothing.
         for (uint j = 0; j < CHUNK; ++j) {
             numbers[MIX + j * 32 + number] = 0.0f;
         }
@@ -216,9 +229,11 @@ kernel void gated_delta_net_prepare(
             numbers[OF_VALUE + i] = 0.0f;
             numbers[OF_KEY + i] = 0.0f;
         }
+        for (uint at = 0; first_of_key && at < size; at += WIDE) {
+            store(row, Sixteen{at, 1}, size, splat(0.0f));
+        }
         return;
     }
-    const uint key_head = key_head_of(head, params);
     query += ulong(first) * params.query_stride + ulong(key_head) * size;
     key += ulong(first) * params.key_stride + ulong(key_head) * size;
     log_decay += ulong(first) * params.value_heads + head;
@@ -230,9 +245,13 @@ kernel void gated_delta_net_prepare(
         const wide values = load(own, Sixteen{at, 1}, size);
         squares = fma(values, values, squares);
     }
-    const float of_own = reciprocal_norm(sum(squares), params.eps);
+    const float norm = reciprocal_norm(sum(squares), params.eps);
+    const float of_own = reads ? norm / sqrt(float(size)) : norm;
+    for (uint at = 0; first_of_key && at < size; at += WIDE) {
+        store(row, Sixteen{at, 1}, size, splat(of_own) * load(own, Sixteen{at, 1}, size));
+    }
     const float strength = beta[ulong(i) * params.value_heads];
-    const float factor = reads ? of_own / sqrt(float(size)) : -strength * of_own;
+    const float factor = reads ? 1.0f : -strength;
 
     // From token i back to the first: what is between is added up, not subtracted from a total, which would cancel.
     float since = 0.0f;
@@ -247,7 +266,7 @@ kernel void gated_delta_net_prepare(
                 dot = fma(load(own, Sixteen{at, 1}, size), values, dot);
                 other_squares = fma(values, values, other_squares);
             }
-            mixed = factor * exp(since) * sum(dot) * reciprocal_norm(sum(other_squares), params.eps);
+            mixed = factor * of_own * exp(since) * sum(dot) * reciprocal_norm(sum(other_squares), params.eps);
         }
         numbers[MIX + j * 32 + number] = mixed;
         if (j <= i) {
@@ -263,146 +282,204 @@ kernel void gated_delta_net_prepare(
         rest += log_decay[ulong(j) * params.value_heads];
     }
     numbers[OF_VALUE + i] = strength;
-    numbers[OF_KEY + i] = of_own * exp(rest);
+    numbers[OF_KEY + i] = exp(rest);
     if (i + 1 == count) {
         numbers[CARRY] = exp(since);
     }
 }
 
-// A chunk of `count` tokens, by one thread.
-template <typename T>
-METAL_FUNC void chunk_of_thread(Head<T> head, device const float* numbers, uint count, constant Params& params)
+// Tokens whose products a thread makes side by side, so that none waits for the one before.
+constant constexpr uint ABREAST = 4;
+
+// Sixteen values of a thread's own.
+METAL_FUNC wide gathered(thread const float* values)
 {
-    const uint size = params.key_size;
-    const uint columns = params.value_heads * params.value_size;
-    device const float* state = head.state;
-    wide written = splat(0.0f);
-    wide read = splat(0.0f);
-    wide values = splat(0.0f);
-    for (uint t = 0; t < count; ++t) {
-        device const T* key = head.key + ulong(t) * params.key_stride;
-        device const T* query = head.query + ulong(t) * params.query_stride;
-        wide of_key = splat(0.0f);
-        wide of_query = splat(0.0f);
+    wide x = splat(0.0f);
+#pragma unroll
+    for (uint i = 0; i < WIDE; ++i) {
+        set_element(x, i, values[i]);
+    }
+    return x;
+}
+
+// Sixteen tokens of a row: `state` becomes that of the end, and `values`, of the tokens, what they read. `rows` are their keys and queries.
+METAL_FUNC void chunk_of_row(
+    device float* state, device const float* numbers, device const float* rows, thread float* values, uint size)
+{
+    device const float* kept = state;
+    float of_keys[CHUNK];
+    float of_queries[CHUNK];
+    for (uint first = 0; first < CHUNK; first += ABREAST) {
+        device const float* keys = rows + first * size;
+        device const float* queries = keys + CHUNK * size;
+        wide key_dots[ABREAST];
+        wide query_dots[ABREAST];
+#pragma unroll
+        for (uint t = 0; t < ABREAST; ++t) {
+            key_dots[t] = splat(0.0f);
+            query_dots[t] = splat(0.0f);
+        }
         for (uint i = 0; i < size; i += WIDE) {
             const Sixteen at = Sixteen{i, 1};
-            const wide kept = load(state, at, size);
-            of_key = fma(kept, load(key, at, size), of_key);
-            of_query = fma(kept, load(query, at, size), of_query);
+            const wide of_state = load(kept, at, size);
+#pragma unroll
+            for (uint t = 0; t < ABREAST; ++t) {
+                key_dots[t] = fma(of_state, load(keys + t * size, at, size), key_dots[t]);
+                query_dots[t] = fma(of_state, load(queries + t * size, at, size), query_dots[t]);
+            }
         }
-        set_element(written, t, sum(of_key));
-        set_element(read, t, sum(of_query));
-        set_element(values, t, float(head.value[ulong(t) * params.value_stride]));
+#pragma unroll
+        for (uint t = 0; t < ABREAST; ++t) {
+            of_keys[first + t] = sum(key_dots[t]);
+            of_queries[first + t] = sum(query_dots[t]);
+        }
     }
-    written = fma(load(numbers + OF_DOT), written, load(numbers + OF_VALUE) * values);
-    read = load(numbers + OF_DOT + CHUNK) * read;
-    for (uint j = 0; j < count; ++j) {
+    wide written = fma(load(numbers + OF_DOT), gathered(of_keys), load(numbers + OF_VALUE) * gathered(values));
+    wide read = load(numbers + OF_DOT + CHUNK) * gathered(of_queries);
+#pragma unroll
+    for (uint j = 0; j < CHUNK; ++j) {
         const wide of_token = splat(element(written, j));
         written = fma(load(numbers + MIX + j * 32), of_token, written);
         read = fma(load(numbers + MIX + j * 32 + CHUNK), of_token, read);
     }
-    for (uint t = 0; t < count; ++t) {
-        head.out[ulong(t) * columns] = T(element(read, t));
-    }
     written = written * load(numbers + OF_KEY);
+#pragma unroll
+    for (uint t = 0; t < CHUNK; ++t) {
+        of_keys[t] = element(written, t);
+        values[t] = element(read, t);
+    }
     const wide carry = splat(numbers[CARRY]);
     for (uint i = 0; i < size; i += WIDE) {
         const Sixteen at = Sixteen{i, 1};
-        wide next = carry * load(state, at, size);
-        for (uint t = 0; t < count; ++t) {
-            next = fma(splat(element(written, t)), load(head.key + ulong(t) * params.key_stride, at, size), next);
+        wide even = carry * load(kept, at, size);
+        wide odd = splat(0.0f);
+#pragma unroll
+        for (uint t = 0; t < CHUNK; t += 2) {
+            even = fma(splat(of_keys[t]), load(rows + t * size, at, size), even);
+            odd = fma(splat(of_keys[t + 1]), load(rows + (t + 1) * size, at, size), odd);
         }
-        store(head.state, at, size, next);
+        store(state, at, size, even + odd);
     }
 }
 
-// A chunk of `count` tokens, by a SIMD group: lane l has number l of the chunk.
+// A chunk of `count` tokens for up to sixteen rows of a head, by one thread: it takes the values of a token, and gives what it reads, at once.
 template <typename T>
-METAL_FUNC void chunk_of_simd_group(
-    Head<T> head, device const float* numbers, uint count, uint lane, constant Params& params)
+METAL_FUNC void chunk_of_thread(
+    device const T* value, device const float* numbers, device const float* rows, device float* state, device T* out, uint count,
+    uint some, constant Params& params)
 {
     const uint size = params.key_size;
     const uint columns = params.value_heads * params.value_size;
-    const uint token = min(lane % CHUNK, count - 1);
-    device const float* state = head.state;
+    const Sixteen at = Sixteen{0, 1};
+    wide tokens[CHUNK];
+    for (uint t = 0; t < CHUNK; ++t) {
+        tokens[t] = t < count ? load(value + ulong(t) * params.value_stride, at, some) : splat(0.0f);
+    }
+    for (uint row = 0; row < some; ++row) {
+        float values[CHUNK];
+        for (uint t = 0; t < CHUNK; ++t) {
+            values[t] = element(tokens[t], row);
+        }
+        chunk_of_row(state + ulong(row) * size, numbers, rows, values, size);
+        for (uint t = 0; t < CHUNK; ++t) {
+            set_element(tokens[t], row, values[t]);
+        }
+    }
+    for (uint t = 0; t < count; ++t) {
+        store(out + ulong(t) * columns, at, some, tokens[t]);
+    }
+}
+
+// A chunk of `count` tokens for a row, by a SIMD group: lane l has number l of the chunk.
+template <typename T>
+METAL_FUNC void chunk_of_simd_group(
+    device const T* value, device const float* numbers, device const float* rows, device float* state, device T* out, uint count,
+    uint lane, constant Params& params)
+{
+    const uint size = params.key_size;
+    const uint columns = params.value_heads * params.value_size;
+    device const float* kept = state;
     float products[2 * CHUNK];
 #pragma unroll
     for (uint t = 0; t < 2 * CHUNK; ++t) {
         products[t] = 0.0f;
     }
     for (uint i = lane; i < size; i += 32) {
-        const float kept = state[i];
+        const float of_state = kept[i];
 #pragma unroll
-        for (uint t = 0; t < CHUNK; ++t) {
-            // What stands in for tokens behind the last is multiplied by zero below.
-            const uint at = min(t, count - 1);
-            products[t] = fma(kept, float(head.key[ulong(at) * params.key_stride + i]), products[t]);
-            products[CHUNK + t] = fma(kept, float(head.query[ulong(at) * params.query_stride + i]), products[CHUNK + t]);
+        for (uint t = 0; t < 2 * CHUNK; ++t) {
+            products[t] = fma(of_state, rows[t * size + i], products[t]);
         }
     }
     float own = numbers[OF_DOT + lane] * sum_each<2 * CHUNK>(products, lane);
-    if (lane < CHUNK) {
-        own = fma(numbers[OF_VALUE + lane], float(head.value[ulong(token) * params.value_stride]), own);
+    if (lane < count) {
+        own = fma(numbers[OF_VALUE + lane], float(value[ulong(lane) * params.value_stride]), own);
     }
     for (uint j = 0; j < count; ++j) {
         own = fma(numbers[MIX + j * 32 + lane], simd_shuffle(own, ushort(j)), own);
     }
     if (lane >= CHUNK && lane - CHUNK < count) {
-        head.out[ulong(token) * columns] = T(own);
+        out[ulong(lane - CHUNK) * columns] = T(own);
     }
     const float of_key = own * numbers[OF_KEY + lane % CHUNK];
     const float carry = numbers[CARRY];
+#pragma unroll
     for (uint t = 0; t < CHUNK; ++t) {
         products[t] = simd_shuffle(of_key, ushort(t));
     }
     for (uint i = lane; i < size; i += 32) {
-        float next = carry * state[i];
+        float next = carry * kept[i];
 #pragma unroll
         for (uint t = 0; t < CHUNK; ++t) {
-            const uint at = min(t, count - 1);
-            next = fma(products[t], float(head.key[ulong(at) * params.key_stride + i]), next);
+            next = fma(products[t], rows[t * size + i], next);
         }
-        head.state[i] = next;
+        state[i] = next;
     }
 }
 
-// gated_delta_net_step in chunks of sixteen tokens, with the numbers that gated_delta_net_prepare made of them.
+// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 //
-// One thread (ROW_PER_THREAD) or SIMD group for each row of the state.
+// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
 template <typename T>
 kernel void gated_delta_net_chunk(
-    device const T*     query   [[buffer(0)]],
-    device const T*     key     [[buffer(1)]],
-    device const T*     value   [[buffer(2)]],
-    device const float* numbers [[buffer(3)]],
-    device float*       state   [[buffer(4)]],
-    device T*           out     [[buffer(5)]],
-    constant Params&    params  [[buffer(6)]],
+    device const T*     value  [[buffer(0)]],
+    device const float* all    [[buffer(1)]],
+    device float*       state  [[buffer(2)]],
+    device T*           out    [[buffer(3)]],
+    constant Params&    params [[buffer(4)]],
     uint thread_position [[thread_position_in_grid]],
     uint group_position  [[threadgroup_position_in_grid]],
     uint lane            [[thread_index_in_simdgroup]],
     uint simd_group      [[simdgroup_index_in_threadgroup]],
     uint simd_groups     [[simdgroups_per_threadgroup]])
 {
-    const uint row = ROW_PER_THREAD ? thread_position : group_position * simd_groups + simd_group;
-    if (row >= params.value_heads * params.value_size) {
+    const uint some = ROW_PER_THREAD ? WIDE : 1;
+    const uint parts = (params.value_size + some - 1) / some;
+    const uint part = ROW_PER_THREAD ? thread_position : group_position * simd_groups + simd_group;
+    const uint head = part / parts;
+    if (head >= params.value_heads) {
         return;
     }
-    Head<T> head = head_of_row(query, key, value, state, out, row, params);
-    numbers += ulong(row / params.value_size) * CHUNK_FLOATS;
+    const uint first_row = part % parts * some;
+    const uint count_of_rows = min(some, params.value_size - first_row);
+    const uint row = head * params.value_size + first_row;
+    const uint key_head = key_head_of(head, params);
     const uint columns = params.value_heads * params.value_size;
+    value += row;
+    state += ulong(row) * params.key_size;
+    out += row;
     for (uint first = 0; first < params.tokens; first += CHUNK) {
         const uint count = min(CHUNK, params.tokens - first);
+        const uint chunk = first / CHUNK;
+        device const float* numbers = all + (ulong(chunk) * params.value_heads + head) * CHUNK_FLOATS;
+        device const float* rows = all + rows_of_chunk(chunk, key_head, params);
         if (ROW_PER_THREAD) {
-            chunk_of_thread(head, numbers, count, params);
+            chunk_of_thread(value, numbers, rows, state, out, count, count_of_rows, params);
         } else {
-            chunk_of_simd_group(head, numbers, count, lane, params);
+            chunk_of_simd_group(value, numbers, rows, state, out, count, lane, params);
         }
-        numbers += ulong(params.value_heads) * CHUNK_FLOATS;
-        head.query += ulong(CHUNK) * params.query_stride;
-        head.key += ulong(CHUNK) * params.key_stride;
-        head.value += ulong(CHUNK) * params.value_stride;
-        head.out += ulong(CHUNK) * columns;
+        value += ulong(CHUNK) * params.value_stride;
+        out += ulong(CHUNK) * columns;
     }
 }
 

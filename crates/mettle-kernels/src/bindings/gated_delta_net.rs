@@ -124,8 +124,8 @@ pub struct PrepareF32<'a> {
     pub log_decay: &'a Buffer<f32>,
     /// `device const float* beta`.
     pub beta: &'a Buffer<f32>,
-    /// `device float* numbers`.
-    pub numbers: &'a mut Buffer<f32>,
+    /// `device float* all`.
+    pub all: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
     /// Function constants.
@@ -147,23 +147,19 @@ impl Binding for PrepareF32<'_> {
         args.read(1, "key", self.key);
         args.read(2, "log_decay", self.log_decay);
         args.read(3, "beta", self.beta);
-        args.write(4, "numbers", self.numbers);
+        args.write(4, "all", self.all);
         args.value(5, "params", &self.params);
     }
 }
 
-/// gated_delta_net_step in chunks of sixteen tokens, with the numbers that gated_delta_net_prepare made of them.
+/// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of the state.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
 pub struct ChunkF32<'a> {
-    /// `device const float* query`.
-    pub query: &'a Buffer<f32>,
-    /// `device const float* key`.
-    pub key: &'a Buffer<f32>,
     /// `device const float* value`.
     pub value: &'a Buffer<f32>,
-    /// `device const float* numbers`.
-    pub numbers: &'a Buffer<f32>,
+    /// `device const float* all`.
+    pub all: &'a Buffer<f32>,
     /// `device float* state`.
     pub state: &'a mut Buffer<f32>,
     /// `device float* out`.
@@ -185,13 +181,11 @@ impl Binding for ChunkF32<'_> {
         self.constants.set()
     }
     fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "query", self.query);
-        args.read(1, "key", self.key);
-        args.read(2, "value", self.value);
-        args.read(3, "numbers", self.numbers);
-        args.write(4, "state", self.state);
-        args.write(5, "out", self.out);
-        args.value(6, "params", &self.params);
+        args.read(0, "value", self.value);
+        args.read(1, "all", self.all);
+        args.write(2, "state", self.state);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
     }
 }
 
@@ -260,8 +254,8 @@ pub struct PrepareF16<'a> {
     pub log_decay: &'a Buffer<f32>,
     /// `device const float* beta`.
     pub beta: &'a Buffer<f32>,
-    /// `device float* numbers`.
-    pub numbers: &'a mut Buffer<f32>,
+    /// `device float* all`.
+    pub all: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
     /// Function constants.
@@ -283,23 +277,19 @@ impl Binding for PrepareF16<'_> {
         args.read(1, "key", self.key);
         args.read(2, "log_decay", self.log_decay);
         args.read(3, "beta", self.beta);
-        args.write(4, "numbers", self.numbers);
+        args.write(4, "all", self.all);
         args.value(5, "params", &self.params);
     }
 }
 
-/// gated_delta_net_step in chunks of sixteen tokens, with the numbers that gated_delta_net_prepare made of them.
+/// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of the state.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
 pub struct ChunkF16<'a> {
-    /// `device const half* query`.
-    pub query: &'a Buffer<half::f16>,
-    /// `device const half* key`.
-    pub key: &'a Buffer<half::f16>,
     /// `device const half* value`.
     pub value: &'a Buffer<half::f16>,
-    /// `device const float* numbers`.
-    pub numbers: &'a Buffer<f32>,
+    /// `device const float* all`.
+    pub all: &'a Buffer<f32>,
     /// `device float* state`.
     pub state: &'a mut Buffer<f32>,
     /// `device half* out`.
@@ -321,13 +311,11 @@ impl Binding for ChunkF16<'_> {
         self.constants.set()
     }
     fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "query", self.query);
-        args.read(1, "key", self.key);
-        args.read(2, "value", self.value);
-        args.read(3, "numbers", self.numbers);
-        args.write(4, "state", self.state);
-        args.write(5, "out", self.out);
-        args.value(6, "params", &self.params);
+        args.read(0, "value", self.value);
+        args.read(1, "all", self.all);
+        args.write(2, "state", self.state);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
     }
 }
 
@@ -396,8 +384,8 @@ pub struct PrepareBf16<'a> {
     pub log_decay: &'a Buffer<f32>,
     /// `device const float* beta`.
     pub beta: &'a Buffer<f32>,
-    /// `device float* numbers`.
-    pub numbers: &'a mut Buffer<f32>,
+    /// `device float* all`.
+    pub all: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
     /// Function constants.
@@ -419,23 +407,19 @@ impl Binding for PrepareBf16<'_> {
         args.read(1, "key", self.key);
         args.read(2, "log_decay", self.log_decay);
         args.read(3, "beta", self.beta);
-        args.write(4, "numbers", self.numbers);
+        args.write(4, "all", self.all);
         args.value(5, "params", &self.params);
     }
 }
 
-/// gated_delta_net_step in chunks of sixteen tokens, with the numbers that gated_delta_net_prepare made of them.
+/// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread (ROW_PER_THREAD) or SIMD group for each row of the state.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
 pub struct ChunkBf16<'a> {
-    /// `device const bfloat* query`.
-    pub query: &'a Buffer<half::bf16>,
-    /// `device const bfloat* key`.
-    pub key: &'a Buffer<half::bf16>,
     /// `device const bfloat* value`.
     pub value: &'a Buffer<half::bf16>,
-    /// `device const float* numbers`.
-    pub numbers: &'a Buffer<f32>,
+    /// `device const float* all`.
+    pub all: &'a Buffer<f32>,
     /// `device float* state`.
     pub state: &'a mut Buffer<f32>,
     /// `device bfloat* out`.
@@ -457,13 +441,11 @@ impl Binding for ChunkBf16<'_> {
         self.constants.set()
     }
     fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "query", self.query);
-        args.read(1, "key", self.key);
-        args.read(2, "value", self.value);
-        args.read(3, "numbers", self.numbers);
-        args.write(4, "state", self.state);
-        args.write(5, "out", self.out);
-        args.value(6, "params", &self.params);
+        args.read(0, "value", self.value);
+        args.read(1, "all", self.all);
+        args.write(2, "state", self.state);
+        args.write(3, "out", self.out);
+        args.value(4, "params", &self.params);
     }
 }
 
@@ -505,7 +487,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::Read,
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
-            Argument::new(4, "numbers", "device float* numbers", Access::ReadWrite),
+            Argument::new(4, "all", "device float* all", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
@@ -516,13 +498,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/gated_delta_net.metal",
         dtypes: &["f32"],
         arguments: &[
-            Argument::new(0, "query", "device const float* query", Access::Read),
-            Argument::new(1, "key", "device const float* key", Access::Read),
-            Argument::new(2, "value", "device const float* value", Access::Read),
-            Argument::new(3, "numbers", "device const float* numbers", Access::Read),
-            Argument::new(4, "state", "device float* state", Access::ReadWrite),
-            Argument::new(5, "out", "device float* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(0, "value", "device const float* value", Access::Read),
+            Argument::new(1, "all", "device const float* all", Access::Read),
+            Argument::new(2, "state", "device float* state", Access::ReadWrite),
+            Argument::new(3, "out", "device float* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -563,7 +543,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::Read,
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
-            Argument::new(4, "numbers", "device float* numbers", Access::ReadWrite),
+            Argument::new(4, "all", "device float* all", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
@@ -574,13 +554,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/gated_delta_net.metal",
         dtypes: &["f16", "f32"],
         arguments: &[
-            Argument::new(0, "query", "device const half* query", Access::Read),
-            Argument::new(1, "key", "device const half* key", Access::Read),
-            Argument::new(2, "value", "device const half* value", Access::Read),
-            Argument::new(3, "numbers", "device const float* numbers", Access::Read),
-            Argument::new(4, "state", "device float* state", Access::ReadWrite),
-            Argument::new(5, "out", "device half* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(0, "value", "device const half* value", Access::Read),
+            Argument::new(1, "all", "device const float* all", Access::Read),
+            Argument::new(2, "state", "device float* state", Access::ReadWrite),
+            Argument::new(3, "out", "device half* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -621,7 +599,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::Read,
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
-            Argument::new(4, "numbers", "device float* numbers", Access::ReadWrite),
+            Argument::new(4, "all", "device float* all", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
@@ -632,13 +610,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         file: "metal/gated_delta_net.metal",
         dtypes: &["bf16", "f32"],
         arguments: &[
-            Argument::new(0, "query", "device const bfloat* query", Access::Read),
-            Argument::new(1, "key", "device const bfloat* key", Access::Read),
-            Argument::new(2, "value", "device const bfloat* value", Access::Read),
-            Argument::new(3, "numbers", "device const float* numbers", Access::Read),
-            Argument::new(4, "state", "device float* state", Access::ReadWrite),
-            Argument::new(5, "out", "device bfloat* out", Access::ReadWrite),
-            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(0, "value", "device const bfloat* value", Access::Read),
+            Argument::new(1, "all", "device const float* all", Access::Read),
+            Argument::new(2, "state", "device float* state", Access::ReadWrite),
+            Argument::new(3, "out", "device bfloat* out", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },

@@ -1,7 +1,7 @@
 //! Gated delta nets: linear attention with a state that forgets and corrects itself.
 
 use super::check::{FLOATS, Op};
-use super::mapping::{Mapping, rows_per_group};
+use super::mapping::{Mapping, WIDE, rows_per_group};
 use crate::Result;
 use crate::bench::{Benches, Launch, Setup, Work};
 use crate::bindings::gated_delta_net::{self, Constants, Params};
@@ -132,26 +132,34 @@ fn mapped(
                 return Ok(pass.dispatch(kernel, grid)?);
             }
             let chunks = tokens.div_ceil(CHUNK);
-            let numbers = &mut pass.scratch::<f32>(chunks * value_heads * CHUNK_FLOATS)?;
+            let of_chunk = value_heads * CHUNK_FLOATS + 2 * CHUNK * key_columns;
+            let all = &mut pass.scratch::<f32>(chunks * of_chunk)?;
             let kernel = gated_delta_net::$prepare {
                 query,
                 key,
                 log_decay,
                 beta,
-                numbers,
+                all,
                 params,
                 constants,
             };
             pass.dispatch(kernel, Grid::groups([chunks, value_heads]).threads(32))?;
             let kernel = gated_delta_net::$chunk {
-                query,
-                key,
                 value,
-                numbers,
+                all,
                 state,
                 out,
                 params,
                 constants,
+            };
+            let grid = match mapping {
+                Mapping::RowPerThread => {
+                    let value_size = params.value_size as usize;
+                    let threads = value_heads * value_size.div_ceil(WIDE);
+                    let work = WIDE.saturating_mul(key_size).saturating_mul(tokens);
+                    Grid::elements(threads).threads(rows_per_group(threads, work))
+                }
+                Mapping::RowPerGroup => grid,
             };
             Ok(pass.dispatch(kernel, grid)?)
         }};
