@@ -3,7 +3,8 @@
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::cases::Rng;
 use mettle_kernels::ops::{
-    self, Combine, ExpertGroups, Fusion, Moe, MoeScratch, MoeShape, Norm, Routing, SortedExperts,
+    self, Combine, ExpertGroups, Fusion, Moe, MoeScratch, MoeShape, Norm, Routing, SharedExpert,
+    SortedExperts,
 };
 use mettle_kernels::{Error, Result};
 
@@ -12,6 +13,7 @@ const SHAPE: MoeShape = MoeShape {
     slots: 2,
     width: 48,
     of_expert: 33,
+    of_shared: 20,
 };
 const EPS: f32 = 1e-6;
 
@@ -34,6 +36,15 @@ struct Layer {
     gate: Vec<f32>,
     up: Vec<f32>,
     down: Vec<f32>,
+    /// Of the expert that all tokens have.
+    shared: Shared,
+}
+
+struct Shared {
+    router: Vec<f32>,
+    gate: Vec<f32>,
+    up: Vec<f32>,
+    down: Vec<f32>,
 }
 
 impl Layer {
@@ -42,6 +53,7 @@ impl Layer {
             experts,
             width,
             of_expert,
+            of_shared,
             ..
         } = SHAPE;
         let mut draw = |n| rng.normal(n);
@@ -51,11 +63,17 @@ impl Layer {
             gate: draw(experts * width * of_expert),
             up: draw(experts * width * of_expert),
             down: draw(experts * width * of_expert),
+            shared: Shared {
+                router: draw(width),
+                gate: draw(width * of_shared),
+                up: draw(width * of_shared),
+                down: draw(width * of_shared),
+            },
         }
     }
 
-    /// What the layer makes of a token's row, in f64.
-    fn token(&self, x: &[f32]) -> Vec<f64> {
+    /// What the layer makes of a token's row, in f64, with the shared expert or without.
+    fn token(&self, x: &[f32], with_shared: bool) -> Vec<f64> {
         let MoeShape {
             slots,
             width,
@@ -78,24 +96,37 @@ impl Layer {
         let chosen = &order[..slots];
         let total: f64 = chosen.iter().map(|&e| logits[e].exp()).sum();
         let mut out: Vec<f64> = x.iter().map(|&x| f64::from(x)).collect();
-        for &expert in chosen {
-            let range = expert * width * of_expert..(expert + 1) * width * of_expert;
-            let gate = product(&self.gate[range.clone()], &normed);
-            let up = product(&self.up[range.clone()], &normed);
+        let mut add = |weight: f64, [gate, up, down]: [&[f32]; 3]| {
+            let (gate, up) = (product(gate, &normed), product(up, &normed));
             let gated = gate
                 .iter()
                 .zip(&up)
                 .map(|(g, u)| g / (1.0 + (-g).exp()) * u);
-            let made = product(&self.down[range], &gated.collect::<Vec<f64>>());
+            let made = product(down, &gated.collect::<Vec<f64>>());
             for (out, made) in out.iter_mut().zip(made) {
-                *out += logits[expert].exp() / total * made;
+                *out += weight * made;
             }
+        };
+        for &expert in chosen {
+            let range = expert * width * of_expert..(expert + 1) * width * of_expert;
+            let weights = [&self.gate, &self.up, &self.down].map(|w| &w[range.clone()]);
+            add(logits[expert].exp() / total, weights);
+        }
+        if with_shared {
+            let Shared {
+                router,
+                gate,
+                up,
+                down,
+            } = &self.shared;
+            let logit = product(router, &normed)[0];
+            add(1.0 / (1.0 + (-logit).exp()), [gate, up, down]);
         }
         out
     }
 }
 
-/// One token, few and so many that they are sorted, with fusions and without.
+/// One token, few and so many that they are sorted, with fusions and without, with an expert that all have and without.
 #[test]
 fn every_way_through_a_layer() {
     let d = device();
@@ -105,6 +136,7 @@ fn every_way_through_a_layer() {
         experts,
         width,
         of_expert,
+        of_shared,
         ..
     } = SHAPE;
     let tensor = |values: &[f32], shape: Shape| Tensor::from_slice(&d, values, shape).unwrap();
@@ -113,12 +145,30 @@ fn every_way_through_a_layer() {
     let [gate, up] =
         [&layer.gate, &layer.up].map(|w| tensor(w, [experts, of_expert, width].into()));
     let down = tensor(&layer.down, [experts, width, of_expert].into());
+    let shared = &layer.shared;
+    let shared_router = tensor(&shared.router, [1, width].into());
+    let [shared_gate, shared_up] =
+        [&shared.gate, &shared.up].map(|w| tensor(w, [of_shared, width].into()));
+    let shared_down = tensor(&shared.down, [width, of_shared].into());
+    let shared = SharedExpert {
+        router: &shared_router,
+        gate: &shared_gate,
+        up: &shared_up,
+        down: &shared_down,
+    };
     let most = 70;
     let scratch = MoeScratch::new(&d, SHAPE, most).unwrap();
     for tokens in [1, 3, 9, 10, most] {
         let x = rng.activations(tokens * width);
-        let expected: Vec<f64> = x.chunks_exact(width).flat_map(|x| layer.token(x)).collect();
-        for fusion in [Fusion::On, Fusion::Off] {
+        for (fusion, shared) in [
+            (Fusion::On, None),
+            (Fusion::On, Some(shared)),
+            (Fusion::Off, Some(shared)),
+        ] {
+            let expected: Vec<f64> = x
+                .chunks_exact(width)
+                .flat_map(|x| layer.token(x, shared.is_some()))
+                .collect();
             let mut stream = tensor(&x, [tokens, width].into());
             let (mut normed, mut projected) =
                 (f32s(&d, [tokens, width]), f32s(&d, [tokens, width]));
@@ -129,6 +179,7 @@ fn every_way_through_a_layer() {
                 gate: &gate,
                 up: &up,
                 down: &down,
+                shared,
             };
             let norm = Norm {
                 weight: &norm,

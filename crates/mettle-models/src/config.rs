@@ -2,10 +2,12 @@
 //!
 //! Keys and defaults are those of llama.cpp, which defines them by use.
 
+mod experts;
 mod linear;
 
 use std::fmt;
 
+pub use experts::Experts;
 pub use linear::LinearAttention;
 
 use crate::{
@@ -38,12 +40,16 @@ pub enum Architecture {
     Phi3,
     /// Qwen3.5, dense, the part that reads text.
     Qwen35,
+    /// Qwen3.5 with a mixture of experts, the part that reads text.
+    Qwen35Moe,
+    /// Qwen3-Next.
+    Qwen3Next,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
     pub const SUPPORTED: &'static str =
-        "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35";
+        "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -56,7 +62,14 @@ impl Architecture {
             Self::Gemma3 => "gemma3",
             Self::Phi3 => "phi3",
             Self::Qwen35 => "qwen35",
+            Self::Qwen35Moe => "qwen35moe",
+            Self::Qwen3Next => "qwen3next",
         }
+    }
+
+    /// Whether some of its layers have linear attention.
+    fn is_hybrid(self) -> bool {
+        matches!(self, Self::Qwen35 | Self::Qwen35Moe | Self::Qwen3Next)
     }
 
     fn from_metadata(metadata: &Metadata) -> Result<Self> {
@@ -69,6 +82,8 @@ impl Architecture {
             "gemma3" => Ok(Self::Gemma3),
             "phi3" => Ok(Self::Phi3),
             "qwen35" => Ok(Self::Qwen35),
+            "qwen35moe" => Ok(Self::Qwen35Moe),
+            "qwen3next" => Ok(Self::Qwen3Next),
             other => Err(Error::Architecture {
                 found: other.to_owned(),
                 supported: Self::SUPPORTED,
@@ -122,17 +137,6 @@ pub struct Config {
     pub logit_softcap: Option<f32>,
     /// Factor of the embedding of a token.
     pub embedding_scale: f32,
-}
-
-/// Feed-forward layers of experts, of which each token takes a few.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Experts {
-    /// There are in a layer.
-    pub count: usize,
-    /// Of a token.
-    pub used: usize,
-    /// Width of one.
-    pub feed_forward: usize,
 }
 
 /// A sliding window of attention.
@@ -193,9 +197,9 @@ impl Config {
             prefix: architecture.name(),
         };
         let blocks = keys.dimension("block_count", None, MAX_LAYERS)?;
-        let draft_layers = match architecture {
-            Architecture::Qwen35 => keys.find::<usize>(DRAFT_LAYERS)?.unwrap_or(0),
-            _ => 0,
+        let draft_layers = match architecture.is_hybrid() {
+            true => keys.find::<usize>(DRAFT_LAYERS)?.unwrap_or(0),
+            false => 0,
         };
         let layers = blocks.saturating_sub(draft_layers);
         if layers == 0 {
@@ -229,7 +233,7 @@ impl Config {
             ));
         }
         let rope_dims = keys.dimension("rope.dimension_count", Some(head_dim), MAX_DIMENSION)?;
-        let partial = matches!(architecture, Architecture::Phi3 | Architecture::Qwen35);
+        let partial = architecture == Architecture::Phi3 || architecture.is_hybrid();
         if partial && (rope_dims > head_dim || !rope_dims.is_multiple_of(2)) {
             let reason = format!("it must be even and at most the head's width, {head_dim}");
             return Err(keys.bad("rope.dimension_count", rope_dims, reason));
@@ -256,7 +260,11 @@ impl Config {
             heads,
             kv_heads,
             head_dim,
-            feed_forward: keys.dimension("feed_forward_length", None, MAX_DIMENSION)?,
+            feed_forward: keys.dimension(
+                "feed_forward_length",
+                experts.map(|experts| experts.feed_forward),
+                MAX_DIMENSION,
+            )?,
             experts,
             vocabulary: vocabulary(&keys)?,
             context,
@@ -336,31 +344,6 @@ fn attention_scale(
         _ => head_dim,
     };
     1.0 / (width as f32).sqrt()
-}
-
-impl Experts {
-    fn from_keys(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<Self>> {
-        const USED: &str = "expert_used_count";
-        if architecture != Architecture::Qwen3Moe {
-            return match keys.find::<usize>("expert_count")?.filter(|&n| n > 0) {
-                Some(experts) => Err(Error::Unsupported(format!(
-                    "a mixture of {experts} experts in a model of this family"
-                ))),
-                None => Ok(None),
-            };
-        }
-        let count = keys.dimension("expert_count", None, MAX_DIMENSION)?;
-        let used = keys.dimension(USED, None, MAX_DIMENSION)?;
-        if used > count {
-            return Err(keys.bad(USED, used, format!("there are {count} experts")));
-        }
-        let feed_forward = keys.dimension("expert_feed_forward_length", None, MAX_DIMENSION)?;
-        Ok(Some(Self {
-            count,
-            used,
-            feed_forward,
-        }))
-    }
 }
 
 impl Window {

@@ -196,6 +196,7 @@ fn of_experts(config: &Config) -> Option<MoeShape> {
         slots: experts.used,
         width: config.hidden,
         of_expert: experts.feed_forward,
+        of_shared: experts.shared.unwrap_or(0),
     })
 }
 

@@ -6,7 +6,7 @@ use mettle_gpu::{Device, Format, Shape, Tensor};
 use mettle_kernels::ops::{self, FORMATS};
 
 use crate::{
-    Adapter, Checkpoint, Config, Error, Result,
+    Adapter, Checkpoint, Config, Error, Result, checkpoint,
     model::{LowRank, Projection},
 };
 
@@ -119,6 +119,28 @@ impl<'a> Loader<'a> {
         self.take(name, shape, |format| format == Format::F32, &[Format::F32])
     }
 
+    /// Two matrices whose rows lie in one tensor in turns, so many of the one and then as many of the other. They are copied.
+    pub(crate) fn in_turns(
+        &mut self,
+        name: &str,
+        shape: [usize; 2],
+        turn: usize,
+    ) -> Result<[Tensor; 2]> {
+        let tensor = self.find(name, &shape, ops::decodes, &FORMATS)?;
+        let format = tensor.info.format;
+        let (memory, range) = tensor.bytes()?;
+        (self.loaded)(range.len() as u64);
+        let [rows, columns] = shape;
+        let turn_bytes = (turn * format.row_bytes(columns)?).max(1);
+        let part = |first: usize| -> Result<Tensor> {
+            let turns = memory[range.clone()].chunks(turn_bytes);
+            let bytes: Vec<u8> = turns.skip(first).step_by(2).flatten().copied().collect();
+            let part = Tensor::quantized(self.device, format, &bytes, [rows / 2, columns])?;
+            Ok(part.labelled(name))
+        };
+        Ok([part(0)?, part(1)?])
+    }
+
     fn take(
         &mut self,
         name: &str,
@@ -126,6 +148,23 @@ impl<'a> Loader<'a> {
         serves: fn(Format) -> bool,
         formats: &[Format],
     ) -> Result<Tensor> {
+        let tensor = self.find(name, expected, serves, formats)?;
+        let (memory, range) = tensor.bytes()?;
+        let len = range.len() as u64;
+        let bytes = self.device.map(memory, range)?;
+        (self.loaded)(len);
+        let weights = Tensor::from_buffer(bytes, tensor.info.format, Shape::new(expected)?)?;
+        Ok(weights.labelled(name))
+    }
+
+    /// The tensor of a name, which must have this shape and one of these formats.
+    fn find(
+        &mut self,
+        name: &str,
+        expected: &[usize],
+        serves: fn(Format) -> bool,
+        formats: &[Format],
+    ) -> Result<&'a checkpoint::Tensor> {
         let Some(tensor) = self.checkpoint.tensor(name) else {
             return Err(Error::MissingTensor {
                 name: name.to_owned(),
@@ -148,12 +187,7 @@ impl<'a> Loader<'a> {
             });
         }
         self.taken.insert(name.to_owned());
-        let (memory, range) = tensor.bytes()?;
-        let len = range.len() as u64;
-        let bytes = self.device.map(memory, range)?;
-        (self.loaded)(len);
-        let weights = Tensor::from_buffer(bytes, tensor.info.format, Shape::new(expected)?)?;
-        Ok(weights.labelled(name))
+        Ok(tensor)
     }
 
     /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.

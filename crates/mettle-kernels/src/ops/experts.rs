@@ -99,6 +99,21 @@ pub struct Moe<'a> {
     pub up: &'a Tensor,
     /// `[experts, k, n]`, in any format of these.
     pub down: &'a Tensor,
+    /// What all tokens have, in models with such an expert.
+    pub shared: Option<SharedExpert<'a>>,
+}
+
+/// An expert that all tokens have besides, weighted by a sigmoid of its own.
+#[derive(Clone, Copy, Debug)]
+pub struct SharedExpert<'a> {
+    /// Gives what the sigmoid is of: `[1, k]`, in any format that is [decoded](super::decodes).
+    pub router: &'a Tensor,
+    /// `[n, k]`, in any format that is decoded.
+    pub gate: &'a Tensor,
+    /// As `gate`.
+    pub up: &'a Tensor,
+    /// `[k, n]`, in any format that is decoded.
+    pub down: &'a Tensor,
 }
 
 /// Sizes of a mixture of experts.
@@ -112,6 +127,8 @@ pub struct MoeShape {
     pub width: usize,
     /// Width of an expert's activations.
     pub of_expert: usize,
+    /// That of the expert that all tokens have; 0 where there is none.
+    pub of_shared: usize,
 }
 
 /// Memory that [`norm_moe_add`] works in.
@@ -128,6 +145,32 @@ pub struct MoeScratch {
     /// `[rows, of_expert]`.
     gate: Tensor,
     up: Tensor,
+    /// What all tokens' expert takes.
+    shared: Option<SharedScratch>,
+}
+
+/// Memory of an expert that all tokens have, `[tokens, ..]` each.
+#[derive(Clone, Debug)]
+struct SharedScratch {
+    /// `[tokens, 1]`.
+    weight: Tensor,
+    /// `[tokens, of_shared]`.
+    gate: Tensor,
+    up: Tensor,
+    /// `[tokens, width]`.
+    out: Tensor,
+}
+
+impl SharedScratch {
+    fn part(&self, tokens: usize) -> Result<SharedScratch> {
+        let rows = |tensor: &Tensor| tensor.rows_range(0..tokens);
+        Ok(SharedScratch {
+            weight: rows(&self.weight)?,
+            gate: rows(&self.gate)?,
+            up: rows(&self.up)?,
+            out: rows(&self.out)?,
+        })
+    }
 }
 
 impl MoeScratch {
@@ -141,6 +184,7 @@ impl MoeScratch {
             slots,
             width,
             of_expert,
+            of_shared,
         } = shape;
         let sorted = match sorts(tokens, shape) {
             true => {
@@ -165,6 +209,15 @@ impl MoeScratch {
             rows: values("rows of experts", [rows, width])?,
             gate: values("gates of experts", [rows, of_expert])?,
             up: values("activations of experts", [rows, of_expert])?,
+            shared: match of_shared {
+                0 => None,
+                _ => Some(SharedScratch {
+                    weight: values("weight of the shared expert", [tokens, 1])?,
+                    gate: values("gate of the shared expert", [tokens, of_shared])?,
+                    up: values("activations of the shared expert", [tokens, of_shared])?,
+                    out: values("what the shared expert made", [tokens, width])?,
+                }),
+            },
         })
     }
 
@@ -176,7 +229,11 @@ impl MoeScratch {
             false => pairs,
         };
         let of_row = shape.width.saturating_add(2 * shape.of_expert + 2) as u64;
-        let of_token = (shape.experts + 3 * shape.slots) as u64;
+        let of_shared = match shape.of_shared {
+            0 => 0,
+            columns => 1 + 2 * columns + shape.width,
+        };
+        let of_token = (shape.experts + 3 * shape.slots + of_shared) as u64;
         let values = (rows as u64).saturating_mul(of_row);
         values
             .saturating_add((tokens as u64).saturating_mul(of_token))
@@ -202,6 +259,10 @@ impl MoeScratch {
             rows: self.rows.rows_range(0..rows)?,
             gate: self.gate.rows_range(0..rows)?,
             up: self.up.rows_range(0..rows)?,
+            shared: match &self.shared {
+                Some(shared) => Some(shared.part(tokens)?),
+                None => None,
+            },
         })
     }
 }
@@ -211,8 +272,8 @@ fn sorts(tokens: usize, shape: MoeShape) -> bool {
     tokens.saturating_mul(shape.slots) >= ROWS_TO_SORT.saturating_mul(shape.experts)
 }
 
-/// `stream += sum over the experts e of a token of weight_e * down_e (silu(gate_e n) * up_e n)` with `n = rms_norm(stream)`. `stream` is f32
-/// `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
+/// `stream += sum over the experts e of a token of weight_e * down_e (silu(gate_e n) * up_e n)` with `n = rms_norm(stream)`, and the same of the
+/// shared expert, whose weight is `sigmoid(router n)`. `stream` is f32 `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
 ///
 /// # Errors
 /// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`], [`moe_route()`], [`mul_mat_id`] and [`moe_combine()`]; memory for fewer tokens.
@@ -225,6 +286,10 @@ pub fn norm_moe_add(
     [normed, projected]: [&mut Tensor; 2],
     stream: &mut Tensor,
 ) -> Result<()> {
+    if moe.shared.is_some() && scratch.shared.is_none() {
+        const OP: Op = Op("norm_moe_add");
+        return Err(OP.refuse("scratch", "has no memory for a shared expert"));
+    }
     let MoeScratch {
         shape,
         mut logits,
@@ -234,9 +299,13 @@ pub fn norm_moe_add(
         mut rows,
         mut gate,
         mut up,
+        mut shared,
     } = scratch.part(stream.rows())?;
-    let norm_on_its_way =
-        fusion.of_products(stream, &[moe.router]) && Beside::can_norm(pass.device());
+    let mut products = vec![moe.router];
+    if let Some(shared) = moe.shared {
+        products.extend([shared.router, shared.gate, shared.up]);
+    }
+    let norm_on_its_way = fusion.of_products(stream, &products) && Beside::can_norm(pass.device());
     let (x, norm) = match norm_on_its_way {
         true => (&*stream, Some(norm)),
         false => {
@@ -244,16 +313,14 @@ pub fn norm_moe_add(
             (&*normed, None)
         }
     };
-    match norm {
-        Some(_) => {
-            let beside = Beside {
-                norm,
-                ..Beside::default()
-            };
-            mul_mat_beside(pass, moe.router, x, beside, &mut logits)?;
+    product(pass, moe.router, x, norm, &mut logits)?;
+    let shared = match (moe.shared, &mut shared) {
+        (Some(expert), Some(scratch)) => {
+            record_shared(pass, fusion, expert, x, norm, scratch)?;
+            Some(&*scratch)
         }
-        None => mul_mat(pass, moe.router, x, &mut logits)?,
-    }
+        _ => None,
+    };
     moe_route(pass, &logits, moe.routing, &mut ids, &mut weights)?;
 
     let mut sorted = sorted;
@@ -291,6 +358,8 @@ pub fn norm_moe_add(
     }
     let combine = Combine {
         sorted: sorted.as_ref(),
+        shared: shared.map(|shared| &shared.out),
+        shared_gate: shared.map(|shared| &shared.weight),
         add: fusion == Fusion::On,
         ..Combine::default()
     };
@@ -299,4 +368,55 @@ pub fn norm_moe_add(
     }
     moe_combine(pass, &rows, &weights, combine, projected)?;
     add_assign(pass, stream, projected)
+}
+
+/// `out = rms_norm(x) w^T`, or without the norm.
+fn product(
+    pass: &mut Pass,
+    w: &Tensor,
+    x: &Tensor,
+    norm: Option<Norm<'_>>,
+    out: &mut Tensor,
+) -> Result<()> {
+    match norm {
+        Some(_) => {
+            let beside = Beside {
+                norm,
+                ..Beside::default()
+            };
+            mul_mat_beside(pass, w, x, beside, out)
+        }
+        None => mul_mat(pass, w, x, out),
+    }
+}
+
+/// What the expert that all tokens have makes of `x`, or of its norm, and what its weight is the sigmoid of.
+fn record_shared(
+    pass: &mut Pass,
+    fusion: Fusion,
+    expert: SharedExpert<'_>,
+    x: &Tensor,
+    norm: Option<Norm<'_>>,
+    scratch: &mut SharedScratch,
+) -> Result<()> {
+    let SharedExpert {
+        router,
+        gate,
+        up,
+        down,
+    } = expert;
+    product(pass, router, x, norm, &mut scratch.weight)?;
+    if fusion.of_products(x, &[gate, up]) && gate.format() == up.format() {
+        let beside = Beside {
+            norm,
+            gated: Some(up),
+            ..Beside::default()
+        };
+        mul_mat_beside(pass, gate, x, beside, &mut scratch.gate)?;
+    } else {
+        product(pass, gate, x, norm, &mut scratch.gate)?;
+        product(pass, up, x, norm, &mut scratch.up)?;
+        binary_assign(pass, Binary::SiluMul, &mut scratch.gate, &scratch.up)?;
+    }
+    mul_mat(pass, down, &scratch.gate, &mut scratch.out)
 }

@@ -37,7 +37,8 @@ impl LinearAttention {
         const VALUES: &str = "ssm.inner_size";
         const HEADS: &str = "ssm.time_step_rank";
         let head_map = match architecture {
-            Architecture::Qwen35 => HeadMap::Tiled,
+            Architecture::Qwen35 | Architecture::Qwen35Moe => HeadMap::Tiled,
+            Architecture::Qwen3Next => HeadMap::Block,
             _ => return Ok(None),
         };
         let linear = match keys.find::<&[bool]>(LAYERS)? {

@@ -1,7 +1,7 @@
 //! Linear attention of a block: a gated delta net behind a short convolution.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, DecayWeights, DeltaTokens, Norm};
+use mettle_kernels::ops::{self, DecayWeights, DeltaTokens, HeadMap, Norm};
 
 use super::block::Frame;
 use crate::{
@@ -41,13 +41,24 @@ impl DeltaNet {
         let name = |part: &str| format!("blk.{layer}.{part}");
         let (hidden, heads) = (config.hidden, shape.value_heads);
         let (channels, values) = (shape.channels(), shape.values());
+        let [strength, decay] = match shape.head_map {
+            HeadMap::Tiled => [
+                loader.matrix(&name("ssm_beta.weight"), [heads, hidden])?,
+                loader.matrix(&name("ssm_alpha.weight"), [heads, hidden])?,
+            ],
+            // Files with the value heads of a key head side by side have of each key head the strengths, then the decays.
+            HeadMap::Block => {
+                let both = [2 * heads, hidden];
+                loader.in_turns(&name("ssm_ba.weight"), both, heads / shape.key_heads)?
+            }
+        };
         let taps = [channels, LinearAttention::TAPS];
         Ok(Self {
             shape: shape.clone(),
             mixed: loader.matrix(&name("attn_qkv.weight"), [channels, hidden])?,
             gate: loader.matrix(&name("attn_gate.weight"), [values, hidden])?,
-            decay: loader.matrix(&name("ssm_alpha.weight"), [heads, hidden])?,
-            strength: loader.matrix(&name("ssm_beta.weight"), [heads, hidden])?,
+            decay,
+            strength,
             convolution: loader.floats(&name("ssm_conv1d.weight"), &taps)?,
             decay_bias: loader.vector(&name("ssm_dt.bias"), heads)?,
             decay_rate: loader.vector(&name("ssm_a"), heads)?,

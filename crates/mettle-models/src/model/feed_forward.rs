@@ -1,7 +1,7 @@
 //! The feed-forward layer of a block: gated, of all tokens alike or of the experts of each.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Activation, GluScratch, Moe, Norm, Routing};
+use mettle_kernels::ops::{self, Activation, GluScratch, Moe, Norm, Routing, SharedExpert};
 
 use super::{
     block::Frame,
@@ -24,7 +24,32 @@ pub(super) enum FeedForward {
         gate: Tensor,
         up: Tensor,
         down: Tensor,
+        shared: Option<Box<Shared>>,
     },
+}
+
+/// Weights of an expert that all tokens have. Matrices are `[outputs, inputs]`.
+pub(super) struct Shared {
+    router: Tensor,
+    gate: Tensor,
+    up: Tensor,
+    down: Tensor,
+}
+
+impl Shared {
+    fn load(
+        loader: &mut Loader<'_>,
+        name: impl Fn(&str) -> String,
+        [hidden, width]: [usize; 2],
+    ) -> Result<Self> {
+        let router = loader.vector(&name("ffn_gate_inp_shexp"), hidden)?;
+        Ok(Self {
+            router: router.reshape([1, hidden])?,
+            gate: loader.matrix(&name("ffn_gate_shexp"), [width, hidden])?,
+            up: loader.matrix(&name("ffn_up_shexp"), [width, hidden])?,
+            down: loader.matrix(&name("ffn_down_shexp"), [hidden, width])?,
+        })
+    }
 }
 
 impl FeedForward {
@@ -38,6 +63,10 @@ impl FeedForward {
                 gate: loader.experts(&name("ffn_gate_exps"), [count, width, hidden])?,
                 up: loader.experts(&name("ffn_up_exps"), [count, width, hidden])?,
                 down: loader.experts(&name("ffn_down_exps"), [count, hidden, width])?,
+                shared: match experts.shared {
+                    Some(width) => Some(Box::new(Shared::load(loader, name, [hidden, width])?)),
+                    None => None,
+                },
             });
         }
         let family = config.architecture.family();
@@ -109,13 +138,21 @@ impl FeedForward {
                 gate,
                 up,
                 down,
+                shared,
             } => {
+                let shared = shared.as_ref().map(|shared| SharedExpert {
+                    router: &shared.router,
+                    gate: &shared.gate,
+                    up: &shared.up,
+                    down: &shared.down,
+                });
                 let moe = Moe {
                     router,
                     routing: Routing::default(),
                     gate,
                     up,
                     down,
+                    shared,
                 };
                 let scratch = a.experts.as_ref().ok_or_else(|| {
                     Error::Request("the session was made without memory for experts".to_owned())

@@ -88,7 +88,7 @@ impl Architecture {
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
             Self::Phi3 => &phi3::FAMILY,
-            Self::Qwen35 => &qwen35::FAMILY,
+            Self::Qwen35 | Self::Qwen35Moe | Self::Qwen3Next => &qwen35::FAMILY,
         }
     }
 }

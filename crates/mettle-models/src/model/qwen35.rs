@@ -1,5 +1,5 @@
-//! Qwen3.5 (Qwen Team, 2026), the dense models, the part that reads text: linear attention in three of four layers, and attention whose output is
-//! gated in the fourth.
+//! Qwen3-Next (Qwen Team, 2025) and Qwen3.5 (2026), dense and with a mixture of experts, the part that reads text: linear attention in three of four layers, and
+//! attention whose output is gated in the fourth.
 
 use mettle_kernels::ops::{Activation, Pairing};
 

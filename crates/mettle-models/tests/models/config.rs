@@ -76,6 +76,7 @@ fn experts_of_qwen3() {
         count: 60,
         used: 4,
         feed_forward: 32,
+        shared: None,
     };
     assert_eq!(config(&moe).unwrap().experts, Some(experts));
     refused(
@@ -140,6 +141,28 @@ fn three_of_four_layers_of_qwen35_are_linear() {
         builder.set(&format!("qwen35.ssm.{key}"), value);
         refused(&builder, wanted);
     }
+}
+
+#[test]
+fn qwen35_may_have_experts() {
+    let mut builder = qwen35();
+    builder.set("general.architecture", "qwen35moe");
+    for (key, _) in &mut builder.pairs {
+        *key = key.replace("qwen35.", "qwen35moe.");
+    }
+    builder.remove("qwen35moe.feed_forward_length");
+    let builder = builder
+        .pair("qwen35moe.expert_count", 8u32)
+        .pair("qwen35moe.expert_used_count", 3u32)
+        .pair("qwen35moe.expert_feed_forward_length", 32u32);
+    refused(
+        &builder,
+        "`qwen35moe.expert_shared_feed_forward_length` is missing",
+    );
+    let config = config(&builder.pair("qwen35moe.expert_shared_feed_forward_length", 24u32));
+    let experts = config.unwrap().experts.unwrap();
+    assert_eq!((experts.count, experts.used), (8, 3));
+    assert_eq!((experts.feed_forward, experts.shared), (32, Some(24)));
 }
 
 #[test]
@@ -271,7 +294,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next",
     );
     builder.remove("general.architecture");
     refused(

@@ -61,6 +61,8 @@ fn fusions_change_nothing_in_small_models() {
         "gemma3-f32",
         "phi3-longrope-f32",
         "qwen35-f32",
+        "qwen35moe-f32",
+        "qwen3next-mixed",
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",
@@ -211,6 +213,27 @@ fn launches_of_a_token() {
     ssm_conv_step_f32                  3        3
     all                               54       74
     that wait                         39       53
+    ");
+    insta::assert_snapshot!(launches("qwen35moe-f32"), @"
+    attention_f32                      1        1
+    binary_assign_f32                  0       16
+    binary_f32                         1        1
+    copy_f32_f32                       1        1
+    decay_beta_f32                     3        3
+    embedding_f32                      1        1
+    gated_delta_net_step_f32           3        3
+    kv_append_f32                      0        1
+    moe_combine_f32                    4        4
+    moe_route_f32                      4        4
+    mul_mv_f32_f32                    44       52
+    qk_norm_rope_append_f32            1        0
+    rms_norm_assign_f32                0        2
+    rms_norm_f32                       9        9
+    rms_norm_gated_f32                 3        3
+    rope_f32                           0        2
+    ssm_conv_step_f32                  3        3
+    all                               78      106
+    that wait                         51       69
     ");
     insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
     attention_f32                      2        2

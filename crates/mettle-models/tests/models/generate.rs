@@ -158,6 +158,8 @@ fn chats_with_the_template_of_the_file() {
         "gemma3-f32",
         "phi3-longrope-f32",
         "qwen35-f32",
+        "qwen35moe-f32",
+        "qwen3next-mixed",
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 22] = [
+const FIXTURES: [(&str, f64); 24] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -20,6 +20,7 @@ const FIXTURES: [(&str, f64); 22] = [
     ("gemma3-f32", 1e-8),
     ("phi3-longrope-f32", 1e-8),
     ("qwen35-f32", 1e-8),
+    ("qwen35moe-f32", 1e-8),
     ("llama-gqa4-q8_0", 1e-6),
     ("llama-gqa2-k", 1e-6),
     ("qwen2-tied-q8_0", 1e-6),
@@ -32,6 +33,7 @@ const FIXTURES: [(&str, f64); 22] = [
     ("gemma3-linear-q8_0", 1e-6),
     ("phi3-window-q8_0", 1e-6),
     ("qwen35-tied-q8_0", 1e-6),
+    ("qwen3next-mixed", 1e-6),
 ];
 
 struct Fixture {
@@ -163,6 +165,7 @@ fn chunks_of_any_size_agree() {
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35-tied-q8_0",
+        "qwen3next-mixed",
     ] {
         let whole = Fixture::load(name, KvFormat::F32, 128).all_at_once();
         for chunk in [1, 2, 3, 5, 8, 31] {
