@@ -62,8 +62,8 @@ kernel void l2_norm(
     out += row;
 
     const wide scale = splat(1.0f / length(sum_squares(group, x, columns), params.eps));
-    for (uint i = WIDE * group.thread_index; i < columns; i += WIDE * group.threads) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens_of(group, columns); i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         store(out, at, columns, load(x, at, columns) * scale);
     }
 }

@@ -46,14 +46,13 @@ kernel void layer_norm(
         ROW_PER_THREAD ? lone_thread() : Group{thread_index, threads, lane, simd_group, simd_groups, scratch};
     const ulong row = ulong(ROW_PER_THREAD ? thread_position : group_position) * params.columns;
     const uint columns = params.columns;
-    const uint first = WIDE * group.thread_index;
-    const uint stride = WIDE * group.threads;
+    const uint sixteens = sixteens_of(group, columns);
     x += row;
     out += row;
 
     wide sums = splat(0.0f);
-    for (uint i = first; i < columns; i += stride) {
-        sums = sums + load(x, Sixteen{i, 1}, columns);
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        sums = sums + load(x, sixteen_of(group, i), columns);
     }
     const wide about = splat(group_sum(group, sum(sums)) / float(columns));
 
@@ -61,11 +60,9 @@ kernel void layer_norm(
     // it. Behind the row they are zero.
     wide squares = splat(0.0f);
     sums = splat(0.0f);
-    for (uint i = first; i < columns; i += stride) {
-        wide values = load(x, Sixteen{i, 1}, columns) - about;
-        for (uint j = columns - i; j < WIDE; ++j) {
-            set_element(values, j, 0.0f);
-        }
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
+        const wide values = within(load(x, at, columns) - about, at, columns);
         sums = sums + values;
         squares = fma(values, values, squares);
     }
@@ -73,8 +70,8 @@ kernel void layer_norm(
     const float variance = group_sum(group, sum(squares)) / float(columns) - left * left;
     const wide scale = splat(1.0f / sqrt(max(variance, 0.0f) + params.eps));
 
-    for (uint i = first; i < columns; i += stride) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         wide values = (load(x, at, columns) - about - splat(left)) * scale;
         if (WEIGHT) {
             values = values * load(weight, at, columns);

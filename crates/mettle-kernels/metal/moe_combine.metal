@@ -104,19 +104,18 @@ kernel void moe_combine(
         token.factor = (gate[t] < 0.0f ? e : 1.0f) / (1.0f + e);
     }
 
-    const uint first = WIDE * group.thread_index;
-    const uint stride = WIDE * group.threads;
+    const uint sixteens = sixteens_of(group, columns);
     wide scale = splat(1.0f);
     if (NORM) {
         wide squares = splat(0.0f);
-        for (uint i = first; i < columns; i += stride) {
-            const wide values = token.sum_at(Sixteen{i, 1}, first_row, params);
+        for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+            const wide values = token.sum_at(sixteen_of(group, i), first_row, params);
             squares = fma(values, values, squares);
         }
         scale = splat(1.0f / sqrt(group_sum(group, sum(squares)) / float(columns) + params.eps));
     }
-    for (uint i = first; i < columns; i += stride) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         wide values = token.sum_at(at, first_row, params);
         if (NORM) {
             values = weighted(values * scale, norm, at, columns, TIMES);

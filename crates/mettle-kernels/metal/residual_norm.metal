@@ -80,24 +80,23 @@ kernel void residual_norm(
         ROW_PER_THREAD ? lone_thread() : Group{thread_index, threads, lane, simd_group, simd_groups, scratch};
     const ulong row = ulong(ROW_PER_THREAD ? thread_position : group_position) * params.columns;
     const uint columns = params.columns;
-    const uint first = WIDE * group.thread_index;
-    const uint stride = WIDE * group.threads;
+    const uint sixteens = sixteens_of(group, columns);
     device const T* before = stream + row;
     y += row;
 
     const float y_scale = ADDED == NORMALISED ? rms_scale(group, y, columns, params.eps) : 1.0f;
     wide squares = splat(0.0f);
     if (OUTPUTS > 0) {
-        for (uint i = first; i < columns; i += stride) {
-            const wide values = sum_at(before, y, y_weight, y_scale, Sixteen{i, 1}, params);
+        for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+            const wide values = sum_at(before, y, y_weight, y_scale, sixteen_of(group, i), params);
             squares = fma(values, values, squares);
         }
     }
     const wide scale = splat(1.0f / sqrt(group_sum(group, sum(squares)) / float(columns) + params.eps));
 
     // Each thread replaces what only it reads.
-    for (uint i = first; i < columns; i += stride) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         const wide values = sum_at(before, y, y_weight, y_scale, at, params);
         store(stream + row, at, columns, values);
         if (OUTPUTS > 0) {

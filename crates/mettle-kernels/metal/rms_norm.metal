@@ -38,8 +38,8 @@ METAL_FUNC void normalise(Group group, device const T* x, device const T* weight
 {
     const uint columns = params.columns;
     const wide scale = splat(rms_scale(group, x, columns, params.eps));
-    for (uint i = WIDE * group.thread_index; i < columns; i += WIDE * group.threads) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens_of(group, columns); i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         store(out, at, columns, weighted(load(x, at, columns) * scale, weight, at, columns, WEIGHT));
     }
 }
@@ -120,8 +120,8 @@ kernel void rms_norm_gated(
     out += out_row(row, params);
 
     const wide scale = splat(rms_scale(group, x, columns, params.eps));
-    for (uint i = WIDE * group.thread_index; i < columns; i += WIDE * group.threads) {
-        const Sixteen at = Sixteen{i, 1};
+    for (uint i = group.thread_index; i < sixteens_of(group, columns); i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
         const wide normed = weighted(load(x, at, columns) * scale, weight, at, columns, WEIGHT);
         store(out, at, columns, silu(load(z, at, columns)) * normed);
     }

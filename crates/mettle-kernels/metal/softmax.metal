@@ -2,7 +2,7 @@
 
 #include <metal_stdlib>
 #include <mettle/group.h>
-#include <mettle/wide.h>
+#include <mettle/sixteens.h>
 
 using namespace metal;
 using namespace mettle_kernels;
@@ -42,25 +42,24 @@ kernel void softmax_f32(
         ROW_PER_THREAD ? lone_thread() : Group{thread_index, threads, lane, simd_group, simd_groups, scratch};
     const uint row = ROW_PER_THREAD ? thread_position : group_position;
     const uint columns = params.columns;
-    const uint first = WIDE * group.thread_index;
-    const uint stride = WIDE * group.threads;
+    const uint sixteens = sixteens_of(group, columns);
     x += ulong(row) * columns;
     out += ulong(row) * columns;
 
     wide maxima = splat(-INFINITY);
-    for (uint i = first; i < columns; i += stride) {
-        maxima = max(load_next(x + i, columns - i, -INFINITY), maxima);
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        maxima = max(load(x, sixteen_of(group, i), columns, -INFINITY), maxima);
     }
     const wide m = splat(group_max(group, largest(maxima)));
 
     // Sums of runs are added up, so that long rows keep their precision.
     wide sums = splat(0.0f);
-    for (uint start = first; start < columns; start += RUN * stride) {
+    for (uint start = group.thread_index; start < sixteens; start += RUN * group.threads) {
         wide run = splat(0.0f);
-        for (uint i = start; i < min(columns, start + RUN * stride); i += stride) {
-            const uint left = columns - i;
-            const wide values = exp(load_next(x + i, left, -INFINITY) - m);
-            store_next(out + i, values, left);
+        for (uint i = start; i < min(sixteens, start + RUN * group.threads); i += group.threads) {
+            const Sixteen at = sixteen_of(group, i);
+            const wide values = exp(load(x, at, columns, -INFINITY) - m);
+            store(out, at, columns, values);
             run = run + values;
         }
         sums = sums + run;
@@ -68,8 +67,9 @@ kernel void softmax_f32(
     const wide scale = splat(1.0f / group_sum(group, sum(sums)));
 
     // Each thread rescales what it wrote itself.
-    for (uint i = first; i < columns; i += stride) {
-        const uint left = columns - i;
-        store_next(out + i, load_next(out + i, left) * scale, left);
+    for (uint i = group.thread_index; i < sixteens; i += group.threads) {
+        const Sixteen at = sixteen_of(group, i);
+        device const float* written = out;
+        store(out, at, columns, load(written, at, columns) * scale);
     }
 }

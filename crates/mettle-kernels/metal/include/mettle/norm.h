@@ -28,8 +28,8 @@ template <typename T>
 METAL_FUNC float sum_squares(Group group, device const T* x, uint columns)
 {
     wide squares = splat(0.0f);
-    for (uint i = WIDE * group.thread_index; i < columns; i += WIDE * group.threads) {
-        const wide values = load(x, Sixteen{i, 1}, columns);
+    for (uint i = group.thread_index; i < sixteens_of(group, columns); i += group.threads) {
+        const wide values = load(x, sixteen_of(group, i), columns);
         squares = fma(values, values, squares);
     }
     return group_sum(group, sum(squares));
