@@ -371,22 +371,25 @@ METAL_FUNC void chunk_of_thread(
     const uint size = params.key_size;
     const uint columns = params.value_heads * params.value_size;
     const Sixteen at = Sixteen{0, 1};
-    wide tokens[CHUNK];
+    // Those of a row together.
+    float values[WIDE * CHUNK];
     for (uint t = 0; t < CHUNK; ++t) {
-        tokens[t] = t < count ? load(value + ulong(t) * params.value_stride, at, some) : splat(0.0f);
+        const wide of_token = t < count ? load(value + ulong(t) * params.value_stride, at, some) : splat(0.0f);
+#pragma unroll
+        for (uint row = 0; row < WIDE; ++row) {
+            values[row * CHUNK + t] = element(of_token, row);
+        }
     }
     for (uint row = 0; row < some; ++row) {
-        float values[CHUNK];
-        for (uint t = 0; t < CHUNK; ++t) {
-            values[t] = element(tokens[t], row);
-        }
-        chunk_of_row(state + ulong(row) * size, numbers, rows, values, size);
-        for (uint t = 0; t < CHUNK; ++t) {
-            set_element(tokens[t], row, values[t]);
-        }
+        chunk_of_row(state + ulong(row) * size, numbers, rows, values + row * CHUNK, size);
     }
     for (uint t = 0; t < count; ++t) {
-        store(out + ulong(t) * columns, at, some, tokens[t]);
+        wide of_token = splat(0.0f);
+#pragma unroll
+        for (uint row = 0; row < WIDE; ++row) {
+            set_element(of_token, row, values[row * CHUNK + t]);
+        }
+        store(out + ulong(t) * columns, at, some, of_token);
     }
 }
 

@@ -23,6 +23,22 @@ struct Params {
     uint pieces;   // that there is room for
 };
 
+// Pairs that a lane looks at together, so that they are on their way from memory at a time.
+constant constexpr uint BATCH = 8;
+
+// Which of a lane's pairs, `first` and every 32nd further, are of an expert, as bits from the lowest on.
+METAL_FUNC uint pairs_of(device const uint* ids, uint first, uint expert, constant Params& params)
+{
+    uint found = 0;
+#pragma unroll
+    for (uint i = 0; i < BATCH; ++i) {
+        const uint pair = first + 32 * i;
+        const uint id = pair < params.pairs ? min(ids[pair], params.experts - 1) : NONE;
+        found |= id == expert ? 1u << i : 0u;
+    }
+    return found;
+}
+
 // Puts the pairs in the order of their experts, and those of an expert in their own. Each expert has whole pieces of `step` rows, so
 // that rows of a piece have one in common; experts without a token have none. ids is [tokens, slots], and one that there is not stands
 // for the last one; experts is [pieces], the expert of each piece; tokens is [pieces * step], the token of each row; rows is [tokens, slots],
@@ -78,8 +94,8 @@ struct Params {
     // The pieces of each expert.
     for (uint expert = simd_group; expert <= last; expert += simd_groups) {
         uint count = 0;
-        for (uint pair = lane; pair < params.pairs; pair += 32) {
-            count += min(ids[pair], last) == expert ? 1 : 0;
+        for (uint first = lane; first < params.pairs; first += 32 * BATCH) {
+            count += popcount(pairs_of(ids, first, expert, params));
         }
         count = simd_sum(count);
         if (lane == 0) {
@@ -105,18 +121,21 @@ struct Params {
         const uint begin = memory[expert];
         const uint end = expert < last ? memory[expert + 1] : used;
         uint next = begin * step;
-        for (uint first = 0; first < params.pairs && begin < end; first += 32) {
-            const uint pair = first + lane;
-            const bool has_it = pair < params.pairs && min(ids[pair], last) == expert;
-            if (!simd_any(has_it)) {
+        for (uint first = 0; first < params.pairs && begin < end; first += 32 * BATCH) {
+            const uint found = pairs_of(ids, first + lane, expert, params);
+            if (!simd_any(found != 0)) {
                 continue;
             }
-            const uint row = next + simd_prefix_exclusive_sum(has_it ? 1u : 0u);
-            if (has_it) {
-                rows[pair] = row;
-                tokens[row] = pair / params.slots;
+            for (uint i = 0; i < BATCH; ++i) {
+                const bool has_it = (found >> i & 1u) != 0;
+                const uint row = next + simd_prefix_exclusive_sum(has_it ? 1u : 0u);
+                if (has_it) {
+                    const uint pair = first + 32 * i + lane;
+                    rows[pair] = row;
+                    tokens[row] = pair / params.slots;
+                }
+                next += simd_sum(has_it ? 1u : 0u);
             }
-            next += simd_sum(has_it ? 1u : 0u);
         }
         for (uint row = next + lane; row < end * step; row += 32) {
             tokens[row] = NONE;
