@@ -166,3 +166,27 @@ fn matrices_multiply() {
         .collect();
     assert_eq!(out.read().unwrap(), expected);
 }
+
+/// Lanes that branch on what they add up next are still together.
+#[test]
+fn sums_behind_a_branch() {
+    let device = device();
+    let kernel = pipeline(&device, "simd", "behind_a_branch");
+    for order in orders(&device) {
+        device.set_order_seed(order).unwrap();
+        let out: Buffer<u32> = device.zeros(40 * 32).unwrap();
+        launch(&device, &kernel, Grid::rows(1).threads(32), |arguments| {
+            arguments.write(0, "out", &out);
+        })
+        .unwrap();
+        for (at, &seen) in out.read().unwrap().iter().enumerate() {
+            let (value, lane) = (at / 32, at % 32);
+            // Four lanes have a value, each in a bit of its own.
+            let expected = match lane % 8 == value % 8 {
+                true => 100 + lane / 8,
+                false => 4,
+            };
+            assert_eq!(seen as usize, expected, "value {value}, lane {lane}");
+        }
+    }
+}

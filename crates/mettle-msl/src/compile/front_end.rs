@@ -31,7 +31,11 @@ const FLAGS: [&str; 17] = [
 ];
 
 /// What a shared object takes besides.
-const SHARED_OBJECT: [&str; 4] = [
+const SHARED_OBJECT: [&str; 6] = [
+    // Lanes wait for each other at one call: a function that gets there is not to be called in both branches of an `if` instead of behind
+    // it, as clang would where they know an argument. For CUDA clang takes every function for one of these.
+    "-Xclang",
+    "-fconvergent-functions",
     "-fPIC",
     "-fvisibility=hidden",
     "-fno-semantic-interposition",
