@@ -123,18 +123,17 @@ METAL_FUNC uint pairs_of(device const uint* ids, uint first, uint expert, consta
         uint next = begin * step;
         for (uint first = 0; first < params.pairs && begin < end; first += 32 * BATCH) {
             const uint found = pairs_of(ids, first + lane, expert, params);
-            if (!simd_any(found != 0)) {
-                continue;
-            }
-            for (uint i = 0; i < BATCH; ++i) {
+            for (uint present = simd_or(found); present != 0; present &= present - 1) {
+                const uint i = ctz(present);
                 const bool has_it = (found >> i & 1u) != 0;
-                const uint row = next + simd_prefix_exclusive_sum(has_it ? 1u : 0u);
+                const uint lanes = uint(ulong(simd_ballot(has_it)));
                 if (has_it) {
                     const uint pair = first + 32 * i + lane;
+                    const uint row = next + popcount(lanes & ((1u << lane) - 1));
                     rows[pair] = row;
                     tokens[row] = pair / params.slots;
                 }
-                next += simd_sum(has_it ? 1u : 0u);
+                next += popcount(lanes);
             }
         }
         for (uint row = next + lane; row < end * step; row += 32) {
