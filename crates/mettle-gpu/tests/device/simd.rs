@@ -170,16 +170,8 @@ fn matrices_multiply() {
 /// Lanes that branch on what they add up next are still together.
 #[test]
 fn sums_behind_a_branch() {
-    let device = device();
-    let kernel = pipeline(&device, "simd", "behind_a_branch");
-    for order in orders(&device) {
-        device.set_order_seed(order).unwrap();
-        let out: Buffer<u32> = device.zeros(40 * 32).unwrap();
-        launch(&device, &kernel, Grid::rows(1).threads(32), |arguments| {
-            arguments.write(0, "out", &out);
-        })
-        .unwrap();
-        for (at, &seen) in out.read().unwrap().iter().enumerate() {
+    in_every_order("behind_a_branch", 1024, |out: &[u32]| {
+        for (at, &seen) in out.iter().enumerate() {
             let (value, lane) = (at / 32, at % 32);
             // Four lanes have a value, each in a bit of its own.
             let expected = match lane % 8 == value % 8 {
@@ -188,5 +180,5 @@ fn sums_behind_a_branch() {
             };
             assert_eq!(seen as usize, expected, "value {value}, lane {lane}");
         }
-    }
+    });
 }

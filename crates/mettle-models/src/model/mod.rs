@@ -262,19 +262,17 @@ impl Model {
             Fusion::On => &["qk_norm_rope_append", "residual_norm"],
             Fusion::Off => &["kv_append", "rope"],
         };
-        let of_values: &[&str] = match &inner.config {
-            config if config.logit_softcap.is_some() => &["unary"],
-            _ => &[],
+        let of_values: &[&str] = match inner.config.logit_softcap {
+            Some(_) => &["unary"],
+            None => &[],
         };
         let of_states: &[&str] = match &inner.config.linear {
             Some(_) => &["copy", "decay_beta", "fill", "gated_delta_net", "ssm_conv"],
             None => &[],
         };
-        let of_experts: &[&str] = match &inner.config {
-            config if config.experts.is_some() => {
-                &["gather", "moe_combine", "moe_route", "moe_sort"]
-            }
-            _ => &[],
+        let of_experts: &[&str] = match inner.config.experts {
+            Some(_) => &["gather", "moe_combine", "moe_route", "moe_sort"],
+            None => &[],
         };
         let name = |format: Format| format.name().to_lowercase();
         let cached = name(inner.options.kv_format.format());

@@ -130,23 +130,20 @@ kernel void loops(device int* out [[buffer(0)]], uint i [[thread_position_in_gri
 }
 
 // What lanes add up is what they branch on right before: the places behind either branch are the same call.
-kernel void behind_a_branch(
-    device uint*  out     [[buffer(0)]],
-    uint lane [[thread_index_in_simdgroup]])
+kernel void behind_a_branch(device uint* out [[buffer(0)]], uint i [[thread_position_in_grid]], uint lane [[thread_index_in_simdgroup]])
 {
-    for (uint value = 0; value < 40; ++value) {
-        const uint found = lane % 8 == value % 8 ? 1u << (lane / 8) : 0u;
-        uint next = 0;
-        for (uint i = 0; i < 8; ++i) {
-            const uint has_it = found >> i & 1u;
-            const uint place = next + simd_prefix_exclusive_sum(has_it);
-            if (has_it != 0) {
-                out[value * 32 + lane] = 100 + place;
-            }
-            next += simd_sum(has_it);
+    const uint value = i / 32;
+    const uint found = lane % 8 == value % 8 ? 1u << (lane / 8) : 0u;
+    uint next = 0;
+    for (uint bit = 0; bit < 8; ++bit) {
+        const uint has_it = found >> bit & 1u;
+        const uint place = next + simd_prefix_exclusive_sum(has_it);
+        if (has_it != 0) {
+            out[i] = 100 + place;
         }
-        if (found == 0) {
-            out[value * 32 + lane] = next;
-        }
+        next += simd_sum(has_it);
+    }
+    if (found == 0) {
+        out[i] = next;
     }
 }
