@@ -11,13 +11,13 @@ pub use experts::Experts;
 pub use linear::LinearAttention;
 
 use crate::{
-    Error, Result,
+    Error, Result, encoder,
     gguf::{FromValue, Metadata, Value},
 };
 
 /// No model comes near these; they keep products of dimensions far from overflow.
-const MAX_DIMENSION: u32 = 1 << 24;
-const MAX_LAYERS: u32 = 4096;
+pub(crate) const MAX_DIMENSION: u32 = 1 << 24;
+pub(crate) const MAX_LAYERS: u32 = 4096;
 
 const DRAFT_LAYERS: &str = "nextn_predict_layers";
 
@@ -84,6 +84,10 @@ impl Architecture {
             "qwen35" => Ok(Self::Qwen35),
             "qwen35moe" => Ok(Self::Qwen35Moe),
             "qwen3next" => Ok(Self::Qwen3Next),
+            encoder::ARCHITECTURE => Err(Error::Request(format!(
+                "models of architecture `{}` make embeddings and no text",
+                encoder::ARCHITECTURE
+            ))),
             other => Err(Error::Architecture {
                 found: other.to_owned(),
                 supported: Self::SUPPORTED,
@@ -319,7 +323,7 @@ impl Config {
 }
 
 /// Number of token ids: that of the tokenizer, or what the metadata say of a model without one.
-fn vocabulary(keys: &Keys<'_>) -> Result<usize> {
+pub(crate) fn vocabulary(keys: &Keys<'_>) -> Result<usize> {
     match keys.metadata.find::<&[String]>("tokenizer.ggml.tokens")? {
         Some([]) => Err(Error::KeyValue {
             key: "tokenizer.ggml.tokens".to_owned(),
@@ -439,9 +443,9 @@ impl RopeScaling {
 }
 
 /// The keys of one architecture.
-struct Keys<'a> {
-    metadata: &'a Metadata,
-    prefix: &'static str,
+pub(crate) struct Keys<'a> {
+    pub(crate) metadata: &'a Metadata,
+    pub(crate) prefix: &'static str,
 }
 
 impl<'a> Keys<'a> {
@@ -449,12 +453,12 @@ impl<'a> Keys<'a> {
         format!("{}.{key}", self.prefix)
     }
 
-    fn find<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>> {
+    pub(crate) fn find<T: FromValue<'a>>(&self, key: &str) -> Result<Option<T>> {
         self.metadata.find(&self.name(key))
     }
 
     /// A count from 1 to `most`; `default` where the key is absent, an error without one.
-    fn dimension(&self, key: &str, default: Option<usize>, most: u32) -> Result<usize> {
+    pub(crate) fn dimension(&self, key: &str, default: Option<usize>, most: u32) -> Result<usize> {
         let value = match (self.find::<u32>(key)?, default) {
             (Some(v), _) => v as usize,
             (None, Some(v)) => v,
@@ -467,7 +471,7 @@ impl<'a> Keys<'a> {
     }
 
     /// A finite number above 0; `default` where the key is absent, an error without one.
-    fn positive(&self, key: &str, default: Option<f32>) -> Result<f32> {
+    pub(crate) fn positive(&self, key: &str, default: Option<f32>) -> Result<f32> {
         let value = match (self.find::<f32>(key)?, default) {
             (Some(v), _) | (None, Some(v)) => v,
             (None, None) => self.metadata.get::<f32>(&self.name(key))?,
@@ -486,7 +490,7 @@ impl<'a> Keys<'a> {
             .transpose()
     }
 
-    fn bad(&self, key: &str, found: impl fmt::Display, reason: String) -> Error {
+    pub(crate) fn bad(&self, key: &str, found: impl fmt::Display, reason: String) -> Error {
         let key = self.name(key);
         let found = self
             .metadata

@@ -1,6 +1,6 @@
 //! Language models on the kernel catalogue.
 //!
-//! Owns: GGUF files and model folders, tokenizers, chat templates, KV caches, forward passes and the generation loop.
+//! Owns: GGUF files and model folders, tokenizers, chat templates, KV caches, forward passes, the generation loop and embeddings.
 //! May not know: backends or kernel bindings; it calls ops only.
 //!
 //! The way from a file to text: [`Checkpoint`] -> [`Model`] and [`Tokenizer`] -> [`Session`] -> [`generate()`].
@@ -34,6 +34,7 @@ mod adapter;
 pub mod chat;
 mod checkpoint;
 mod config;
+mod encoder;
 mod error;
 mod generate;
 pub mod gguf;
@@ -50,6 +51,7 @@ mod weights;
 pub use adapter::Adapter;
 pub use checkpoint::Checkpoint;
 pub use config::{Architecture, Config, Experts, LinearAttention, RopeScaling, Window};
+pub use encoder::{Encoder, EncoderConfig, Pooling, normalize};
 pub use error::{Error, Result};
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};
 pub use kv_cache::KvFormat;

@@ -6,7 +6,7 @@ use mettle_gpu::{Device, Format, Shape, Tensor};
 use mettle_kernels::ops::{self, FORMATS};
 
 use crate::{
-    Adapter, Checkpoint, Config, Error, Result, checkpoint,
+    Adapter, Checkpoint, Error, Result, checkpoint,
     model::{LowRank, Projection},
 };
 
@@ -190,9 +190,12 @@ impl<'a> Loader<'a> {
         Ok(tensor)
     }
 
-    /// Fails when a tensor is left: a model with parts that nobody computes is not the model that was trained.
-    pub(crate) fn finish(self, config: &Config) -> Result<()> {
-        let architecture = config.architecture.name();
+    /// Fails when a tensor is left that is not passed over: a model with parts that nobody computes is not the model that was trained.
+    pub(crate) fn finish(
+        self,
+        architecture: &'static str,
+        passes_over: impl Fn(&str) -> bool,
+    ) -> Result<()> {
         for adapter in self.adapters {
             let mut matrices = adapter.matrices();
             if let Some(name) = matrices.find(|name| !self.adaptable.contains(*name)) {
@@ -203,8 +206,8 @@ impl<'a> Loader<'a> {
             }
         }
         let mut tensors = self.checkpoint.tensors();
-        let left = tensors
-            .find(|tensor| !self.taken.contains(&tensor.name) && !config.passes_over(&tensor.name));
+        let left =
+            tensors.find(|tensor| !self.taken.contains(&tensor.name) && !passes_over(&tensor.name));
         match left {
             Some(tensor) => Err(Error::UnexpectedTensor {
                 name: tensor.name.clone(),

@@ -5,6 +5,7 @@ pub mod cache;
 pub mod check;
 pub mod diagnostics;
 pub mod doctor;
+pub mod embed;
 pub mod exec;
 mod fusion;
 pub mod generate;

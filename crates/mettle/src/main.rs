@@ -25,6 +25,8 @@ struct Cli {
 enum Command {
     /// Generate text from a GGUF model (the bundled one when none is given).
     Generate(commands::generate::Args),
+    /// Make vectors of texts with an encoder, so that texts of similar meaning lie close together.
+    Embed(commands::embed::Args),
     /// Measure a model on a text: bits a byte, lower is better.
     Score(commands::score::Args),
     /// Write a GGUF file with its weights in another format.
@@ -50,6 +52,7 @@ fn main() -> ExitCode {
     start_log(cli.verbose);
     let result = match cli.command {
         Command::Generate(args) => commands::generate::run(args),
+        Command::Embed(args) => commands::embed::run(args),
         Command::Score(args) => commands::score::run(args),
         Command::Quantize(args) => commands::quantize::run(args),
         Command::Verify(args) => commands::verify::run(args),

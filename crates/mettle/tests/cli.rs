@@ -168,6 +168,60 @@ fn ctrl_c_stops_cleanly() {
     assert_eq!(rest.last(), Some(&b'\n'));
 }
 
+/// An encoder among the fixtures of the models.
+fn encoder() -> String {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mettle-models/tests/fixtures");
+    fixtures.join("bert-f32.gguf").display().to_string()
+}
+
+#[test]
+fn embeds_texts_and_lines() {
+    let model = encoder();
+    let options = ["embed", "--model", &model, "--normalize"];
+    let report = json(&run(&[
+        &options[..],
+        &["--json", "the evening", "a village"],
+    ]
+    .concat()));
+    assert_eq!(report["pooling"], "mean");
+    let embeddings = report["embeddings"].as_array().unwrap();
+    assert_eq!(embeddings.len(), 2);
+    assert_eq!(embeddings[1]["text"], "a village");
+    let vector = embeddings[1]["vectors"][0].as_array().unwrap();
+    assert_eq!(vector.len(), 48);
+    let length: f64 = vector.iter().map(|v| v.as_f64().unwrap().powi(2)).sum();
+    assert!((length - 1.0).abs() < 1e-5, "{length}");
+
+    let mut child = mettle(&options)
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    input.write_all(b"the evening\na village\n").unwrap();
+    drop(input);
+    let output = child.wait_with_output().unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines: Vec<&str> = text.lines().collect();
+    assert_eq!(lines.len(), 2, "{text}");
+    let first: f64 = lines[1].split(' ').next().unwrap().parse().unwrap();
+    assert!((first - vector[0].as_f64().unwrap()).abs() < 1e-6);
+
+    let tokens = run(&[
+        "embed",
+        "--model",
+        &model,
+        "--pooling",
+        "none",
+        "the evening",
+    ]);
+    let ids = embeddings[0]["ids"].as_array().unwrap().len();
+    assert_eq!(
+        String::from_utf8(tokens.stdout).unwrap().lines().count(),
+        ids
+    );
+}
+
 #[test]
 fn scores_a_text_as_the_training_script_does() {
     // The first 16 KB keep the test short; `tools/train/README.md` has the figure of the whole file.
@@ -294,6 +348,16 @@ fn lists_the_kernels() {
 
 #[test]
 fn refuses_bad_input_with_a_reason() {
+    let encoder = encoder();
+    assert_refused(&["embed", "--model", &encoder], &["there are no texts"]);
+    assert_refused(
+        &["embed", "--model", &encoder, "a", &"the ".repeat(60)],
+        &["text 2 has", "the model takes at most 48"],
+    );
+    assert_refused(
+        &["generate", "--model", &encoder, "--prompt", "a"],
+        &["`bert` make embeddings and no text"],
+    );
     let folder = tempfile::tempdir().unwrap();
     let file = |name: &str, bytes: &[u8]| {
         let path = folder.path().join(name);

@@ -183,7 +183,9 @@ impl Model {
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&mut loader, &config, layer))
             .collect::<Result<_>>()?;
-        loader.finish(&config)?;
+        loader.finish(config.architecture.name(), |tensor| {
+            config.passes_over(tensor)
+        })?;
         Ok(Self {
             inner: Arc::new(Inner {
                 device: device.clone(),

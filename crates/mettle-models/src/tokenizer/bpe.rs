@@ -66,6 +66,7 @@ impl Bpe {
             bos: None,
             eos: None,
             add_bos: llama3,
+            add_eos: false,
         };
         Ok((bpe, defaults))
     }

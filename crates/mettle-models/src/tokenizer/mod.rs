@@ -1,7 +1,7 @@
 //! Text to token ids and back, from a model file's metadata.
 //!
-//! Two families: byte-level BPE (`tokenizer.ggml.model = "gpt2"`: Llama 3, Qwen) and SentencePiece-style
-//! (`"llama"`: Llama 2, Mistral). Where the formats leave freedom, ids are those that llama.cpp gives.
+//! Three families: byte-level BPE (`tokenizer.ggml.model = "gpt2"`: Llama 3, Qwen), SentencePiece-style (`"llama"`: Llama 2, Mistral) and
+//! WordPiece (`"bert"`). Where the formats leave freedom, ids are those that llama.cpp gives, and for WordPiece those of BERT's own tokenizer.
 
 mod bpe;
 mod special;
@@ -9,6 +9,7 @@ mod split;
 mod spm;
 mod stream;
 mod vocabulary;
+mod wordpiece;
 
 pub use stream::TokenStream;
 
@@ -17,6 +18,7 @@ use bpe::Bpe;
 use special::{Fragment, SpecialTokens};
 use spm::Spm;
 use vocabulary::{Kind, Vocabulary};
+use wordpiece::WordPiece;
 
 /// The tokenizer of a model.
 pub struct Tokenizer {
@@ -28,6 +30,7 @@ pub struct Tokenizer {
 enum Algorithm {
     Bpe(Box<Bpe>),
     Spm(Box<Spm>),
+    WordPiece(Box<WordPiece>),
 }
 
 impl Tokenizer {
@@ -48,11 +51,15 @@ impl Tokenizer {
                 Algorithm::Spm(Box::new(Spm::from_metadata(metadata, &vocabulary)?)),
                 Spm::SPECIAL_DEFAULTS,
             ),
+            "bert" => {
+                let (word_piece, defaults) = WordPiece::from_metadata(metadata, &vocabulary)?;
+                (Algorithm::WordPiece(Box::new(word_piece)), defaults)
+            }
             other => {
                 return Err(Error::TokenizerKind {
                     what: "model",
                     found: other.to_owned(),
-                    supported: "gpt2, llama".to_owned(),
+                    supported: "bert, gpt2, llama".to_owned(),
                 });
             }
         };
@@ -115,6 +122,9 @@ impl Tokenizer {
                         Algorithm::Spm(spm) => {
                             spm.encode(text, after_special, &self.vocabulary, &mut ids)?
                         }
+                        Algorithm::WordPiece(word_piece) => {
+                            word_piece.encode(text, &self.vocabulary, &mut ids)?
+                        }
                     }
                     after_special = false;
                 }
@@ -161,7 +171,7 @@ impl Tokenizer {
             (Kind::UserDefined, _) => text.as_bytes().to_vec(),
             (Kind::Byte, _) => self.vocabulary.byte_value(id).into_iter().collect(),
             (Kind::Normal, Algorithm::Bpe(_)) => bpe::decode(text),
-            (Kind::Normal, Algorithm::Spm(_)) => spm::decode(text),
+            (Kind::Normal, Algorithm::Spm(_) | Algorithm::WordPiece(_)) => spm::decode(text),
         })
     }
 
@@ -218,6 +228,7 @@ impl Tokenizer {
         match &self.algorithm {
             Algorithm::Bpe(_) => false,
             Algorithm::Spm(spm) => spm.adds_space_prefix(),
+            Algorithm::WordPiece(_) => true,
         }
     }
 }

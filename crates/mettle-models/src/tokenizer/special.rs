@@ -21,6 +21,7 @@ pub(super) struct SpecialDefaults {
     pub(super) bos: Option<u32>,
     pub(super) eos: Option<u32>,
     pub(super) add_bos: bool,
+    pub(super) add_eos: bool,
 }
 
 /// Ids with a role.
@@ -96,7 +97,7 @@ impl SpecialTokens {
             eos,
             ends,
             add_bos: flag("bos", defaults.add_bos, bos)?,
-            add_eos: flag("eos", false, eos)?,
+            add_eos: flag("eos", defaults.add_eos, eos)?,
             in_text,
         })
     }

@@ -25,6 +25,7 @@ impl Spm {
         bos: Some(1),
         eos: Some(2),
         add_bos: true,
+        add_eos: false,
     };
 
     pub(super) fn from_metadata(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<Self> {

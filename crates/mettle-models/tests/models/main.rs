@@ -5,6 +5,7 @@ mod bad_input;
 mod bundled;
 mod chat;
 mod config;
+mod encoder;
 mod folders;
 mod formats;
 mod fusion;

@@ -20,10 +20,13 @@ const FIXTURES: [&str; 4] = [
     "tokenizer-spm-no-prefix",
 ];
 
-/// Texts with the ids that llama.cpp gives; `tools/fixtures/README.md` says what each field is.
+/// Word pieces do not say all of a text again.
+const WORD_PIECES: [&str; 2] = ["tokenizer-bert", "tokenizer-bert-cased"];
+
+/// Texts with the ids that llama.cpp or BERT's own tokenizer gives; `tools/fixtures/README.md` says what each field is.
 #[test]
 fn fixtures() {
-    for name in FIXTURES {
+    for name in FIXTURES.into_iter().chain(WORD_PIECES) {
         let tokenizer = from_fixture(name);
         let text = std::fs::read_to_string(fixture(&format!("{name}.json"))).unwrap();
         let cases: Vec<serde_json::Value> = serde_json::from_str(&text).unwrap();
@@ -186,7 +189,7 @@ fn metadata_that_make_no_tokenizer() {
     );
     refused(
         |b| b.set("tokenizer.ggml.model", "wordpiece"),
-        "model `wordpiece` is not supported; supported are gpt2, llama",
+        "model `wordpiece` is not supported; supported are bert, gpt2, llama",
     );
     refused(
         |b| b.set("tokenizer.ggml.pre", "falcon"),
@@ -233,6 +236,14 @@ fn metadata_that_make_no_tokenizer() {
     refused(
         |b| b.set("tokenizer.ggml.model", "llama"),
         "`tokenizer.ggml.scores` is missing, wanted an array",
+    );
+}
+
+#[test]
+fn word_pieces_need_a_token_for_unknown_words() {
+    refused(
+        |b| b.set("tokenizer.ggml.model", "bert"),
+        "the vocabulary has no token for unknown words",
     );
 }
 
