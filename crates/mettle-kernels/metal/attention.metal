@@ -5,7 +5,7 @@
 // attention_grouped.metal computes those of common sizes.
 
 #include <metal_stdlib>
-#include <mettle/wide.h>
+#include <mettle/kv_rows.h>
 
 using namespace metal;
 using namespace mettle_kernels;
@@ -13,7 +13,7 @@ using namespace mettle_kernels;
 // One thread computes a query's head by itself (CPU) instead of one or more SIMD groups together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-// Values of a head, at most MAX_HEAD_SIZE.
+// Values of a head, at most MAX_HEAD_SIZE: whole blocks of the cache.
 constant uint HEAD_SIZE [[function_constant(1)]];
 
 // Whether scores are capped smoothly.
@@ -22,14 +22,19 @@ constant bool SOFTCAP [[function_constant(2)]];
 // Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
 constant bool SINKS [[function_constant(3)]];
 
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(cpu: attention_*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = true, SINKS = false)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = true, SINKS = false)
+#pragma mettle variant(cpu: attention_b*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_b*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_q*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_q*, ROW_PER_THREAD = true, HEAD_SIZE = 128, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(cpu: attention_q*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false, SINKS = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
@@ -72,19 +77,19 @@ static Keys visible(uint position, uint window)
     return Keys{window != 0 && end > window ? end - window : 0, end};
 }
 
-// The dot product of two vectors of HEAD_SIZE.
+// The dot product of a query and a key.
 template <typename T>
 METAL_FUNC float product(device const float* q, device const T* k)
 {
     wide products = splat(0.0f);
 #pragma unroll
     for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
-        products = fma(load_next(q + i, HEAD_SIZE - i), load_next(k + i, HEAD_SIZE - i), products);
+        products = fma(load_next(q + i, HEAD_SIZE - i), cached_sixteen(k, i, HEAD_SIZE - i), products);
     }
     return sum(products);
 }
 
-// One head of one query by one thread. k and v are the first rows of the head's cache, `stride` values apart. `sink` is the head's, if
+// One head of one query by one thread. k and v are the first rows of the head's cache, `stride` elements apart. `sink` is the head's, if
 // SINKS.
 template <typename T>
 METAL_FUNC void attend_alone(
@@ -120,7 +125,7 @@ METAL_FUNC void attend_alone(
             device const T* row = v + (start + j) * stride;
 #pragma unroll
             for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
-                weighted[i / WIDE] = fma(weight, load_next(row + i, HEAD_SIZE - i), weighted[i / WIDE]);
+                weighted[i / WIDE] = fma(weight, cached_sixteen(row, i, HEAD_SIZE - i), weighted[i / WIDE]);
             }
         }
     }
@@ -161,7 +166,7 @@ METAL_FUNC void attend_together(
             const float key_weight = simd_shuffle(weight, ushort(j));
             device const T* row = v + (start + j) * stride;
             for (uint i = 0; LANES * i + lane < HEAD_SIZE; ++i) {
-                weighted[i] = fma(key_weight, float(row[LANES * i + lane]), weighted[i]);
+                weighted[i] = fma(key_weight, cached_value(row, LANES * i + lane), weighted[i]);
             }
         }
     }
@@ -226,12 +231,12 @@ kernel void attention(
     const uint head = place.x;
     const uint token = place.y;
     const uint kv_head = head / (params.heads / params.kv_heads);
-    const ulong stride = ulong(params.kv_heads) * HEAD_SIZE;
+    const ulong stride = ulong(params.kv_heads) * row_stride<T>(HEAD_SIZE);
     const ulong at = (ulong(token) * params.heads + head) * HEAD_SIZE;
     q += at;
     out += at;
-    k += kv_head * HEAD_SIZE;
-    v += kv_head * HEAD_SIZE;
+    k += kv_head * row_stride<T>(HEAD_SIZE);
+    v += kv_head * row_stride<T>(HEAD_SIZE);
 
     const int position = positions[token];
     if (position < 0 || uint(position) >= params.capacity) {
@@ -252,5 +257,5 @@ kernel void attention(
     }
 }
 
-template [[host_name("attention_f32")]] kernel decltype(attention<float>) attention<float>;
-template [[host_name("attention_f16")]] kernel decltype(attention<half>) attention<half>;
+#define INSTANTIATE(name, type) template [[host_name("attention_" #name)]] kernel decltype(attention<type>) attention<type>;
+METTLE_CACHE_FORMATS(INSTANTIATE)

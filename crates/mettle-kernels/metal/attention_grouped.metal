@@ -34,18 +34,25 @@ constant bool SINKS [[function_constant(3)]];
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 2, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 4, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false, SINKS = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 256;
@@ -348,8 +355,8 @@ template <typename T>
     out += at;
 
     const uint stride = params.kv_heads * HEAD_SIZE / Vector<T>::values;
-    k += kv_head * HEAD_SIZE;
-    v += kv_head * HEAD_SIZE;
+    k += kv_head * row_stride<T>(HEAD_SIZE);
+    v += kv_head * row_stride<T>(HEAD_SIZE);
     const uint row = spread<T>(HEAD_SIZE).row;
     const uint rows = LANES / row;
     const uint keys_at_a_time = KEYS * rows;
@@ -436,8 +443,9 @@ template <typename T>
     }
 }
 
-template [[host_name("attention_grouped_f32")]] kernel decltype(attention_grouped<float>) attention_grouped<float>;
-template [[host_name("attention_grouped_f16")]] kernel decltype(attention_grouped<half>) attention_grouped<half>;
+#define INSTANTIATE(name, type) \
+    template [[host_name("attention_grouped_" #name)]] [[kernel]] decltype(attention_grouped<type>) attention_grouped<type>;
+METTLE_CACHE_FORMATS(INSTANTIATE)
 
 // Threads of a threadgroup of the second launch, at most.
 constant constexpr uint MAX_MERGE_THREADS = 512;

@@ -1,7 +1,7 @@
 // Appends keys and values to the cache.
 
 #include <metal_stdlib>
-#include <mettle/wide.h>
+#include <mettle/kv_rows.h>
 
 using namespace metal;
 using namespace mettle_kernels;
@@ -11,10 +11,10 @@ struct Params {
     uint columns;   // values of a row: kv heads * head size
 };
 
-// cache_k[positions[t], :] = k[t, :] and the same for v, converted to the type of the cache, for tokens t; k and v are
+// cache_k[positions[t], :] = k[t, :] and the same for v, converted to the format of the cache, for tokens t; k and v are
 // [tokens, columns], the caches [capacity, columns]. A token whose position lies outside the cache is not stored.
 //
-// One thread for sixteen columns of a token: the grid is [ceil(columns / 16), tokens].
+// One thread for sixteen columns of a token, or for a block: the grid is [ceil(columns / 16), tokens], or [columns / 32, tokens].
 template <typename T>
 kernel void kv_append(
     device const float* k         [[buffer(0)]],
@@ -29,13 +29,13 @@ kernel void kv_append(
     if (at < 0 || uint(at) >= params.capacity) {
         return;
     }
-    const uint first = WIDE * position.x;
+    const uint first = format<T>::values * position.x;
     const uint left = params.columns - first;
     const ulong from = ulong(position.y) * params.columns + first;
-    const ulong to = ulong(at) * params.columns + first;
-    store_next(cache_k + to, load_next(k + from, left), left);
-    store_next(cache_v + to, load_next(v + from, left), left);
+    const ulong to = ulong(at) * row_stride<T>(params.columns);
+    put(cache_k + to, first, k + from, left);
+    put(cache_v + to, first, v + from, left);
 }
 
-template [[host_name("kv_append_f32")]] kernel decltype(kv_append<float>) kv_append<float>;
-template [[host_name("kv_append_f16")]] kernel decltype(kv_append<half>) kv_append<half>;
+#define INSTANTIATE(name, type) template [[host_name("kv_append_" #name)]] kernel decltype(kv_append<type>) kv_append<type>;
+METTLE_CACHE_FORMATS(INSTANTIATE)

@@ -6,8 +6,8 @@
 // of a head are all asked for before any of them is needed.
 
 #include <metal_stdlib>
+#include <mettle/kv_rows.h>
 #include <mettle/rotary.h>
-#include <mettle/wide.h>
 
 using namespace metal;
 using namespace mettle_kernels;
@@ -153,7 +153,7 @@ METAL_FUNC device T* place(device T* start, bool cached, int position, constant 
         return start;
     }
     const bool inside = position >= 0 && uint(position) < params.capacity;
-    return inside ? start + ulong(position) * params.kv_heads * params.head_size : nullptr;
+    return inside ? start + ulong(position) * row_stride<T>(params.kv_heads * params.head_size) : nullptr;
 }
 
 // A SIMD group: one head, which may go to where it is.
@@ -213,7 +213,7 @@ template <typename T>
 METAL_FUNC void store_every(device T* p, wide x, uint stride, uint count)
 {
     if (stride == 1) {
-        store_next(p, x, count);
+        store_cached(p, x, count);
         return;
     }
     for (uint i = 0; i < count; ++i) {
@@ -276,17 +276,79 @@ METAL_FUNC void heads_of_thread(
         const wide weights = way.normed ? load_next(weight + i, left) : splat(1.0f);
         for (uint h = 0; h < count; ++h) {
             const wide x = load_biased(heads + h * size + i, biases + h * size + i, 1, left);
-            store_next(out + h * size + i, x * splat(norms[h]) * weights, left);
+            store_cached(out + h * size + i, x * splat(norms[h]) * weights, left);
         }
     }
 }
+
+// How heads of keys or values become rows of a cache of T: `head_of_group` and `heads_of_thread` with the cache, whose first row of these
+// heads is `start`, behind them. Dense rows are written as they are computed.
+template <typename T, bool DENSE = format<T>::dense>
+struct ToCache {
+    static METAL_FUNC void of_group(
+        device float* head, device const float* bias, device const float* weight, device const float* frequencies,
+        device const int* at, device T* start, Way way, constant Params& params, uint lane)
+    {
+        head_of_group(head, bias, weight, frequencies, at, start, true, way, params, lane);
+    }
+
+    static METAL_FUNC void of_thread(
+        device float* heads, uint count, device const float* biases, device const float* weight,
+        device const float* frequencies, int position, device T* start, Way way, constant Params& params)
+    {
+        heads_of_thread(heads, count, biases, weight, frequencies, position, start, true, way, params);
+    }
+};
+
+// Blocks are encoded when all of their values are known: heads go to where they are before.
+template <typename T>
+struct ToCache<T, false> {
+    static METAL_FUNC bool changes(Way way) { return BIASED || way.normed || way.dims != 0; }
+
+    static METAL_FUNC void of_group(
+        device float* head, device const float* bias, device const float* weight, device const float* frequencies,
+        device const int* at, device T* start, Way way, constant Params& params, uint lane)
+    {
+        if (changes(way)) {
+            head_of_group(head, bias, weight, frequencies, at, head, false, way, params, lane);
+            simdgroup_barrier(mem_flags::mem_device);
+        }
+        device T* row = place(start, true, *at, params);
+        if (row != nullptr) {
+            encode_from(row, head, lane * format<T>::values, 32 * format<T>::values, params.head_size);
+        }
+    }
+
+    static METAL_FUNC void of_thread(
+        device float* heads, uint count, device const float* biases, device const float* weight,
+        device const float* frequencies, int position, device T* start, Way way, constant Params& params)
+    {
+        device T* row = place(start, true, position, params);
+        if (row == nullptr) {
+            return;
+        }
+        if (changes(way)) {
+            heads_of_thread(heads, count, biases, weight, frequencies, position, heads, false, way, params);
+        }
+        encode_from(row, heads, 0, format<T>::values, count * params.head_size);
+    }
+
+private:
+    // The blocks first, first + step, ... in values, of so many values.
+    static METAL_FUNC void encode_from(device T* row, device const float* values, uint first, uint step, uint count)
+    {
+        for (uint i = first; i < count; i += step) {
+            put(row, i, values + i, count - i);
+        }
+    }
+};
 
 // For every token t and its heads x of query, key and value, each of head_size values:
 //   query = rotated(normed(biased(query))),  cache_k[positions[t]] = rotated(normed(biased(key))),
 //   cache_v[positions[t]] = biased(value)
 // where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x * weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 // turns pairs of its first dims values by positions[t] * frequencies, as in rope. A token whose position lies outside the cache
-// is not stored. key and value are [tokens, kv_heads, head_size], the caches [capacity, kv_heads, head_size], query is
+// is not stored. In caches of blocks, key and value are changed. They are [tokens, kv_heads, head_size], the caches [capacity, kv_heads, head_size], query is
 // [query_tokens, query_heads, head_size], positions [tokens], frequencies [dims / 2], query_bias [query_heads, head_size], the other
 // biases [kv_heads, head_size]. Without norms their weights are not read, and biases only if BIASED.
 //
@@ -295,8 +357,8 @@ METAL_FUNC void heads_of_thread(
 template <typename T>
 kernel void qk_norm_rope_append(
     device float*       query       [[buffer(0)]],
-    device const float* key         [[buffer(1)]],
-    device const float* value       [[buffer(2)]],
+    device float*       key         [[buffer(1)]],
+    device float*       value       [[buffer(2)]],
     device const float* query_bias  [[buffer(3)]],
     device const float* key_bias    [[buffer(4)]],
     device const float* value_bias  [[buffer(5)]],
@@ -346,16 +408,17 @@ kernel void qk_norm_rope_append(
         return;
     }
     const Way way = of_values ? Way{0, false} : turned_way;
-    device const float* x = (of_values ? value : key) + (ulong(token) * params.kv_heads + head) * size;
+    device float* x = (of_values ? value : key) + (ulong(token) * params.kv_heads + head) * size;
     device const float* bias = (of_values ? value_bias : key_bias) + head * size;
-    device T* out = (of_values ? cache_v : cache_k) + ulong(head) * size;
+    device T* out = (of_values ? cache_v : cache_k) + ulong(head) * row_stride<T>(size);
     if (ROW_PER_THREAD) {
         const uint count = min(params.kv_heads - head, HEADS);
-        heads_of_thread(x, count, bias, key_norm, frequencies, *at, out, true, way, params);
+        ToCache<T>::of_thread(x, count, bias, key_norm, frequencies, *at, out, way, params);
     } else {
-        head_of_group(x, bias, key_norm, frequencies, at, out, true, way, params, lane);
+        ToCache<T>::of_group(x, bias, key_norm, frequencies, at, out, way, params, lane);
     }
 }
 
-template [[host_name("qk_norm_rope_append_f32")]] kernel decltype(qk_norm_rope_append<float>) qk_norm_rope_append<float>;
-template [[host_name("qk_norm_rope_append_f16")]] kernel decltype(qk_norm_rope_append<half>) qk_norm_rope_append<half>;
+#define INSTANTIATE(name, type) \
+    template [[host_name("qk_norm_rope_append_" #name)]] kernel decltype(qk_norm_rope_append<type>) qk_norm_rope_append<type>;
+METTLE_CACHE_FORMATS(INSTANTIATE)

@@ -372,6 +372,7 @@ fn heads() {
     check("eps", |_, call| call.eps = -1e-6);
     check("cache_k", |d, call| call.keys = f32s(d, [9, 3, 32]));
     check("cache_v", |d, call| call.values = f32s(d, [8, 2, 32]));
+    check("cache_k", |d, call| call.keys = f32s(d, [9, 1, 64]));
     check("positions", |d, call| call.positions = i32s(d, 3));
     check("", |d, call| {
         call.keys = i32s(d, 9 * 64).reshape([9, 2, 32]).unwrap();
@@ -398,6 +399,16 @@ fn cache() {
     let mut whole = i32s(&d, 9 * 64).reshape([9, 4, 16]).unwrap();
     refused("kv_append", "", |p| {
         ops::kv_append(p, &token, &token, &mut whole, &mut v, &places)
+    });
+    // Blocks that no kernel writes, and keys and values of two formats.
+    let blocks = |format| Tensor::empty_as(&d, format, [9, 2, 32]).unwrap();
+    refused("kv_append", "", |p| {
+        let (mut k, mut v) = (blocks(Format::Q4_1), blocks(Format::Q4_1));
+        ops::kv_append(p, &token, &token, &mut k, &mut v, &places)
+    });
+    refused("kv_append", "cache_v", |p| {
+        let (mut k, mut v) = (blocks(Format::Q8_0), blocks(Format::Q4_0));
+        ops::kv_append(p, &token, &token, &mut k, &mut v, &places)
     });
 
     let q = f32s(&d, [2, 12, 16]);

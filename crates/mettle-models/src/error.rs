@@ -4,7 +4,7 @@ use std::{io, path::PathBuf};
 
 use thiserror::Error;
 
-use crate::{gguf::Problem, hugging_face};
+use crate::{KvFormat, gguf::Problem, hugging_face};
 
 /// Result of this crate's operations.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
@@ -190,6 +190,22 @@ pub enum Error {
     /// A request that cannot be met whatever the model is.
     #[error("{0}")]
     Request(String),
+    /// There is no such type of KV caches.
+    #[error("there are no KV caches of type {0}: there are {known}", known = crate::kv_cache::names())]
+    UnknownKvFormat(String),
+    /// Heads of a model are no whole blocks of the format that they are to be cached in.
+    #[error(
+        "a KV cache of {format} needs heads of a multiple of {block} values, those of this model have {head_dim}: \
+         take f16, bf16 or f32"
+    )]
+    KvFormat {
+        /// The format asked for.
+        format: KvFormat,
+        /// Values of a block.
+        block: usize,
+        /// Values of a head.
+        head_dim: usize,
+    },
     /// Weights, cache and scratch memory do not fit into the device's memory.
     #[error(
         "the model needs {needed} bytes (weights {weights}, KV cache {cache}, scratch {scratch}), \

@@ -3,9 +3,10 @@
 use mettle_gpu::{Device, Format, Pass, Tensor};
 use mettle_kernels::ops;
 
-use crate::{Config, LinearAttention, Result};
+use crate::{Config, Error, LinearAttention, Result};
 
 /// How the cache stores keys and values.
+#[allow(non_camel_case_types)] // the names of the formats as everyone writes them
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum KvFormat {
     /// 4 bytes a value; what they are computed in.
@@ -13,18 +14,77 @@ pub enum KvFormat {
     /// 2 bytes a value.
     #[default]
     F16,
+    /// 2 bytes a value, the upper half of an F32.
+    BF16,
+    /// 8.5 bits a value: a scale for each 32 of a head.
+    Q8_0,
+    /// 4.5 bits a value: a scale for each 32 of a head.
+    Q4_0,
 }
 
 impl KvFormat {
+    /// Every one, those of most bits first.
+    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::BF16, Self::Q8_0, Self::Q4_0];
+
+    /// Its name: `f16`, `q8_0`.
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::F32 => "f32",
+            Self::F16 => "f16",
+            Self::BF16 => "bf16",
+            Self::Q8_0 => "q8_0",
+            Self::Q4_0 => "q4_0",
+        }
+    }
+
     pub(crate) fn format(self) -> Format {
         match self {
             Self::F32 => Format::F32,
             Self::F16 => Format::F16,
+            Self::BF16 => Format::BF16,
+            Self::Q8_0 => Format::Q8_0,
+            Self::Q4_0 => Format::Q4_0,
         }
+    }
+
+    /// Fails for a model whose heads are no whole blocks.
+    pub(crate) fn check(self, config: &Config) -> Result<()> {
+        let block = self.format().block_len();
+        if config.head_dim.is_multiple_of(block) {
+            return Ok(());
+        }
+        Err(Error::KvFormat {
+            format: self,
+            block,
+            head_dim: config.head_dim,
+        })
     }
 }
 
-/// Keys and values of one block, `[context, kv_heads, head_dim]` each.
+/// All names, for people.
+pub(crate) fn names() -> String {
+    KvFormat::ALL.map(KvFormat::name).join(", ")
+}
+
+impl std::fmt::Display for KvFormat {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.name())
+    }
+}
+
+impl std::str::FromStr for KvFormat {
+    type Err = Error;
+
+    /// Reads a name as [`KvFormat::name`] writes it, in any case.
+    fn from_str(name: &str) -> Result<Self> {
+        let known = Self::ALL
+            .into_iter()
+            .find(|format| format.name().eq_ignore_ascii_case(name));
+        known.ok_or_else(|| Error::UnknownKvFormat(name.to_owned()))
+    }
+}
+
+/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says.
 pub(crate) struct LayerCache {
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
@@ -120,8 +180,12 @@ impl KvCache {
                 .iter()
                 .fold(1u64, |n, &d| n.saturating_mul(d as u64))
         };
-        let bytes = format.format().block_bytes();
-        product(&[2, cached, context, config.kv_heads, config.head_dim, bytes])
+        let format = format.format();
+        // Heads are whole blocks, or the model is refused.
+        let blocks = config.head_dim.div_ceil(format.block_len());
+        let heads = [2, cached, context, config.kv_heads, blocks];
+        product(&heads)
+            .saturating_mul(format.block_bytes() as u64)
             .saturating_add(product(&[linear, values, 4]))
     }
 }

@@ -10,6 +10,7 @@ pub mod exec;
 mod fusion;
 pub mod generate;
 pub mod kernels;
+mod kv_cache;
 pub mod quantize;
 mod reflection;
 pub mod score;

@@ -60,6 +60,35 @@ fn fusions_can_be_switched_off() {
 }
 
 #[test]
+fn the_cache_has_the_type_that_is_asked_for() {
+    let generate = |options: &[&str]| {
+        let prompt = ["--greedy", "--prompt", "In the beginning God created"];
+        let fixed = ["generate", "--max-tokens", "8"];
+        run(&[&fixed[..], &prompt, options].concat())
+    };
+    let memory = |kind: &str| {
+        let report = json(&generate(&["--json", "--kv-type", kind]));
+        assert_eq!(report["memory"]["kv_type"], kind);
+        (
+            report["memory"]["kv_cache"].as_u64().unwrap(),
+            report["ids"].clone(),
+        )
+    };
+    let (half, usual) = memory("f16");
+    let (quantised, ids) = memory("q8_0");
+    assert_eq!((quantised * 32, &ids), (half * 17, &usual));
+    let told = String::from_utf8(generate(&["--kv-type", "q4_0"]).stderr).unwrap();
+    assert!(
+        told.contains("KV cache (q4_0, ") && told.contains("less than f16)"),
+        "{told}"
+    );
+    assert_refused(
+        &["generate", "--kv-type", "q9"],
+        &["q9", "f32, f16, bf16, q8_0, q4_0"],
+    );
+}
+
+#[test]
 fn the_same_seed_draws_the_same_text() {
     let draw = |seed: &str| {
         let report = json(&run(&[

@@ -1,11 +1,12 @@
 //! The lists of modules: they come from the folders, so that adding a kernel means adding its files.
 
+use super::FormatLists;
 use anyhow::{Context, Result, bail};
 use mettle_gpu::Format;
 use std::path::Path;
 
-/// `bindings/mod.rs`: the families, the formats of weights, and whether there are `types` of headers.
-pub fn bindings(families: &[&str], formats: &[Format], types: bool) -> String {
+/// `bindings/mod.rs`: the families, the formats of weights and of caches, and whether there are `types` of headers.
+pub fn bindings(families: &[&str], formats: &FormatLists, types: bool) -> String {
     let modules: String = families
         .iter()
         .map(|family| format!("pub mod {family};\n"))
@@ -15,16 +16,19 @@ pub fn bindings(families: &[&str], formats: &[Format], types: bool) -> String {
         .map(|family| format!("{family}::CATALOGUE,"))
         .collect();
     let types = if types { "mod types;\n" } else { "" };
-    let count = formats.len();
-    let formats: String = formats
-        .iter()
-        .map(|format| format!("Format::{format:?},"))
-        .collect();
+    let array = |formats: &[Format]| {
+        let names = formats.iter().map(|format| format!("Format::{format:?},"));
+        let (count, names) = (formats.len(), names.collect::<String>());
+        format!("[Format; {count}] = [{names}]")
+    };
+    let (weights, caches) = (array(&formats.weights), array(&formats.caches));
     format!(
         "//! Launch bindings: for each `.metal` file a module, for each kernel in it a struct whose fields are the kernel's arguments.\n\
          {}\nuse mettle_gpu::Format;\n\n{modules}{types}\n\
          /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.\n\
-         pub const FORMATS: [Format; {count}] = [{formats}];\n\n/// What the catalogue shows of every family.\n\
+         pub const FORMATS: {weights};\n\n\
+         /// The formats of caches that kernels write and read: those of `METTLE_CACHE_FORMATS` in `mettle/kv_rows.h`.\n\
+         pub const CACHE_FORMATS: {caches};\n\n/// What the catalogue shows of every family.\n\
          pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[{kernels}];\n",
         super::generated_from("the `.metal` files")
     )

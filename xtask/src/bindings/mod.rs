@@ -66,18 +66,14 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let bindings = kernels_crate.join("src/bindings");
     let families: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     let mut shared: BTreeMap<String, (Struct, Vec<Struct>)> = BTreeMap::new();
-    let mut formats: Vec<Format> = Vec::new();
+    let mut formats = FormatLists::default();
     let mut files = BTreeMap::new();
     for unit in &units {
         let module = family::emit(unit)?;
         for of_group in module.formats {
-            if !formats.is_empty() && formats != of_group {
-                bail!(
-                    "metal/{}.metal has kernels for {of_group:?}, others have them for {formats:?}",
-                    unit.name
-                );
-            }
-            formats = of_group;
+            formats
+                .add(of_group)
+                .with_context(|| format!("metal/{}.metal", unit.name))?;
         }
         for header_struct in module.shared {
             let known = shared
@@ -143,6 +139,37 @@ pub fn stale(kernels_crate: &Path, files: &BTreeMap<PathBuf, String>) -> Result<
     Ok(stale)
 }
 
+/// The formats that families have kernels for: all that weights come in, or those of caches, which are a few of them.
+#[derive(Default)]
+struct FormatLists {
+    weights: Vec<Format>,
+    caches: Vec<Format>,
+}
+
+impl FormatLists {
+    /// Adds those of a family, which are to be one of the two lists.
+    fn add(&mut self, formats: Vec<Format>) -> Result<()> {
+        let part = |few: &[Format], all: &[Format]| few.iter().all(|format| all.contains(format));
+        if formats == self.weights || formats == self.caches {
+            return Ok(());
+        }
+        if self.weights.is_empty() {
+            self.weights = formats;
+        } else if self.caches.is_empty() && part(&formats, &self.weights) {
+            self.caches = formats;
+        } else if self.caches.is_empty() && part(&self.weights, &formats) {
+            self.caches = std::mem::replace(&mut self.weights, formats);
+        } else {
+            bail!(
+                "has kernels for {formats:?}, others have them for {:?} or {:?}",
+                self.weights,
+                self.caches
+            );
+        }
+        Ok(())
+    }
+}
+
 /// Every `.metal` file of a folder, by name.
 fn units(metal: &Path) -> Result<Vec<Unit>> {
     let options = Options {
@@ -186,6 +213,24 @@ fn rustfmt(text: &str) -> Result<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn formats_are_those_of_weights_or_of_caches() {
+        use Format::{F16, F32, Q4_0, Q8_0};
+        for order in [
+            [vec![F32, Q4_0, F16], vec![F32, F16]],
+            [vec![F32, F16], vec![F32, Q4_0, F16]],
+        ] {
+            let mut lists = FormatLists::default();
+            for formats in order.clone() {
+                lists.add(formats).unwrap();
+            }
+            assert_eq!((lists.weights.len(), lists.caches.len()), (3, 2));
+            let other = lists.add(vec![F32, Q8_0]).unwrap_err().to_string();
+            assert!(other.contains("has kernels for [F32, Q8_0]"), "{other}");
+            lists.add(order[0].clone()).unwrap();
+        }
+    }
 
     #[test]
     fn committed_bindings_are_current() {

@@ -3,7 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -56,6 +56,29 @@ impl Constants {
     }
 }
 
+/// One of the kernels `attention_*`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelOf(&'static str);
+
+impl KernelOf {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<KernelOf> {
+        Some(KernelOf(match format {
+            Format::F32 => "attention_f32",
+            Format::F16 => "attention_f16",
+            Format::BF16 => "attention_bf16",
+            Format::Q8_0 => "attention_q8_0",
+            Format::Q4_0 => "attention_q4_0",
+            _ => return None,
+        }))
+    }
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax: so a head may attend to nothing, and
@@ -64,13 +87,15 @@ impl Constants {
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
 /// \[heads, tokens\]. Decoding wants several SIMD groups a head, a long prompt wants one.
-pub struct F32<'a> {
+pub struct Kernel<'a> {
+    /// Which kernel.
+    pub kernel: KernelOf,
     /// `device const float* q`.
     pub q: &'a Buffer<f32>,
-    /// `device const float* k`.
-    pub k: &'a Buffer<f32>,
-    /// `device const float* v`.
-    pub v: &'a Buffer<f32>,
+    /// `device const W* k`.
+    pub k: &'a Buffer<u8>,
+    /// `device const W* v`.
+    pub v: &'a Buffer<u8>,
     /// `device const int* positions`.
     pub positions: &'a Buffer<i32>,
     /// `device float* out`.
@@ -83,57 +108,9 @@ pub struct F32<'a> {
     pub constants: Constants,
 }
 
-impl Binding for F32<'_> {
+impl Binding for Kernel<'_> {
     fn kernel(&self) -> &'static str {
-        "attention_f32"
-    }
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::ATTENTION
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "q", self.q);
-        args.read(1, "k", self.k);
-        args.read(2, "v", self.v);
-        args.read(3, "positions", self.positions);
-        args.write(4, "out", self.out);
-        args.value(5, "params", &self.params);
-        args.read(6, "sinks", self.sinks);
-    }
-}
-
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
-/// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax: so a head may attend to nothing, and
-/// gives zeros where all scores are minus infinity. sinks is \[heads\], finite or minus infinity. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
-/// whose position lies outside the cache gets NaN.
-///
-/// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
-/// \[heads, tokens\]. Decoding wants several SIMD groups a head, a long prompt wants one.
-pub struct F16<'a> {
-    /// `device const float* q`.
-    pub q: &'a Buffer<f32>,
-    /// `device const half* k`.
-    pub k: &'a Buffer<half::f16>,
-    /// `device const half* v`.
-    pub v: &'a Buffer<half::f16>,
-    /// `device const int* positions`.
-    pub positions: &'a Buffer<i32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `device const float* sinks`.
-    pub sinks: &'a Buffer<f32>,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for F16<'_> {
-    fn kernel(&self) -> &'static str {
-        "attention_f16"
+        self.kernel.name()
     }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION
@@ -178,6 +155,54 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const half* k", Access::Read),
             Argument::new(2, "v", "device const half* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_bf16",
+        family: "attention",
+        file: "metal/attention.metal",
+        dtypes: &["f32", "bf16", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const bfloat* k", Access::Read),
+            Argument::new(2, "v", "device const bfloat* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_q8_0",
+        family: "attention",
+        file: "metal/attention.metal",
+        dtypes: &["f32", "q8_0", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const block_q8_0* k", Access::Read),
+            Argument::new(2, "v", "device const block_q8_0* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["ROW_PER_THREAD", "HEAD_SIZE", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_q4_0",
+        family: "attention",
+        file: "metal/attention.metal",
+        dtypes: &["f32", "q4_0", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const block_q4_0* k", Access::Read),
+            Argument::new(2, "v", "device const block_q4_0* v", Access::Read),
             Argument::new(3, "positions", "device const int* positions", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),

@@ -3,7 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -68,60 +68,26 @@ impl Constants {
     }
 }
 
-/// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
-/// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
-/// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
-/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
-///
-/// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
-/// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
-/// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
-/// written: minus infinity and zeros.
-///
-/// The grid is \[kv_heads \* ceil(group / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
-/// with token_each a threadgroup takes as many tokens as it has SIMD groups.
-///
-/// Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
-pub struct F32<'a> {
-    /// `device const float* q`.
-    pub q: &'a Buffer<f32>,
-    /// `device const float* k`.
-    pub k: &'a Buffer<f32>,
-    /// `device const float* v`.
-    pub v: &'a Buffer<f32>,
-    /// `device const int* positions`.
-    pub positions: &'a Buffer<i32>,
-    /// `device float* partial`.
-    pub partial: &'a mut Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `device const float* sinks`.
-    pub sinks: &'a Buffer<f32>,
-    /// Function constants.
-    pub constants: Constants,
-}
+/// One of the kernels `attention_grouped_*`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelOf(&'static str);
 
-impl Binding for F32<'_> {
-    fn kernel(&self) -> &'static str {
-        "attention_grouped_f32"
+impl KernelOf {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<KernelOf> {
+        Some(KernelOf(match format {
+            Format::F32 => "attention_grouped_f32",
+            Format::F16 => "attention_grouped_f16",
+            Format::BF16 => "attention_grouped_bf16",
+            Format::Q8_0 => "attention_grouped_q8_0",
+            Format::Q4_0 => "attention_grouped_q4_0",
+            _ => return None,
+        }))
     }
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::ATTENTION_GROUPED
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "q", self.q);
-        args.read(1, "k", self.k);
-        args.read(2, "v", self.v);
-        args.read(3, "positions", self.positions);
-        args.write(4, "partial", self.partial);
-        args.write(5, "out", self.out);
-        args.value(6, "params", &self.params);
-        args.read(7, "sinks", self.sinks);
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
     }
 }
 
@@ -139,13 +105,15 @@ impl Binding for F32<'_> {
 /// with token_each a threadgroup takes as many tokens as it has SIMD groups.
 ///
 /// Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
-pub struct F16<'a> {
+pub struct Kernel<'a> {
+    /// Which kernel.
+    pub kernel: KernelOf,
     /// `device const float* q`.
     pub q: &'a Buffer<f32>,
-    /// `device const half* k`.
-    pub k: &'a Buffer<half::f16>,
-    /// `device const half* v`.
-    pub v: &'a Buffer<half::f16>,
+    /// `device const W* k`.
+    pub k: &'a Buffer<u8>,
+    /// `device const W* v`.
+    pub v: &'a Buffer<u8>,
     /// `device const int* positions`.
     pub positions: &'a Buffer<i32>,
     /// `device float* partial`.
@@ -160,9 +128,9 @@ pub struct F16<'a> {
     pub constants: Constants,
 }
 
-impl Binding for F16<'_> {
+impl Binding for Kernel<'_> {
     fn kernel(&self) -> &'static str {
-        "attention_grouped_f16"
+        self.kernel.name()
     }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::ATTENTION_GROUPED
@@ -245,6 +213,57 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const half* k", Access::Read),
             Argument::new(2, "v", "device const half* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_grouped_bf16",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "bf16", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const bfloat* k", Access::Read),
+            Argument::new(2, "v", "device const bfloat* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_grouped_q8_0",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "q8_0", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const block_q8_0* k", Access::Read),
+            Argument::new(2, "v", "device const block_q8_0* v", Access::Read),
+            Argument::new(3, "positions", "device const int* positions", Access::Read),
+            Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
+            Argument::new(5, "out", "device float* out", Access::ReadWrite),
+            Argument::new(6, "params", "constant Params& params", Access::Value),
+            Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+        ],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+    },
+    catalogue::Kernel {
+        name: "attention_grouped_q4_0",
+        family: "attention_grouped",
+        file: "metal/attention_grouped.metal",
+        dtypes: &["f32", "q4_0", "i32"],
+        arguments: &[
+            Argument::new(0, "q", "device const float* q", Access::Read),
+            Argument::new(1, "k", "device const block_q4_0* k", Access::Read),
+            Argument::new(2, "v", "device const block_q4_0* v", Access::Read),
             Argument::new(3, "positions", "device const int* positions", Access::Read),
             Argument::new(4, "partial", "device float* partial", Access::ReadWrite),
             Argument::new(5, "out", "device float* out", Access::ReadWrite),

@@ -65,6 +65,15 @@ pub const FORMATS: [Format; 22] = [
     Format::Q3,
 ];
 
+/// The formats of caches that kernels write and read: those of `METTLE_CACHE_FORMATS` in `mettle/kv_rows.h`.
+pub const CACHE_FORMATS: [Format; 5] = [
+    Format::F32,
+    Format::F16,
+    Format::BF16,
+    Format::Q8_0,
+    Format::Q4_0,
+];
+
 /// What the catalogue shows of every family.
 pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     argmax::CATALOGUE,

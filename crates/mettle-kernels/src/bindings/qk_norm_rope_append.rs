@@ -3,7 +3,7 @@
 //! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
 
 use crate::catalogue::{self, Access, Argument};
-use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
 /// `struct Params`.
 #[repr(C)]
@@ -65,24 +65,49 @@ impl Constants {
     }
 }
 
+/// One of the kernels `qk_norm_rope_append_*`, by the format of its weights.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KernelOf(&'static str);
+
+impl KernelOf {
+    /// The kernel for weights of a format; `None` where there is none.
+    pub fn of(format: Format) -> Option<KernelOf> {
+        Some(KernelOf(match format {
+            Format::F32 => "qk_norm_rope_append_f32",
+            Format::F16 => "qk_norm_rope_append_f16",
+            Format::BF16 => "qk_norm_rope_append_bf16",
+            Format::Q8_0 => "qk_norm_rope_append_q8_0",
+            Format::Q4_0 => "qk_norm_rope_append_q4_0",
+            _ => return None,
+        }))
+    }
+
+    /// Its host name.
+    pub fn name(self) -> &'static str {
+        self.0
+    }
+}
+
 /// For every token t and its heads x of query, key and value, each of head_size values:
 /// query = rotated(normed(biased(query))),  cache_k\[positions\[t\]\] = rotated(normed(biased(key))),
 /// cache_v\[positions\[t\]\] = biased(value)
 /// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 /// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
-/// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
+/// is not stored. In caches of blocks, key and value are changed. They are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
 /// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
 /// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
 ///
 /// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
 /// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
-pub struct F32<'a> {
+pub struct Kernel<'a> {
+    /// Which kernel.
+    pub kernel: KernelOf,
     /// `device float* query`.
     pub query: &'a mut Buffer<f32>,
-    /// `device const float* key`.
-    pub key: &'a Buffer<f32>,
-    /// `device const float* value`.
-    pub value: &'a Buffer<f32>,
+    /// `device float* key`.
+    pub key: &'a mut Buffer<f32>,
+    /// `device float* value`.
+    pub value: &'a mut Buffer<f32>,
     /// `device const float* query_bias`.
     pub query_bias: &'a Buffer<f32>,
     /// `device const float* key_bias`.
@@ -97,19 +122,19 @@ pub struct F32<'a> {
     pub frequencies: &'a Buffer<f32>,
     /// `device const int* positions`.
     pub positions: &'a Buffer<i32>,
-    /// `device float* cache_k`.
-    pub cache_k: &'a mut Buffer<f32>,
-    /// `device float* cache_v`.
-    pub cache_v: &'a mut Buffer<f32>,
+    /// `device W* cache_k`.
+    pub cache_k: &'a mut Buffer<u8>,
+    /// `device W* cache_v`.
+    pub cache_v: &'a mut Buffer<u8>,
     /// `constant Params& params`.
     pub params: Params,
     /// Function constants.
     pub constants: Constants,
 }
 
-impl Binding for F32<'_> {
+impl Binding for Kernel<'_> {
     fn kernel(&self) -> &'static str {
-        "qk_norm_rope_append_f32"
+        self.kernel.name()
     }
     fn unit() -> &'static EmbeddedUnit {
         &crate::embedded::QK_NORM_ROPE_APPEND
@@ -119,77 +144,8 @@ impl Binding for F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.write(0, "query", self.query);
-        args.read(1, "key", self.key);
-        args.read(2, "value", self.value);
-        args.read(3, "query_bias", self.query_bias);
-        args.read(4, "key_bias", self.key_bias);
-        args.read(5, "value_bias", self.value_bias);
-        args.read(6, "query_norm", self.query_norm);
-        args.read(7, "key_norm", self.key_norm);
-        args.read(8, "frequencies", self.frequencies);
-        args.read(9, "positions", self.positions);
-        args.write(10, "cache_k", self.cache_k);
-        args.write(11, "cache_v", self.cache_v);
-        args.value(12, "params", &self.params);
-    }
-}
-
-/// For every token t and its heads x of query, key and value, each of head_size values:
-/// query = rotated(normed(biased(query))),  cache_k\[positions\[t\]\] = rotated(normed(biased(key))),
-/// cache_v\[positions\[t\]\] = biased(value)
-/// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
-/// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
-/// is not stored. key and value are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
-/// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
-/// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
-///
-/// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
-/// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
-pub struct F16<'a> {
-    /// `device float* query`.
-    pub query: &'a mut Buffer<f32>,
-    /// `device const float* key`.
-    pub key: &'a Buffer<f32>,
-    /// `device const float* value`.
-    pub value: &'a Buffer<f32>,
-    /// `device const float* query_bias`.
-    pub query_bias: &'a Buffer<f32>,
-    /// `device const float* key_bias`.
-    pub key_bias: &'a Buffer<f32>,
-    /// `device const float* value_bias`.
-    pub value_bias: &'a Buffer<f32>,
-    /// `device const float* query_norm`.
-    pub query_norm: &'a Buffer<f32>,
-    /// `device const float* key_norm`.
-    pub key_norm: &'a Buffer<f32>,
-    /// `device const float* frequencies`.
-    pub frequencies: &'a Buffer<f32>,
-    /// `device const int* positions`.
-    pub positions: &'a Buffer<i32>,
-    /// `device half* cache_k`.
-    pub cache_k: &'a mut Buffer<half::f16>,
-    /// `device half* cache_v`.
-    pub cache_v: &'a mut Buffer<half::f16>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for F16<'_> {
-    fn kernel(&self) -> &'static str {
-        "qk_norm_rope_append_f16"
-    }
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::QK_NORM_ROPE_APPEND
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.write(0, "query", self.query);
-        args.read(1, "key", self.key);
-        args.read(2, "value", self.value);
+        args.write(1, "key", self.key);
+        args.write(2, "value", self.value);
         args.read(3, "query_bias", self.query_bias);
         args.read(4, "key_bias", self.key_bias);
         args.read(5, "value_bias", self.value_bias);
@@ -211,8 +167,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f32", "i32"],
         arguments: &[
             Argument::new(0, "query", "device float* query", Access::ReadWrite),
-            Argument::new(1, "key", "device const float* key", Access::Read),
-            Argument::new(2, "value", "device const float* value", Access::Read),
+            Argument::new(1, "key", "device float* key", Access::ReadWrite),
+            Argument::new(2, "value", "device float* value", Access::ReadWrite),
             Argument::new(
                 3,
                 "query_bias",
@@ -253,8 +209,8 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f32", "i32", "f16"],
         arguments: &[
             Argument::new(0, "query", "device float* query", Access::ReadWrite),
-            Argument::new(1, "key", "device const float* key", Access::Read),
-            Argument::new(2, "value", "device const float* value", Access::Read),
+            Argument::new(1, "key", "device float* key", Access::ReadWrite),
+            Argument::new(2, "value", "device float* value", Access::ReadWrite),
             Argument::new(
                 3,
                 "query_bias",
@@ -284,6 +240,152 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(9, "positions", "device const int* positions", Access::Read),
             Argument::new(10, "cache_k", "device half* cache_k", Access::ReadWrite),
             Argument::new(11, "cache_v", "device half* cache_v", Access::ReadWrite),
+            Argument::new(12, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "BIASED"],
+    },
+    catalogue::Kernel {
+        name: "qk_norm_rope_append_bf16",
+        family: "qk_norm_rope_append",
+        file: "metal/qk_norm_rope_append.metal",
+        dtypes: &["f32", "i32", "bf16"],
+        arguments: &[
+            Argument::new(0, "query", "device float* query", Access::ReadWrite),
+            Argument::new(1, "key", "device float* key", Access::ReadWrite),
+            Argument::new(2, "value", "device float* value", Access::ReadWrite),
+            Argument::new(
+                3,
+                "query_bias",
+                "device const float* query_bias",
+                Access::Read,
+            ),
+            Argument::new(4, "key_bias", "device const float* key_bias", Access::Read),
+            Argument::new(
+                5,
+                "value_bias",
+                "device const float* value_bias",
+                Access::Read,
+            ),
+            Argument::new(
+                6,
+                "query_norm",
+                "device const float* query_norm",
+                Access::Read,
+            ),
+            Argument::new(7, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(
+                8,
+                "frequencies",
+                "device const float* frequencies",
+                Access::Read,
+            ),
+            Argument::new(9, "positions", "device const int* positions", Access::Read),
+            Argument::new(10, "cache_k", "device bfloat* cache_k", Access::ReadWrite),
+            Argument::new(11, "cache_v", "device bfloat* cache_v", Access::ReadWrite),
+            Argument::new(12, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "BIASED"],
+    },
+    catalogue::Kernel {
+        name: "qk_norm_rope_append_q8_0",
+        family: "qk_norm_rope_append",
+        file: "metal/qk_norm_rope_append.metal",
+        dtypes: &["f32", "i32", "q8_0"],
+        arguments: &[
+            Argument::new(0, "query", "device float* query", Access::ReadWrite),
+            Argument::new(1, "key", "device float* key", Access::ReadWrite),
+            Argument::new(2, "value", "device float* value", Access::ReadWrite),
+            Argument::new(
+                3,
+                "query_bias",
+                "device const float* query_bias",
+                Access::Read,
+            ),
+            Argument::new(4, "key_bias", "device const float* key_bias", Access::Read),
+            Argument::new(
+                5,
+                "value_bias",
+                "device const float* value_bias",
+                Access::Read,
+            ),
+            Argument::new(
+                6,
+                "query_norm",
+                "device const float* query_norm",
+                Access::Read,
+            ),
+            Argument::new(7, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(
+                8,
+                "frequencies",
+                "device const float* frequencies",
+                Access::Read,
+            ),
+            Argument::new(9, "positions", "device const int* positions", Access::Read),
+            Argument::new(
+                10,
+                "cache_k",
+                "device block_q8_0* cache_k",
+                Access::ReadWrite,
+            ),
+            Argument::new(
+                11,
+                "cache_v",
+                "device block_q8_0* cache_v",
+                Access::ReadWrite,
+            ),
+            Argument::new(12, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "BIASED"],
+    },
+    catalogue::Kernel {
+        name: "qk_norm_rope_append_q4_0",
+        family: "qk_norm_rope_append",
+        file: "metal/qk_norm_rope_append.metal",
+        dtypes: &["f32", "i32", "q4_0"],
+        arguments: &[
+            Argument::new(0, "query", "device float* query", Access::ReadWrite),
+            Argument::new(1, "key", "device float* key", Access::ReadWrite),
+            Argument::new(2, "value", "device float* value", Access::ReadWrite),
+            Argument::new(
+                3,
+                "query_bias",
+                "device const float* query_bias",
+                Access::Read,
+            ),
+            Argument::new(4, "key_bias", "device const float* key_bias", Access::Read),
+            Argument::new(
+                5,
+                "value_bias",
+                "device const float* value_bias",
+                Access::Read,
+            ),
+            Argument::new(
+                6,
+                "query_norm",
+                "device const float* query_norm",
+                Access::Read,
+            ),
+            Argument::new(7, "key_norm", "device const float* key_norm", Access::Read),
+            Argument::new(
+                8,
+                "frequencies",
+                "device const float* frequencies",
+                Access::Read,
+            ),
+            Argument::new(9, "positions", "device const int* positions", Access::Read),
+            Argument::new(
+                10,
+                "cache_k",
+                "device block_q4_0* cache_k",
+                Access::ReadWrite,
+            ),
+            Argument::new(
+                11,
+                "cache_v",
+                "device block_q4_0* cache_v",
+                Access::ReadWrite,
+            ),
             Argument::new(12, "params", "constant Params& params", Access::Value),
         ],
         constants: &["ROW_PER_THREAD", "BIASED"],

@@ -1,15 +1,21 @@
 //! Attention on GPUs, where the query heads of a key-value head share what is read of the cache. [`attention`](super::attention())
 //! takes it where it serves.
 
-use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, check};
+use super::attention::{BENCH_HEADS, OP, Path, Sizes, add_bench, check};
 use crate::Result;
 use crate::bench::{Benches, Work};
-use crate::bindings::attention_grouped::{self, Constants, Params};
+use crate::bindings::CACHE_FORMATS;
+use crate::bindings::attention_grouped::{self, Constants, KernelOf, Params};
 use crate::cases::{Family, Tolerance};
-use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Format, Grid, Pass};
 
 /// Head sizes with kernels of their own. Others would have to index registers at run time.
-const HEAD_SIZES: [usize; 5] = [64, 80, 96, 128, 256];
+fn head_sizes(format: Format) -> &'static [usize] {
+    match format {
+        Format::F32 | Format::F16 => &[64, 80, 96, 128, 256],
+        _ => &[64, 128, 256],
+    }
+}
 
 /// SIMD groups of a threadgroup: `MAX_SIMD_GROUPS` of `attention_grouped.metal`.
 const SIMD_GROUPS: usize = 4;
@@ -19,6 +25,9 @@ const MERGE_THREADS: usize = 512;
 
 /// Bytes of the vectors that are loaded.
 const VECTOR: usize = 16;
+
+/// Values of a vector, at least: those of F32.
+const VECTOR_VALUES: usize = 4;
 
 /// Keys of a split, at least: about what its SIMD groups ask for at a time.
 const MIN_SHARE: usize = 32;
@@ -70,23 +79,26 @@ pub(super) struct Call<'a> {
     pub softcap: Option<f32>,
     pub sinks: Option<&'a Buffer<f32>>,
     pub q: &'a Buffer<f32>,
-    pub cache_k: &'a Tensor,
-    pub cache_v: &'a Tensor,
+    /// Of the caches.
+    pub format: Format,
+    pub k: &'a Buffer<u8>,
+    pub v: &'a Buffer<u8>,
     pub positions: &'a Buffer<i32>,
 }
 
 impl Call<'_> {
     /// The way for a device of `units` compute units, if this file's kernels serve.
     pub fn plan(&self, units: u32, out: &Buffer<f32>) -> Option<Plan> {
-        let aligned = [
-            self.q.alignment(),
-            self.cache_k.bytes().alignment(),
-            self.cache_v.bytes().alignment(),
-            out.alignment(),
-        ];
-        let serves = HEAD_SIZES.contains(&self.head_size)
+        // Blocks are read in small parts.
+        let of_cache = match self.format.is_quantised() {
+            true => VECTOR,
+            false => self.k.alignment().min(self.v.alignment()),
+        };
+        let aligned = [self.q.alignment(), of_cache, out.alignment()];
+        let vectors = self.capacity * self.kv_heads * self.head_size / VECTOR_VALUES;
+        let serves = head_sizes(self.format).contains(&self.head_size)
             && aligned.iter().all(|&alignment| alignment >= VECTOR)
-            && self.cache_k.byte_len() / VECTOR <= u32::MAX as usize;
+            && vectors <= u32::MAX as usize;
         serves.then(|| Plan::new(units as usize, self))
     }
 
@@ -152,29 +164,23 @@ impl Call<'_> {
             Plan::Splits(splits) => Grid::groups([self.blocks(), self.tokens, splits]),
         }
         .threads(32 * SIMD_GROUPS);
-        macro_rules! dispatch {
-            ($kernel:ident) => {{
-                pass.dispatch(
-                    attention_grouped::$kernel {
-                        q: self.q,
-                        k: &self.cache_k.buffer()?,
-                        v: &self.cache_v.buffer()?,
-                        positions: self.positions,
-                        partial,
-                        out,
-                        params,
-                        // Without sinks it is not read.
-                        sinks: self.sinks.unwrap_or(self.q),
-                        constants: self.constants(),
-                    },
-                    grid,
-                )?;
-            }};
-        }
-        match self.cache_k.format() {
-            Format::F32 => dispatch!(F32),
-            _ => dispatch!(F16),
-        }
+        let kernel = KernelOf::of(self.format);
+        pass.dispatch(
+            attention_grouped::Kernel {
+                kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(self.format))?,
+                q: self.q,
+                k: self.k,
+                v: self.v,
+                positions: self.positions,
+                partial,
+                out,
+                params,
+                // Without sinks it is not read.
+                sinks: self.sinks.unwrap_or(self.q),
+                constants: self.constants(),
+            },
+            grid,
+        )?;
         if splits > 1 {
             self.merge(pass, params, partial, out)?;
         }
@@ -200,20 +206,25 @@ impl Call<'_> {
     }
 }
 
+/// The kernel's name, for cases and bench entries.
+fn kernel_name(format: Format) -> &'static str {
+    KernelOf::of(format).map_or("none", KernelOf::name)
+}
+
 /// The cases of `attention_grouped.metal`: every head size and number of heads together, heads that do not fill the last set,
 /// one split and several, splits without keys, a single key, keys that fill no step, tokens that fill no threadgroup, windows
 /// around the sizes of steps and splits, positions outside the cache, scores that are capped, equal, very large or minus infinity,
-/// and sinks. Cache entries that no token sees are NaN.
+/// and sinks. Other formats than F32 and F16 differ in what is read, and go through a few of them. Cache entries that no token sees
+/// are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention_grouped", Tolerance::MATMUL, |cases| {
-        for format in [Format::F32, Format::F16] {
+        for format in CACHE_FORMATS {
             let mut add = |name: String, plan: Plan, sizes: Sizes| {
-                let kernel = format!("attention_grouped_{}", format.name().to_lowercase());
                 let name = match plan {
                     Plan::TokenEach => format!("tokens_{name}"),
                     Plan::Splits(splits) => format!("splits{splits}_{name}"),
                 };
-                cases.add(kernel, name, move |run| {
+                cases.add(kernel_name(format), name, move |run| {
                     check(run, Path::Grouped(Some(plan)), format, sizes)
                 });
             };
@@ -230,7 +241,7 @@ pub(crate) fn family() -> Family {
                 sinks: None,
             };
             for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
-                for head_size in HEAD_SIZES {
+                for &head_size in head_sizes(format) {
                     add(
                         format!("head{head_size}"),
                         plan,
@@ -247,6 +258,15 @@ pub(crate) fn family() -> Family {
                             ..sizes
                         },
                     );
+                }
+                if !matches!(format, Format::F32 | Format::F16) {
+                    let prompt = Sizes {
+                        positions: &[125, 126, -1, 128, 129, 130, 300, 132, 133],
+                        window: Some(129),
+                        ..sizes
+                    };
+                    add("window_prompt".into(), plan, prompt);
+                    continue;
                 }
                 let scores = Sizes {
                     positions: &[70],
@@ -359,7 +379,7 @@ pub(crate) fn family() -> Family {
 
 /// One token that sees many keys, and prompts; heads of 128 in groups of four.
 fn benches(benches: &mut Benches) {
-    for format in [Format::F32, Format::F16] {
+    for format in CACHE_FORMATS {
         for (tokens, keys) in [
             (1, 1024),
             (1, 8192),
@@ -368,7 +388,7 @@ fn benches(benches: &mut Benches) {
             (128, 128),
             (512, 512),
         ] {
-            let kernel = format!("attention_grouped_{}", format.name().to_lowercase());
+            let kernel = kernel_name(format);
             add_bench(benches, kernel, format, tokens, keys, |_| {
                 Path::Grouped(None)
             });
@@ -397,8 +417,9 @@ fn benches(benches: &mut Benches) {
                 softcap: None,
                 sinks: None,
                 q: &partial.buffer()?,
-                cache_k: &cache,
-                cache_v: &cache,
+                format: Format::F16,
+                k: cache.bytes(),
+                v: cache.bytes(),
                 positions: &positions.buffer()?,
             };
             let params = call.params(Plan::Splits(splits));

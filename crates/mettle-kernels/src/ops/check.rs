@@ -1,6 +1,6 @@
 //! What every op checks about its arguments before it launches anything.
 
-use crate::bindings::FORMATS;
+use crate::bindings::{CACHE_FORMATS, FORMATS};
 use crate::{Error, Result};
 use mettle_gpu::{Buffer, Format, Scalar, Tensor};
 
@@ -129,6 +129,31 @@ impl Op {
         Error::Unsupported {
             op: self.0,
             reason: format!("weights of {weights}; there are {FORMATS:?}"),
+        }
+    }
+
+    /// The memory of a cache of `n` values of a format, without gaps.
+    pub fn cache(
+        self,
+        argument: &'static str,
+        cache: &Tensor,
+        format: Format,
+        n: usize,
+    ) -> Result<Buffer<u8>> {
+        if cache.len() != n {
+            let shape = cache.shape();
+            return Err(self.refuse(argument, format!("has shape {shape}, must have {n} values")));
+        }
+        self.of_format(argument, cache, format)?;
+        self.dense(argument, cache)?;
+        Ok(cache.bytes().clone())
+    }
+
+    /// The error for a cache of a format that there are no kernels for.
+    pub fn no_kernel_for_cache(self, format: Format) -> Error {
+        Error::Unsupported {
+            op: self.0,
+            reason: format!("a cache of {format}; there are {CACHE_FORMATS:?}"),
         }
     }
 

@@ -271,7 +271,7 @@ pub struct ProjectedHeads<'a> {
     pub query: Option<&'a mut Tensor>,
     /// Keys, which are scratch memory afterwards.
     pub key: &'a mut Tensor,
-    /// Values, as many heads as of keys; scratch memory afterwards where there are biases.
+    /// Values, as many heads as of keys; scratch memory afterwards.
     pub value: &'a mut Tensor,
     /// What is still to be added to the projections.
     pub biases: Option<HeadBiases<'a>>,
@@ -291,7 +291,7 @@ pub struct HeadBiases<'a> {
 /// Where keys and values go: see [`kv_append()`](super::kv_append()).
 #[derive(Debug)]
 pub struct CacheRows<'a> {
-    /// F32 or F16 `[capacity, kv_heads, head_size]`.
+    /// `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`](super::CACHE_FORMATS).
     pub keys: &'a mut Tensor,
     /// As `keys`.
     pub values: &'a mut Tensor,

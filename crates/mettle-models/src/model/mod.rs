@@ -168,6 +168,7 @@ impl Model {
         for adapter in adapters {
             adapter.check(config.architecture)?;
         }
+        options.kv_format.check(&config)?;
         let memory = MemoryEstimate::of(checkpoint, adapters, &config, options, device);
         memory.check(device)?;
         let mut loader = Loader::new(device, checkpoint, adapters, loaded);

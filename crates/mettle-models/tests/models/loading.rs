@@ -1,7 +1,7 @@
 //! Models whose tensors are not those of their architecture, and models too large to load.
 
 use mettle_gpu::{Device, Preference};
-use mettle_models::{Checkpoint, Error, LoadOptions, MemoryEstimate, Model};
+use mettle_models::{Checkpoint, Error, KvFormat, LoadOptions, MemoryEstimate, Model};
 
 use crate::support::{Builder, decoded, fixture, temporary, tiny_model};
 
@@ -194,6 +194,63 @@ fn what_cannot_fit_is_refused_with_numbers() {
     assert_eq!(
         (estimate.weights, estimate.kv_cache),
         (bytes as u64, 64 * 2 * 2 * 16 * 2)
+    );
+}
+
+/// Caches of blocks take what their blocks take, and heads that are no whole blocks are refused with a way out.
+#[test]
+fn caches_of_blocks() {
+    for format in KvFormat::ALL {
+        assert_eq!(
+            format.name().to_uppercase().parse::<KvFormat>().unwrap(),
+            format
+        );
+    }
+    let unknown = "q4_1".parse::<KvFormat>().unwrap_err().to_string();
+    assert!(
+        unknown.contains("q4_1: there are f32, f16, bf16, q8_0, q4_0"),
+        "{unknown}"
+    );
+
+    let (file, device) = (
+        Checkpoint::open(fixture("qwen3-tied-f32.gguf")).unwrap(),
+        Device::open(Preference::Cpu).unwrap(),
+    );
+    let bytes = |kv_format| {
+        let options = LoadOptions {
+            kv_format,
+            context: Some(10),
+            ..LoadOptions::default()
+        };
+        MemoryEstimate::new(&file, &options, &device)
+            .unwrap()
+            .kv_cache
+    };
+    // Keys and values of 2 layers with a head of 128.
+    assert_eq!(
+        KvFormat::ALL.map(bytes),
+        [4 * 128, 2 * 128, 2 * 128, 4 * 34, 4 * 18].map(|head| 10 * 4 * head)
+    );
+
+    let options = LoadOptions {
+        kv_format: KvFormat::Q8_0,
+        ..LoadOptions::default()
+    };
+    let error = load(&tiny_model(), &options).err().unwrap();
+    assert!(
+        matches!(
+            error,
+            Error::KvFormat {
+                format: KvFormat::Q8_0,
+                block: 32,
+                head_dim: 16
+            }
+        ),
+        "{error}"
+    );
+    assert!(
+        error.to_string().ends_with("take f16, bf16 or f32"),
+        "{error}"
     );
 }
 

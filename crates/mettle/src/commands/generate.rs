@@ -1,10 +1,11 @@
 //! `mettle generate`: text from a model.
 
+use std::cmp::Ordering;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{self, AtomicBool};
 use std::time::Instant;
 
 use anyhow::{Context, Result};
@@ -13,12 +14,13 @@ use mettle_gpu::{Device, Profile};
 use mettle_kernels::ops;
 use mettle_models::chat::{ChatOptions, ChatTemplate, Message};
 use mettle_models::{
-    Adapter, Checkpoint, GenerateOptions, Generation, LoadOptions, MemoryEstimate, Model, Sampling,
-    Tokenizer,
+    Adapter, Checkpoint, GenerateOptions, Generation, KvFormat, LoadOptions, MemoryEstimate, Model,
+    Sampling, Tokenizer,
 };
 use serde::Serialize;
 
 use super::fusion::FusionArgs;
+use super::kv_cache::KvCacheArgs;
 use crate::{bundled, terminal};
 
 /// What the bundled model continues when nothing else is asked for.
@@ -54,6 +56,8 @@ pub struct Args {
     /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
+    #[command(flatten)]
+    kv_cache: KvCacheArgs,
     #[command(flatten)]
     fusion: FusionArgs,
     /// Print one JSON document at the end instead of streaming the text.
@@ -143,6 +147,7 @@ struct StepLaunches {
 #[derive(Serialize)]
 struct Memory {
     weights: u64,
+    kv_type: &'static str,
     kv_cache: u64,
     scratch: u64,
 }
@@ -171,6 +176,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 
     let load = LoadOptions {
         context: args.context,
+        kv_format: args.kv_cache.format()?,
         fusion: args.fusion.fusion(),
         ..LoadOptions::default()
     };
@@ -182,7 +188,13 @@ pub fn run(args: Args) -> Result<ExitCode> {
         .as_ref()
         .map_or("bundled".to_owned(), |path| path.display().to_string());
     if !args.json {
-        announce(&name, &device, &memory);
+        let usual = LoadOptions {
+            kv_format: KvFormat::default(),
+            ..load
+        };
+        let usual = MemoryEstimate::adapted(&checkpoint, &adapters, &usual, &device)?;
+        let cache = cache_size(load.kv_format, memory.kv_cache, usual.kv_cache);
+        announce(&name, &device, &memory, &cache);
     }
     let model = load_model(&device, &checkpoint, &adapters, &load, &memory)?;
     warm(&model);
@@ -216,7 +228,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
     }
 
     if args.json {
-        let report = report(&args, &name, &device, &memory, &prompt, &ids, &done);
+        let report = report(&args, &name, &model, &memory, &prompt, &ids, &done);
         writeln!(
             io::stdout().lock(),
             "{}",
@@ -306,13 +318,29 @@ fn read_prompt(args: &Args) -> Result<String> {
     }
 }
 
-fn announce(name: &str, device: &Device, memory: &MemoryEstimate) {
+/// The size of the KV cache, and what another format than the usual one makes of it.
+fn cache_size(format: KvFormat, bytes: u64, usual: u64) -> String {
+    let size = terminal::bytes(bytes);
+    match bytes.cmp(&usual) {
+        Ordering::Equal => format!("{size} KV cache"),
+        order => {
+            let (difference, word) = match order {
+                Ordering::Less => (usual - bytes, "less"),
+                _ => (bytes - usual, "more"),
+            };
+            let difference = terminal::bytes(difference);
+            let usual = KvFormat::default();
+            format!("{size} KV cache ({format}, {difference} {word} than {usual})")
+        }
+    }
+}
+
+fn announce(name: &str, device: &Device, memory: &MemoryEstimate, cache: &str) {
     eprintln!(
-        "model {name} on {} ({}): {} weights, {} KV cache, {} scratch; {} available",
+        "model {name} on {} ({}): {} weights, {cache}, {} scratch; {} available",
         device.name(),
         device.kind(),
         terminal::bytes(memory.weights),
-        terminal::bytes(memory.kv_cache),
         terminal::bytes(memory.scratch),
         terminal::bytes(device.memory().available),
     );
@@ -321,7 +349,7 @@ fn announce(name: &str, device: &Device, memory: &MemoryEstimate) {
 /// The first Ctrl-C ends the text after the current token; a second one ends the process.
 fn stop_on_ctrl_c(stop: Arc<AtomicBool>) -> Result<()> {
     ctrlc::set_handler(move || {
-        if stop.swap(true, Ordering::Relaxed) {
+        if stop.swap(true, atomic::Ordering::Relaxed) {
             std::process::exit(130);
         }
     })
@@ -364,7 +392,7 @@ fn profile_table(profile: &Profile) -> Table {
 fn report<'a>(
     args: &Args,
     name: &str,
-    device: &Device,
+    model: &Model,
     memory: &MemoryEstimate,
     prompt: &'a str,
     prompt_ids: &'a [u32],
@@ -372,7 +400,7 @@ fn report<'a>(
 ) -> Report<'a> {
     Report {
         model: name.to_owned(),
-        device: format!("{} ({})", device.name(), device.kind()),
+        device: format!("{} ({})", model.device().name(), model.device().kind()),
         prompt,
         text: &done.text,
         prompt_ids,
@@ -388,6 +416,7 @@ fn report<'a>(
         }),
         memory: Memory {
             weights: memory.weights,
+            kv_type: model.options().kv_format.name(),
             kv_cache: memory.kv_cache,
             scratch: memory.scratch,
         },
@@ -417,7 +446,7 @@ impl Screen {
         let mut out = io::stdout().lock();
         if let Err(error) = out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
             self.failed = Some(error);
-            self.stop.store(true, Ordering::Relaxed);
+            self.stop.store(true, atomic::Ordering::Relaxed);
         }
     }
 

@@ -11,6 +11,7 @@ use mettle_models::{Checkpoint, LoadOptions, Model, Tokenizer};
 use serde::Serialize;
 
 use super::fusion::FusionArgs;
+use super::kv_cache::KvCacheArgs;
 use crate::{bundled, terminal};
 
 /// Options of `mettle score`.
@@ -28,6 +29,8 @@ pub struct Args {
     /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
     #[arg(long, default_value = "auto")]
     device: String,
+    #[command(flatten)]
+    kv_cache: KvCacheArgs,
     #[command(flatten)]
     fusion: FusionArgs,
     /// Machine-readable output: one JSON document.
@@ -61,6 +64,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         &checkpoint,
         &LoadOptions {
             context: args.context,
+            kv_format: args.kv_cache.format()?,
             fusion: args.fusion.fusion(),
             ..LoadOptions::default()
         },

@@ -15,10 +15,10 @@ METAL_FUNC float reduced_angle(int position, float frequency)
 {
     const float p = float(position);
     const float angle = p * frequency;
-    const float rest = fma(p, frequency, -angle);
+    const float rest = metal::fma(p, frequency, -angle);
     const float turns = rint(angle * 0.15915494f);
-    const float upper = fma(turns, -6.28318548f, angle);
-    return fma(turns, 1.74845553e-7f, upper) + rest;
+    const float upper = metal::fma(turns, -6.28318548f, angle);
+    return metal::fma(turns, 1.74845553e-7f, upper) + rest;
 }
 
 // The rotation of a pair: scale * cos(angle) and scale * sin(angle).

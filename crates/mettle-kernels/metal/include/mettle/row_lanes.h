@@ -1,4 +1,4 @@
-// Rows of memory that neighbouring lanes of a SIMD group read together, in vectors of sixteen bytes, and sums over such lanes.
+// Rows of caches that neighbouring lanes of a SIMD group read together, in vectors, and sums over such lanes.
 //
 // A SIMD group has whole rows of lanes: 8, 16 or 32 of them read one row of memory, the next ones the next row. What each lane has
 // of several heads and keys is added up over its row of lanes in such a way that every lane gets a part of the sums.
@@ -6,7 +6,7 @@
 
 #include <metal_stdlib>
 
-#include "memory.h"
+#include <mettle/kv_rows.h>
 
 using namespace metal;
 
@@ -21,22 +21,88 @@ constant constexpr uint KEYS = 4;
 constant constexpr uint MAX_VECTORS = 2;
 constant constexpr uint MAX_VALUES = 8;
 
-// Sixteen bytes of a row and the values in them.
+// Neighbouring values of a row, as they lie in memory: nothing waits for them before value() does. `load(from, row, i)` asks for vector i
+// of the row that begins `row` vectors behind `from`. Of dense types it is sixteen bytes.
 template <typename T>
 struct Vector;
 
-template <>
-struct Vector<float> {
-    static constant constexpr uint values = 4;
+template <typename T>
+struct dense_vector {
     uint4 bits;
+    METAL_FUNC void load(device const T* from, uint row, uint i) { bits = load_as<uint4>(from, row + i); }
+};
+
+template <>
+struct Vector<float> : dense_vector<float> {
+    static constant constexpr uint values = 4;
     METAL_FUNC float value(uint i) const { return as_type<float>(bits[i]); }
 };
 
 template <>
-struct Vector<half> {
+struct Vector<half> : dense_vector<half> {
     static constant constexpr uint values = 8;
-    uint4 bits;
     METAL_FUNC float value(uint i) const { return float(as_type<half2>(bits[i / 2])[i % 2]); }
+};
+
+template <>
+struct Vector<bfloat> : dense_vector<bfloat> {
+    static constant constexpr uint values = 8;
+    METAL_FUNC float value(uint i) const
+    {
+        const uint pair = bits[i / 2];
+        return as_type<float>(i % 2 == 0 ? pair << 16 : pair & 0xffff0000u);
+    }
+};
+
+// A quarter of a block: eight bytes, of which each value has its own, or a half that `shift` brings to the lower end.
+template <typename Block>
+struct block_vector {
+    static constant constexpr uint values = 8;
+    static constant constexpr uint of_block = format<Block>::values / values;
+    ushort codes[4];
+    half d;
+
+    METAL_FUNC void load_codes(device const Block* block, uint eight)
+    {
+        // Blocks are aligned to two bytes.
+#pragma unroll
+        for (uint i = 0; i < 4; ++i) {
+            codes[i] = load_as<ushort>(block->qs, 4 * eight + i);
+        }
+        d = block->d;
+    }
+
+    // Byte i, to which `bias` is added, as a float.
+    METAL_FUNC float scaled(uint word, uint i, float bias) const
+    {
+        return float(d) * (as_type<float>(bytes_in_floats(word)[i % 4]) - (8388608.0f + bias));
+    }
+
+    METAL_FUNC uint word(uint i) const { return uint(codes[i / 4 * 2]) | uint(codes[i / 4 * 2 + 1]) << 16; }
+};
+
+template <>
+struct Vector<block_q8_0> : block_vector<block_q8_0> {
+    METAL_FUNC void load(device const block_q8_0* from, uint row, uint i)
+    {
+        load_codes(from + row / of_block + i / of_block, i % of_block);
+    }
+
+    // The upper bit inverted adds 128 to each byte.
+    METAL_FUNC float value(uint i) const { return scaled(word(i) ^ 0x80808080u, i, 128.0f); }
+};
+
+template <>
+struct Vector<block_q4_0> : block_vector<block_q4_0> {
+    uint shift;
+
+    METAL_FUNC void load(device const block_q4_0* from, uint row, uint i)
+    {
+        shift = i % of_block / 2 * 4;
+        load_codes(from + row / of_block + i / of_block, i % 2);
+    }
+
+    METAL_FUNC float value(uint i) const { return scaled(word(i) >> shift & 0x0f0f0f0fu, i, 8.0f); }
 };
 
 // How a SIMD group reads rows: `row` neighbouring lanes read one together, each `vectors` vectors of it.
@@ -81,7 +147,7 @@ METAL_FUNC Rows<T> load_rows(device const T* from, uint stride, uint first, uint
         const uint at = min(first + j * rows + lane / lanes.row, last) * stride;
 #pragma unroll
         for (uint i = 0; i < lanes.vectors; ++i) {
-            loaded.vectors[j * MAX_VECTORS + i].bits = load_as<uint4>(from, at + vector_of<T>(i, size, lane));
+            loaded.vectors[j * MAX_VECTORS + i].load(from, at, vector_of<T>(i, size, lane));
         }
     }
     return loaded;
@@ -107,7 +173,7 @@ METAL_FUNC float max_of_head(float x, uint row, uint heads)
 #pragma unroll
     for (uint offset = 1; offset < LANES; offset *= 2) {
         if (offset < row / heads || offset >= row) {
-            x = max(x, across(x, offset));
+            x = metal::max(x, across(x, offset));
         }
     }
     return x;
