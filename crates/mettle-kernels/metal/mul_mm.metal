@@ -18,10 +18,10 @@ using namespace mettle_kernels;
 
 // Whether a threadgroup computes `large_rows` x 128 results rather than 64 x 64. A thread then needs up to 255 registers.
 constant bool LARGE [[function_constant(0)]];
-
+#ifndef METTLE_AFFINE
 #pragma mettle variant(gpu: mul_mm_*, LARGE = false)
 #pragma mettle variant(gpu: mul_mm_*, LARGE = true)
-
+#endif
 struct Params {
     uint rows;     // m, the rows of x that count
     uint padded;   // the rows that x has

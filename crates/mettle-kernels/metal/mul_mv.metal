@@ -32,7 +32,7 @@ constant constexpr uint GATE = 4;
 // There are three matrices of weights, and out has the products with them one after the other. For one column; not with ADD
 // or GATE.
 constant constexpr uint THREE = 8;
-
+#ifndef METTLE_AFFINE
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 0)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false, FUSED = 0)
 #pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false, FUSED = 0)
@@ -56,7 +56,7 @@ constant constexpr uint THREE = 8;
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 9)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 9)
-
+#endif
 constant constexpr uint MAX_COLUMNS = 4;
 
 struct Params {

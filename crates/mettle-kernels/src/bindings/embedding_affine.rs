@@ -11,7 +11,7 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 pub struct Params {
     /// `uint rows`: of the table
     pub rows: u32,
-    /// `uint columns`: of the table and of the output, whole groups
+    /// `uint columns`: of the table and of the output
     pub columns: u32,
     /// `float scale`: of what is decoded
     pub scale: f32,
@@ -27,30 +27,30 @@ const _: () = {
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
-    /// `uint BITS`, function constant 0.
+    /// `uint BITS`, function constant 13.
     pub bits: u32,
-    /// `uint GROUP`, function constant 1.
+    /// `uint GROUP`, function constant 14.
     pub group: u32,
-    /// `bool BF16`, function constant 2.
+    /// `bool BF16`, function constant 15.
     pub bf16: bool,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
         ConstantSet::EMPTY
-            .with(0, self.bits)
-            .with(1, self.group)
-            .with(2, self.bf16)
+            .with(13, self.bits)
+            .with(14, self.group)
+            .with(15, self.bf16)
     }
 }
 
 /// out\[t, :\] = scale \* table\[ids\[t\], :\] for tokens t; table is \[rows, columns\], ids is \[tokens\], out is \[tokens, columns\].
 /// An id that is not below `rows` gives a row of NaN: nothing is read outside the table, and the mistake shows.
 ///
-/// One thread for sixteen columns of a token: the grid is \[columns / 16, tokens\].
+/// One thread for sixteen columns of a token: the grid is \[ceil(columns / 16), tokens\].
 pub struct Kernel<'a> {
-    /// `device const uchar* table`.
-    pub table: &'a Buffer<u8>,
+    /// `device const uint* table`.
+    pub table: &'a Buffer<u32>,
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,
     /// `device float* out`.
@@ -83,9 +83,9 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
     name: "embedding_affine",
     family: "embedding_affine",
     file: "metal/embedding_affine.metal",
-    dtypes: &["u8", "u32", "f32"],
+    dtypes: &["u32", "f32"],
     arguments: &[
-        Argument::new(0, "table", "device const uchar* table", Access::Read),
+        Argument::new(0, "table", "device const uint* table", Access::Read),
         Argument::new(1, "ids", "device const uint* ids", Access::Read),
         Argument::new(2, "out", "device float* out", Access::ReadWrite),
         Argument::new(3, "params", "constant Params& params", Access::Value),

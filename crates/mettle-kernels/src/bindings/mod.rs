@@ -24,9 +24,11 @@ pub mod moe_combine;
 pub mod moe_route;
 pub mod moe_sort;
 pub mod mul_mm;
+pub mod mul_mm_affine;
 pub mod mul_mv;
 pub mod mul_mv_affine;
 pub mod mul_panel;
+pub mod mul_panel_affine;
 pub mod qk_norm_rope_append;
 pub mod residual_norm;
 pub mod rms_norm;
@@ -96,9 +98,11 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     moe_route::CATALOGUE,
     moe_sort::CATALOGUE,
     mul_mm::CATALOGUE,
+    mul_mm_affine::CATALOGUE,
     mul_mv::CATALOGUE,
     mul_mv_affine::CATALOGUE,
     mul_panel::CATALOGUE,
+    mul_panel_affine::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
     residual_norm::CATALOGUE,
     rms_norm::CATALOGUE,

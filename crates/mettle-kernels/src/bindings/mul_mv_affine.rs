@@ -11,54 +11,110 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 pub struct Params {
     /// `uint rows`: n, the rows of the weights
     pub rows: u32,
-    /// `uint k`: the columns of the weights, whole groups
+    /// `uint rows_of_others`: THREE: the rows of the second matrix, and of the third
+    pub rows_of_others: u32,
+    /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
-    /// `uint columns`: of a step, 1 to MAX_COLUMNS
-    pub columns: u32,
+    /// `uint aligned`: whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
+    pub aligned: u32,
+    /// `float eps`: of the norm
+    pub eps: f32,
+    /// `uint chunks`: STAGED: chunks of x whose digits there is room for
+    pub chunks: u32,
+    /// `uint count`: rows of a threadgroup, or of a thread by itself
+    pub count: u32,
+    /// `uint turns`: STAGED: how often a threadgroup takes rows
+    pub turns: u32,
+    /// `uint experts`: matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
+    pub experts: u32,
+    /// `uint sharers`: with experts: how many columns in a row have the same row of x
+    pub sharers: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 12);
+    assert!(size_of::<Params>() == 40);
     assert!(std::mem::offset_of!(Params, rows) == 0);
-    assert!(std::mem::offset_of!(Params, k) == 4);
-    assert!(std::mem::offset_of!(Params, columns) == 8);
+    assert!(std::mem::offset_of!(Params, rows_of_others) == 4);
+    assert!(std::mem::offset_of!(Params, k) == 8);
+    assert!(std::mem::offset_of!(Params, aligned) == 12);
+    assert!(std::mem::offset_of!(Params, eps) == 16);
+    assert!(std::mem::offset_of!(Params, chunks) == 20);
+    assert!(std::mem::offset_of!(Params, count) == 24);
+    assert!(std::mem::offset_of!(Params, turns) == 28);
+    assert!(std::mem::offset_of!(Params, experts) == 32);
+    assert!(std::mem::offset_of!(Params, sharers) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
-    /// `uint BITS`, function constant 0.
+    /// `uint BITS`, function constant 13.
     pub bits: u32,
-    /// `uint GROUP`, function constant 1.
+    /// `uint GROUP`, function constant 14.
     pub group: u32,
-    /// `bool BF16`, function constant 2.
+    /// `bool BF16`, function constant 15.
     pub bf16: bool,
-    /// `bool ROW_PER_THREAD`, function constant 3.
+    /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
+    /// `uint COLUMNS`, function constant 1.
+    pub columns: u32,
+    /// `bool STAGED`, function constant 2.
+    pub staged: bool,
+    /// `uint FUSED`, function constant 3.
+    pub fused: u32,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
         ConstantSet::EMPTY
-            .with(0, self.bits)
-            .with(1, self.group)
-            .with(2, self.bf16)
-            .with(3, self.row_per_thread)
+            .with(13, self.bits)
+            .with(14, self.group)
+            .with(15, self.bf16)
+            .with(0, self.row_per_thread)
+            .with(1, self.columns)
+            .with(2, self.staged)
+            .with(3, self.fused)
     }
 }
 
-/// out\[c, r\] = sum over i of w\[r, i\] \* x\[c, i\], for steps of `columns` columns c; w is \[n, k\], x \[steps \* columns, k\], out \[steps \* columns, n\].
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. A launch takes
+/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
+/// with a gate `second` are more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is
+/// \[rows + 2 \* rows_of_others\]. What they are without it is not read.
 ///
-/// With ROW_PER_THREAD the grid is \[steps, n\] threads, else \[steps, ceil(n / (ROWS \* SIMD groups))\] threadgroups of whole SIMD groups.
+/// With experts, w is \[experts, rows, k\], as is `second`, and column c is multiplied with matrix ids\[c\], the last one beyond it; x is
+/// \[m / sharers, k\]. For COLUMNS = 1, and not with THREE. Else ids are not read.
+///
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
+/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
+/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
+/// it with a gate; with STAGED (blocks), `turns` times `rows_of_turn` of `Chunk` for each SIMD group. That is `count`. Steps come first, so that the columns are done
+/// while the weights of a threadgroup's rows are at hand.
+///
+/// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
+/// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
+/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
+///
+/// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F32<'a> {
-    /// `device const uchar* w`.
-    pub w: &'a Buffer<u8>,
+    /// `device const uint* w`.
+    pub w: &'a Buffer<u32>,
+    /// `device const uint* second`.
+    pub second: &'a Buffer<u32>,
+    /// `device const uint* third`.
+    pub third: &'a Buffer<u32>,
     /// `device const float* x`.
     pub x: &'a Buffer<f32>,
+    /// `device const float* norm`.
+    pub norm: &'a Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
+    /// `device const uint* ids`.
+    pub ids: &'a Buffer<u32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -75,9 +131,14 @@ impl Binding for F32<'_> {
     }
     fn bind(&self, args: &mut Arguments<'_>) {
         args.read(0, "w", self.w);
-        args.read(1, "x", self.x);
-        args.write(2, "out", self.out);
-        args.value(3, "params", &self.params);
+        args.read(1, "second", self.second);
+        args.read(2, "third", self.third);
+        args.read(3, "x", self.x);
+        args.read(4, "norm", self.norm);
+        args.write(5, "out", self.out);
+        args.read(6, "ids", self.ids);
+        args.value(7, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
@@ -85,12 +146,30 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
     name: "mul_mv_affine_f32",
     family: "mul_mv_affine",
     file: "metal/mul_mv_affine.metal",
-    dtypes: &["u8", "f32"],
+    dtypes: &["u32", "f32"],
     arguments: &[
-        Argument::new(0, "w", "device const uchar* w", Access::Read),
-        Argument::new(1, "x", "device const float* x", Access::Read),
-        Argument::new(2, "out", "device float* out", Access::ReadWrite),
-        Argument::new(3, "params", "constant Params& params", Access::Value),
+        Argument::new(0, "w", "device const uint* w", Access::Read),
+        Argument::new(1, "second", "device const uint* second", Access::Read),
+        Argument::new(2, "third", "device const uint* third", Access::Read),
+        Argument::new(3, "x", "device const float* x", Access::Read),
+        Argument::new(4, "norm", "device const float* norm", Access::Read),
+        Argument::new(5, "out", "device float* out", Access::ReadWrite),
+        Argument::new(6, "ids", "device const uint* ids", Access::Read),
+        Argument::new(7, "params", "constant Params& params", Access::Value),
+        Argument::new(
+            0,
+            "memory",
+            "threadgroup float* memory",
+            Access::ThreadgroupMemory,
+        ),
     ],
-    constants: &["BITS", "GROUP", "BF16", "ROW_PER_THREAD"],
+    constants: &[
+        "BITS",
+        "GROUP",
+        "BF16",
+        "ROW_PER_THREAD",
+        "COLUMNS",
+        "STAGED",
+        "FUSED",
+    ],
 }];

@@ -1,12 +1,12 @@
 //! Rows of a table, chosen by token ids.
 
 use super::check::Op;
-use super::embedding_affine;
-use super::mapping::{WIDE, rows_per_group};
+use super::mapping::{WIDE, affine_constants, label, rows_per_group};
 use crate::Result;
 use crate::bench::{Benches, Work};
 pub use crate::bindings::FORMATS;
 use crate::bindings::embedding::{self, Params};
+use crate::bindings::embedding_affine;
 use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance, all_bytes};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
@@ -51,7 +51,15 @@ pub fn embedding_scaled(
     let grid = Grid::threads_total([sixteens, tokens])
         .threads([sixteens.min(256), rows_per_group(tokens, columns).min(4)]);
     if let Format::Affine(affine) = table.format() {
-        return embedding_affine::launch(pass, OP, table, affine, ids, out, scale, grid);
+        let (bits, group, bf16) = affine_constants(affine);
+        let kernel = embedding_affine::Kernel {
+            table: &table.bytes().cast()?,
+            ids,
+            out,
+            params: bytemuck::cast(params),
+            constants: embedding_affine::Constants { bits, group, bf16 },
+        };
+        return Ok(pass.dispatch(kernel, grid)?);
     }
     let kernel = embedding::KernelOf::of(table.format());
     let kernel = kernel.ok_or_else(|| OP.no_kernel_for(table.format()))?;
@@ -95,7 +103,10 @@ pub fn token_ids(device: &Device, ids: &[u32], rows: usize) -> Result<Tensor> {
 
 /// The kernel's name, for cases and bench entries.
 fn kernel_name(format: Format) -> &'static str {
-    embedding::KernelOf::of(format).map_or("none", embedding::KernelOf::name)
+    match format {
+        Format::Affine(_) => "embedding_affine",
+        _ => embedding::KernelOf::of(format).map_or("none", embedding::KernelOf::name),
+    }
 }
 
 /// The cases of `embedding.metal`: one row and one token, repeated and last ids, columns of several blocks, columns that
@@ -105,14 +116,7 @@ pub(crate) fn family() -> Family {
         for format in FORMATS {
             let block = format.block_len();
             let mut add = |name, rows, columns, ids| {
-                add_case(
-                    cases,
-                    kernel_name(format),
-                    name,
-                    format,
-                    [rows, columns],
-                    ids,
-                );
+                add_case(cases, name, format, [rows, columns], ids);
             };
             add("one", 1, block, vec![0]);
             add("rows", 37, 3 * block, vec![0, 36, 5, 5, 17]);
@@ -134,17 +138,17 @@ pub(crate) fn family() -> Family {
 
 fn benches(benches: &mut Benches) {
     for format in FORMATS {
-        add_bench(benches, kernel_name(format), "", format);
+        add_bench(benches, format);
     }
 }
 
 /// The tokens of a prompt, from a table that no cache holds.
-pub(super) fn add_bench(benches: &mut Benches, kernel: &'static str, of: &str, format: Format) {
+pub(super) fn add_bench(benches: &mut Benches, format: Format) {
     let (rows, columns, tokens) = (32_768, 1024, 256);
-    let shape = format!("{of}tokens{tokens}_columns{columns}");
+    let shape = format!("{}tokens{tokens}_columns{columns}", label(format));
     let row = columns / format.block_len() * format.block_bytes();
     let work = Work::new(tokens * (row + 4 * columns), tokens * columns);
-    benches.add(kernel, shape, work, move |setup| {
+    benches.add(kernel_name(format), shape, work, move |setup| {
         let table = setup.weights(format, rows, columns)?;
         let ids: Vec<u32> = (0..tokens).map(|i| (i * 127 % rows) as u32).collect();
         let ids = setup.of(&ids)?;
@@ -163,10 +167,9 @@ pub(super) fn out_of_range() -> Vec<u32> {
 /// That of Gemma's embeddings of 1152 values.
 const SCALE: f32 = 33.941_125;
 
-/// A case of `kernel`, with a table of so many rows and columns.
+/// A case with a table of so many rows and columns.
 pub(super) fn add_case(
     cases: &mut Cases,
-    kernel: &'static str,
     name: &str,
     format: Format,
     [rows, columns]: [usize; 2],
@@ -184,12 +187,13 @@ pub(super) fn add_case(
         let values: Vec<f32> = values.iter().map(|value| value * SCALE).collect();
         run.check(&scaled, || reference(&values, columns, &ids))
     };
-    cases.add(kernel, name, body);
+    let name = format!("{}{name}", label(format));
+    cases.add(kernel_name(format), name, body);
 }
 
 /// Three rows of blocks whose scales are of some size.
-fn add_scales(cases: &mut Cases, scales: Scales, format: Format, columns: usize) {
-    let name = format!("scales_{scales:?}").to_lowercase();
+pub(super) fn add_scales(cases: &mut Cases, scales: Scales, format: Format, columns: usize) {
+    let name = format!("{}scales_{scales:?}", label(format)).to_lowercase();
     cases.add(kernel_name(format), name, move |run| {
         let (table, values) = run.weights_of(scales, format, 3, columns)?;
         let ids = [1, 2, 0];
@@ -201,8 +205,9 @@ fn add_scales(cases: &mut Cases, scales: Scales, format: Format, columns: usize)
 }
 
 /// Every code and every scale in each place.
-fn add_all_bytes(cases: &mut Cases, format: Format) {
-    cases.add(kernel_name(format), "all_bytes", move |run| {
+pub(super) fn add_all_bytes(cases: &mut Cases, format: Format) {
+    let name = format!("{}all_bytes", label(format));
+    cases.add(kernel_name(format), name, move |run| {
         let bytes = all_bytes(format);
         let columns = format.block_len();
         let (table, values) = run.encoded(format, &bytes, columns)?;

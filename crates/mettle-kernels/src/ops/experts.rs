@@ -22,7 +22,7 @@ const OP: Op = Op("mul_mat_sorted");
 const ROWS_TO_SORT: usize = 4;
 
 /// `out[i, :] = x[i / sharers, :] w[ids[i]]^T`, as [`mul_mat`] makes it. `w` is `[experts, n, k]` in any format that is
-/// [decoded](super::decodes) but affine ones, `ids` is u32 of as many values as `out` has rows, `out` is f32 `[rows, n]`; `x` is f32 of as many
+/// [decoded](super::decodes), `ids` is u32 of as many values as `out` has rows, `out` is f32 `[rows, n]`; `x` is f32 of as many
 /// rows, or of fewer that these share evenly: one row of `x` for all experts of a token. An id that is not below `experts` stands for the
 /// last one: the host cannot check what a kernel computed.
 ///
@@ -53,7 +53,7 @@ pub fn rows_of_piece(device: &Device) -> usize {
 }
 
 /// `out[r, :] = x[r, :] w[e]^T` with the expert `e` of the piece of row `r`. `w` is `[experts, n, k]` in any format that is
-/// [decoded](super::decodes) but affine ones, `x` is f32 of as many rows as `sorted` has, `[rows, k]`, `out` is f32 `[rows, n]`, of which pieces
+/// [decoded](super::decodes), `x` is f32 of as many rows as `sorted` has, `[rows, k]`, `out` is f32 `[rows, n]`, of which pieces
 /// that are left over are not written. See [`mul_mat`] for how exact products are.
 ///
 /// # Errors
@@ -93,7 +93,7 @@ pub struct Moe<'a> {
     pub router: &'a Tensor,
     /// How experts are chosen by them.
     pub routing: Routing<'a>,
-    /// `[experts, n, k]`, in any format that is decoded but affine ones.
+    /// `[experts, n, k]`, in any format that is decoded.
     pub gate: &'a Tensor,
     /// As `gate`.
     pub up: &'a Tensor,
@@ -301,11 +301,7 @@ pub fn norm_moe_add(
         mut up,
         mut shared,
     } = scratch.part(stream.rows())?;
-    let mut products = vec![moe.router];
-    if let Some(shared) = moe.shared {
-        products.extend([shared.router, shared.gate, shared.up]);
-    }
-    let norm_on_its_way = fusion.of_products(stream, &products) && Beside::can_norm(pass.device());
+    let norm_on_its_way = fusion.of_products(stream) && Beside::can_norm(pass.device());
     let (x, norm) = match norm_on_its_way {
         true => (&*stream, Some(norm)),
         false => {
@@ -406,7 +402,7 @@ fn record_shared(
         down,
     } = expert;
     product(pass, router, x, norm, &mut scratch.weight)?;
-    if fusion.of_products(x, &[gate, up]) && gate.format() == up.format() {
+    if fusion.of_products(x) && gate.format() == up.format() {
         let beside = Beside {
             norm,
             gated: Some(up),

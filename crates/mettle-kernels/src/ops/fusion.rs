@@ -27,8 +27,8 @@ pub enum Fusion {
 
 impl Fusion {
     /// Whether products with `x` do something beside: the kernels for it take one row.
-    pub(super) fn of_products(self, x: &Tensor, weights: &[&Tensor]) -> bool {
-        self == Fusion::On && x.rows() == 1 && weights.iter().all(|w| Beside::serves(w.format()))
+    pub(super) fn of_products(self, x: &Tensor) -> bool {
+        self == Fusion::On && x.rows() == 1
     }
 }
 
@@ -55,8 +55,7 @@ pub fn norm_mul_mats<'a>(
     normed: &mut Tensor,
     products: &mut [(&'a Tensor, &mut Tensor)],
 ) -> Result<()> {
-    let weights: Vec<&Tensor> = products.iter().map(|(w, _)| *w).collect();
-    if fusion.of_products(x, &weights) && Beside::can_norm(pass.device()) {
+    if fusion.of_products(x) && Beside::can_norm(pass.device()) {
         let beside = Beside {
             norm: Some(norm),
             ..Beside::default()
@@ -64,7 +63,7 @@ pub fn norm_mul_mats<'a>(
         return mul_mats(pass, x, beside, products);
     }
     rms_norm(pass, x, norm.weight, norm.eps, normed)?;
-    if fusion.of_products(x, &weights) {
+    if fusion.of_products(x) {
         return mul_mats(pass, normed, Beside::default(), products);
     }
     for (w, out) in products {
@@ -148,10 +147,7 @@ pub fn norm_glu(
         gate,
         up,
     } = glu;
-    if activation == Activation::Silu
-        && fusion.of_products(x, &[gate, up])
-        && gate.format() == up.format()
-    {
+    if activation == Activation::Silu && fusion.of_products(x) && gate.format() == up.format() {
         let beside = Beside {
             gated: Some(up),
             ..Beside::default()
@@ -199,7 +195,7 @@ pub fn mul_mat_add(
     projected: &mut Tensor,
     stream: &mut Tensor,
 ) -> Result<()> {
-    if fusion.of_products(x, &[w]) {
+    if fusion.of_products(x) {
         let beside = Beside {
             add: true,
             ..Beside::default()

@@ -1,6 +1,6 @@
 //! How kernels over rows are spread over threads.
 
-use mettle_gpu::{Device, DeviceKind, Grid};
+use mettle_gpu::{Affine, AffineScales, Device, DeviceKind, Format, Grid};
 
 /// The two mappings of kernels that reduce rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -97,6 +97,23 @@ impl Sixteens {
         };
         Grid::threads_total([threads, rows])
             .threads([threads.min(256), rows_per_group(rows, columns).min(4)])
+    }
+}
+
+/// The function constants `BITS`, `GROUP` and `BF16` of `mettle/formats/affine.h`.
+pub(super) fn affine_constants(affine: Affine) -> (u32, u32, bool) {
+    (
+        affine.bits() as u32,
+        affine.group() as u32,
+        affine.scales() == AffineScales::BF16,
+    )
+}
+
+/// What the names of cases and bench entries of weights begin with: kernels for affine formats serve all of them.
+pub(super) fn label(format: Format) -> String {
+    match format {
+        Format::Affine(_) => format!("{format}_").to_lowercase(),
+        _ => String::new(),
     }
 }
 

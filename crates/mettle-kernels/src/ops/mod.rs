@@ -26,9 +26,11 @@ pub mod moe_combine;
 pub mod moe_route;
 pub mod moe_sort;
 mod mul_mm;
+mod mul_mm_affine;
 pub mod mul_mv;
 mod mul_mv_affine;
 mod mul_panel;
+mod mul_panel_affine;
 mod qk_norm_rope_append;
 pub mod residual_norm;
 pub mod rms_norm;
@@ -94,9 +96,11 @@ pub fn families() -> Vec<crate::cases::Family> {
         moe_route::family(),
         moe_sort::family(),
         mul_mm::family(),
+        mul_mm_affine::family(),
         mul_mv::family(),
         mul_mv_affine::family(),
         mul_panel::family(),
+        mul_panel_affine::family(),
         qk_norm_rope_append::family(),
         residual_norm::family(),
         rms_norm::family(),

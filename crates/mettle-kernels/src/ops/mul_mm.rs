@@ -1,12 +1,14 @@
 //! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
 
 use super::check::Op;
+use super::mapping::{affine_constants, label};
 use super::mul_mv::{experts_of, mul_mat, reference};
 use super::round_rows::{Operand, round_rows, round_rows_in_scratch};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mm::{self, Constants, Params};
+use crate::bindings::mul_mm_affine;
 use crate::cases::{Cases, Expected, Family, Tolerance};
 use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
@@ -28,7 +30,7 @@ const WORD: usize = 4;
 
 /// How many results a threadgroup computes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Size {
+pub(super) enum Size {
     /// 64 x 64.
     Small,
     /// 128 columns, and as many rows as suit the weights, for which a thread needs up to 128 registers of sums alone.
@@ -133,10 +135,28 @@ fn sized(
         Some(experts) => op.vector("experts", experts, m / ROWS_OF_EXPERT)?,
         None => rounded.scale.cast()?,
     };
-    let constants = Constants {
-        large: size == Size::Large,
-    };
+    let large = size == Size::Large;
+    let tiles = (rows + columns) * BYTES_PER_ROW;
     let grid = Grid::groups([m.div_ceil(rows), n.div_ceil(columns)]).threads(THREADS);
+    if let Format::Affine(affine) = w.format() {
+        let (bits, group, bf16) = affine_constants(affine);
+        let binding = mul_mm_affine::F32 {
+            w: &w.bytes().cast()?,
+            x: &rounded.values,
+            scale: &rounded.scale,
+            experts: &experts,
+            out: &mut out,
+            params: bytemuck::cast(params),
+            tiles,
+            constants: mul_mm_affine::Constants {
+                bits,
+                group,
+                bf16,
+                large,
+            },
+        };
+        return Ok(pass.dispatch(binding, grid)?);
+    }
     let kernel = mul_mm::F32Of::of(w.format()).ok_or_else(|| op.no_kernel_for(w.format()))?;
     let binding = mul_mm::F32 {
         kernel,
@@ -146,15 +166,18 @@ fn sized(
         experts: &experts,
         out: &mut out,
         params,
-        tiles: (rows + columns) * BYTES_PER_ROW,
-        constants,
+        tiles,
+        constants: Constants { large },
     };
     Ok(pass.dispatch(binding, grid)?)
 }
 
 /// The kernel's name, for cases and bench entries.
 fn kernel_name(format: Format) -> &'static str {
-    mul_mm::F32Of::of(format).map_or("none", mul_mm::F32Of::name)
+    match format {
+        Format::Affine(_) => "mul_mm_affine_f32",
+        _ => mul_mm::F32Of::of(format).map_or("none", mul_mm::F32Of::name),
+    }
 }
 
 /// Both factors are rounded to half: each product is off by up to two times 2^-11, that is 2^-10 or 8192 steps of f32, and
@@ -173,7 +196,7 @@ const BFLOATS: Tolerance = Tolerance {
     steps: 3.0 * 32.0 + 64.0,
 };
 
-fn tolerance(format: Format) -> Tolerance {
+pub(super) fn tolerance(format: Format) -> Tolerance {
     match format {
         Format::F32 | Format::BF16 => BFLOATS,
         _ => HALVES,
@@ -213,15 +236,7 @@ fn benches(benches: &mut Benches) {
             (512, 14_336, 4096),
             (4096, 4096, 4096),
         ] {
-            let weights = n * k / format.block_len() * format.block_bytes();
-            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-            let kernel = kernel_name(format);
-            benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
-                let w = setup.weights(format, n, k)?;
-                let x = setup.values([m, k])?;
-                let mut out = setup.output(Format::F32, [m, n])?;
-                Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
-            });
+            add_bench(benches, format, (m, n, k));
         }
     }
     // A prompt of 512 tokens with 8 of 128 experts each, sorted by these.
@@ -242,8 +257,21 @@ fn benches(benches: &mut Benches) {
     });
 }
 
+/// A product of x `[m, k]` and weights `[n, k]`.
+pub(super) fn add_bench(benches: &mut Benches, format: Format, (m, n, k): (usize, usize, usize)) {
+    let weights = n * k / format.block_len() * format.block_bytes();
+    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+    let name = format!("{}n{n}_k{k}_m{m}", label(format));
+    benches.add(kernel_name(format), name, work, move |setup| {
+        let w = setup.weights(format, n, k)?;
+        let x = setup.values([m, k])?;
+        let mut out = setup.output(Format::F32, [m, n])?;
+        Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+    });
+}
+
 /// A case of x `[m, k]`, whose rows are `scale` times as large as activations are, and weights `[n, k]`.
-fn add(
+pub(super) fn add(
     cases: &mut Cases,
     size: Size,
     format: Format,
@@ -251,7 +279,8 @@ fn add(
     scale: f32,
 ) {
     let kernel = kernel_name(format);
-    let name = format!("{size:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
+    let of = label(format);
+    let name = format!("{of}{size:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
     cases.add_with(tolerance(format), kernel, name, move |run| {
         let (w, weights) = run.weights(format, n, k)?;
         let mut x = run.rng().activations(m * k);
@@ -264,10 +293,10 @@ fn add(
 }
 
 /// Pieces of rows with weights `[n, k]` of their own, one of which has none.
-fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
+pub(super) fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
     const EXPERTS: usize = 3;
     const OF_PIECES: [u32; 3] = [2, u32::MAX, 0];
-    let name = format!("of_experts_n{n}_k{k}");
+    let name = format!("{}of_experts_n{n}_k{k}", label(format));
     cases.add_with(tolerance(format), kernel_name(format), name, move |run| {
         let rows = OF_PIECES.len() * ROWS_OF_EXPERT;
         let (w, weights) = run.weights(format, EXPERTS * n, k)?;

@@ -1,19 +1,20 @@
 //! Matrix products with weights of any format, a few columns at a time.
 
-mod cases;
+pub(super) mod cases;
 mod spread;
 
 pub(crate) use self::cases::family;
 pub(super) use self::cases::reference;
-use self::spread::{RowsByDigits, Spread, Staging};
+pub(super) use self::spread::Spread;
+use self::spread::{RowsByDigits, Staging};
 use super::check::Op;
 use super::fusion::Norm;
-use super::mapping::{Mapping, rows_per_group};
+use super::mapping::{Mapping, affine_constants, rows_per_group};
 use super::mul_mm::{MIN_COLUMNS, mul_mm};
-use super::mul_mv_affine::mul_mv_affine;
 use super::mul_panel::{self, mul_panel};
 use crate::Result;
 use crate::bindings::mul_mv::{self, Constants, Params};
+use crate::bindings::mul_mv_affine;
 use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
@@ -44,11 +45,7 @@ const VECTOR: usize = 16;
 /// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
-    let mapping = Mapping::of(pass.device());
-    if let Format::Affine(affine) = w.format() {
-        return mul_mv_affine(pass, OP, mapping, affine, w, x, out);
-    }
-    if mapping == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
+    if Mapping::of(pass.device()) == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
         return mul_mm(pass, OP, w, x, out);
     }
     let spread = Spread::of(pass.device(), w.format());
@@ -100,11 +97,6 @@ impl<'a> Beside<'a> {
     /// Whether a device's kernels normalise on the way: threads that compute a row by themselves would each do it again.
     pub fn can_norm(device: &Device) -> bool {
         Mapping::of(device) == Mapping::RowPerGroup
-    }
-
-    /// Whether there are kernels with it for weights of a format.
-    pub fn serves(format: Format) -> bool {
-        !matches!(format, Format::Affine(_))
     }
 
     /// The bits of `FUSED` of `mul_mv.metal`.
@@ -337,6 +329,30 @@ impl Launch<'_> {
                 (grid.threads(32 * SIMD_GROUPS), staging.memory)
             }
         };
+        if let Format::Affine(affine) = w.format() {
+            let (bits, group, bf16) = affine_constants(affine);
+            let binding = mul_mv_affine::F32 {
+                w: &w.bytes().cast()?,
+                second: &second.bytes().cast()?,
+                third: &third.bytes().cast()?,
+                x,
+                norm,
+                out: &mut out,
+                ids,
+                params: bytemuck::cast(params),
+                memory,
+                constants: mul_mv_affine::Constants {
+                    bits,
+                    group,
+                    bf16,
+                    row_per_thread: constants.row_per_thread,
+                    columns: constants.columns,
+                    staged: constants.staged,
+                    fused: constants.fused,
+                },
+            };
+            return Ok(pass.dispatch(binding, grid)?);
+        }
         let kernel = mul_mv::F32Of::of(w.format()).ok_or_else(|| OP.no_kernel_for(w.format()))?;
         let binding = mul_mv::F32 {
             kernel,

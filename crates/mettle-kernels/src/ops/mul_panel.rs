@@ -1,12 +1,14 @@
 //! Matrix products of many columns on CPUs: panels of rows, multiplied by vector registers.
 
 use super::check::Op;
+use super::mapping::{affine_constants, label};
 use super::mul_mm::reference_of_experts;
 use super::mul_mv::{experts_of, reference};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_panel::{self, Params};
+use crate::bindings::mul_panel_affine;
 use crate::cases::{Cases, Family, Tolerance};
 use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
@@ -66,15 +68,29 @@ fn launch(
     };
     let grid = Grid::threads_total([threads, n.div_ceil(ROWS)]).threads([1, 1]);
     let memory = (ROWS + STEP) * DEPTH * size_of::<f32>();
+    let experts = match experts {
+        Some(experts) => experts.clone(),
+        None => x.cast()?,
+    };
+    if let Format::Affine(affine) = w.format() {
+        let (bits, group, bf16) = affine_constants(affine);
+        let binding = mul_panel_affine::F32 {
+            w: &w.bytes().cast()?,
+            x,
+            experts: &experts,
+            out,
+            params: bytemuck::cast(params),
+            memory,
+            constants: mul_panel_affine::Constants { bits, group, bf16 },
+        };
+        return Ok(pass.dispatch(binding, grid)?);
+    }
     let kernel = mul_panel::F32Of::of(w.format());
     let binding = mul_panel::F32 {
         kernel: kernel.ok_or_else(|| OP.no_kernel_for(w.format()))?,
         w: w.bytes(),
         x,
-        experts: &match experts {
-            Some(experts) => experts.clone(),
-            None => x.cast()?,
-        },
+        experts: &experts,
         out,
         params,
         memory,
@@ -84,7 +100,10 @@ fn launch(
 
 /// The kernel's name, for cases and bench entries.
 fn kernel_name(format: Format) -> &'static str {
-    mul_panel::F32Of::of(format).map_or("none", mul_panel::F32Of::name)
+    match format {
+        Format::Affine(_) => "mul_panel_affine_f32",
+        _ => mul_panel::F32Of::of(format).map_or("none", mul_panel::F32Of::name),
+    }
 }
 
 /// The cases of `mul_panel.metal`: one row, panels that are not full, several of them, more columns than a thread takes, rows
@@ -111,29 +130,31 @@ pub(crate) fn family() -> Family {
 fn benches(benches: &mut Benches) {
     for format in FORMATS {
         for (m, n, k) in [(16, 3072, 1024), (128, 3072, 1024), (128, 1024, 3072)] {
-            let weights = n * k / format.block_len() * format.block_bytes();
-            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-            benches.add(
-                kernel_name(format),
-                format!("n{n}_k{k}_m{m}"),
-                work,
-                move |setup| {
-                    let w = setup.weights(format, n, k)?;
-                    let x = setup.values([m, k])?;
-                    let out = setup.output(Format::F32, [m, n])?;
-                    Ok(Box::new(move |pass| {
-                        let x = OP.matrix("x", &x, m, k)?;
-                        mul_panel(pass, &w, &x, &mut OP.matrix("out", &out, m, n)?)
-                    }))
-                },
-            );
+            add_bench(benches, format, (m, n, k));
         }
     }
 }
 
+/// A product of x `[m, k]` and weights `[n, k]`.
+pub(super) fn add_bench(benches: &mut Benches, format: Format, (m, n, k): (usize, usize, usize)) {
+    let weights = n * k / format.block_len() * format.block_bytes();
+    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+    let name = format!("{}n{n}_k{k}_m{m}", label(format));
+    benches.add(kernel_name(format), name, work, move |setup| {
+        let w = setup.weights(format, n, k)?;
+        let x = setup.values([m, k])?;
+        let out = setup.output(Format::F32, [m, n])?;
+        Ok(Box::new(move |pass| {
+            let x = OP.matrix("x", &x, m, k)?;
+            mul_panel(pass, &w, &x, &mut OP.matrix("out", &out, m, n)?)
+        }))
+    });
+}
+
 /// A case of x `[m, k]` and weights `[n, k]`.
-fn add(cases: &mut Cases, format: Format, (m, n, k): (usize, usize, usize)) {
-    cases.add(kernel_name(format), format!("m{m}_n{n}_k{k}"), move |run| {
+pub(super) fn add(cases: &mut Cases, format: Format, (m, n, k): (usize, usize, usize)) {
+    let name = format!("{}m{m}_n{n}_k{k}", label(format));
+    cases.add(kernel_name(format), name, move |run| {
         let (w, weights) = run.weights(format, n, k)?;
         let x = run.rng().activations(m * k);
         let xs = run.input(&x, [m, k])?;
@@ -148,10 +169,10 @@ fn add(cases: &mut Cases, format: Format, (m, n, k): (usize, usize, usize)) {
 }
 
 /// Steps of columns with weights `[n, k]` of their own, of which some have none, and neighbours the same.
-fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
+pub(super) fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
     const EXPERTS: usize = 3;
     const OF_STEPS: [u32; 5] = [0, 2, 2, 1, u32::MAX];
-    let name = format!("of_experts_n{n}_k{k}");
+    let name = format!("{}of_experts_n{n}_k{k}", label(format));
     cases.add(kernel_name(format), name, move |run| {
         let m = OF_STEPS.len() * STEP;
         let (w, weights) = run.weights(format, EXPERTS * n, k)?;

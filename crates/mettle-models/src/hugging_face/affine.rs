@@ -14,14 +14,14 @@ use crate::{
     gguf::TensorInfo,
 };
 
-/// The three tensors of one matrix, which fit each other.
+/// The three tensors of one matrix, or of as many as there are experts, which fit each other.
 pub(super) struct Parts {
     codes: Stored,
     scales: Stored,
     biases: Stored,
     format: Affine,
-    rows: usize,
-    columns: usize,
+    /// `[rows, columns]`, or `[experts, rows, columns]`.
+    shape: Vec<usize>,
 }
 
 impl Parts {
@@ -44,18 +44,21 @@ impl Parts {
                 "has codes of {bits} bits in groups of {group_size}, wanted 2, 3, 4, 5, 6 or 8 bits in groups of 32, 64 or 128"
             ));
         };
-        let (&[rows, words], Dtype::U32) = (codes.shape.as_slice(), codes.kind) else {
+        let (&[ref rows @ .., words], 2 | 3, Dtype::U32) =
+            (codes.shape.as_slice(), codes.shape.len(), codes.kind)
+        else {
             let (kind, shape) = (codes.kind, &codes.shape);
             return Err(format!(
                 "has codes of {kind} and shape {shape:?}, wanted a matrix of U32"
             ));
         };
         let columns = words.saturating_mul(u32::BITS as usize) / bits;
-        let expected = [rows, columns / group_size];
+        let [expected, shape] =
+            [columns / group_size, columns].map(|last| [rows, &[last]].concat());
         for (what, other) in [("scales", &scales), ("biases", &biases)] {
             if other.shape != expected || other.kind != scales.kind {
                 return Err(format!(
-                    "has {what} of {} and shape {:?}, wanted {} and {expected:?} for {rows} x {columns} values",
+                    "has {what} of {} and shape {:?}, wanted {} and {expected:?} for values of shape {shape:?}",
                     other.kind, other.shape, scales.kind
                 ));
             }
@@ -68,19 +71,19 @@ impl Parts {
             scales,
             biases,
             format,
-            rows,
-            columns,
+            shape,
         })
     }
 
     /// The matrix under a name, in blocks.
     pub(super) fn tensor(self, name: String) -> Tensor {
         let format = Format::Affine(self.format);
-        let bytes = self.rows * (self.columns / format.block_len()) * format.block_bytes();
+        let values: usize = self.shape.iter().product();
+        let bytes = values / format.block_len() * format.block_bytes();
         let info = TensorInfo {
             name,
             format,
-            shape: vec![self.rows, self.columns],
+            shape: self.shape.clone(),
             range: 0..bytes,
         };
         let make = move || {

@@ -11,12 +11,17 @@ use crate::{
 };
 
 /// The families that are read from folders, as `model_type` names them.
-const SUPPORTED: &str = "qwen3";
+const SUPPORTED: &str = "qwen3, qwen3_moe";
+
+/// The one with experts.
+const MOE: &str = "qwen3_moe";
 
 /// The hyper-parameters of a model, under the names that `transformers` gives them.
 #[derive(Debug, Deserialize)]
 pub(super) struct Config {
     model_type: String,
+    #[serde(flatten)]
+    experts: Experts,
     hidden_size: u32,
     num_hidden_layers: u32,
     num_attention_heads: u32,
@@ -44,6 +49,38 @@ pub(super) struct Config {
 #[derive(Debug, Deserialize)]
 struct Method {
     quant_method: Option<String>,
+}
+
+/// Of mixtures of experts; other families have none of these.
+#[derive(Debug, Deserialize)]
+struct Experts {
+    /// `num_local_experts` since transformers 5.
+    #[serde(alias = "num_local_experts")]
+    num_experts: Option<u32>,
+    num_experts_per_tok: Option<u32>,
+    moe_intermediate_size: Option<u32>,
+    /// Whether the weights of a token's experts are made to add up to one.
+    #[serde(default)]
+    norm_topk_prob: bool,
+    /// Layers whose number is a multiple of it have experts.
+    decoder_sparse_step: Option<u32>,
+    /// Those that have none nevertheless.
+    #[serde(default)]
+    mlp_only_layers: Vec<u32>,
+}
+
+impl Experts {
+    /// Checks that they are as all mixtures that are read.
+    fn check(&self) -> Result<()> {
+        let what = if !self.norm_topk_prob {
+            "weights of experts that do not add up to one (norm_topk_prob)"
+        } else if self.decoder_sparse_step.unwrap_or(1) != 1 || !self.mlp_only_layers.is_empty() {
+            "layers without experts among layers with them (decoder_sparse_step, mlp_only_layers)"
+        } else {
+            return Ok(());
+        };
+        Err(Error::Unsupported(what.to_owned()))
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -85,11 +122,15 @@ pub(super) struct Affine {
 impl Config {
     pub(super) fn read(path: &Path) -> Result<Self> {
         let config: Self = read_json(path)?;
-        if config.model_type != SUPPORTED {
-            return Err(Error::Architecture {
-                found: config.model_type,
-                supported: SUPPORTED,
-            });
+        match config.model_type.as_str() {
+            "qwen3" => {}
+            MOE => config.experts.check()?,
+            _ => {
+                return Err(Error::Architecture {
+                    found: config.model_type,
+                    supported: SUPPORTED,
+                });
+            }
         }
         let mode = |quantization: &Quantization| quantization.of_layers.get("mode").cloned();
         if let Some(mode) = config.quantization.as_ref().and_then(mode)
@@ -127,7 +168,10 @@ impl Config {
 
     /// Adds the hyper-parameters under GGUF's keys.
     pub(super) fn add_to(&self, metadata: &mut Metadata) {
-        let architecture = &self.model_type;
+        let architecture = match self.model_type.as_str() {
+            MOE => "qwen3moe",
+            other => other,
+        };
         let mut set =
             |key: &str, value: Value| metadata.set(format!("{architecture}.{key}"), value);
         set("block_count", Value::U32(self.num_hidden_layers));
@@ -141,6 +185,23 @@ impl Config {
             set("attention.value_length", Value::U32(width));
         }
         set("feed_forward_length", Value::U32(self.intermediate_size));
+        if self.model_type == MOE {
+            let Experts {
+                num_experts,
+                num_experts_per_tok,
+                moe_intermediate_size,
+                ..
+            } = self.experts;
+            for (key, value) in [
+                ("expert_count", num_experts),
+                ("expert_used_count", num_experts_per_tok),
+                ("expert_feed_forward_length", moe_intermediate_size),
+            ] {
+                if let Some(value) = value {
+                    set(key, Value::U32(value));
+                }
+            }
+        }
         set("context_length", Value::U32(self.max_position_embeddings));
         set("vocab_size", Value::U32(self.vocab_size));
         set(
@@ -177,7 +238,7 @@ impl Config {
                 }
             }
         }
-        let name = Value::String(architecture.clone());
+        let name = Value::String(architecture.to_owned());
         metadata.set("general.architecture".to_owned(), name);
     }
 }

@@ -133,7 +133,7 @@ fn canonical(name: &str) -> Option<String> {
         ("model.norm", "output_norm"),
         ("lm_head", "output"),
     ];
-    const OF_BLOCK: [(&str, &str); 11] = [
+    const OF_BLOCK: [(&str, &str); 15] = [
         ("input_layernorm", "attn_norm"),
         ("self_attn.q_proj", "attn_q"),
         ("self_attn.k_proj", "attn_k"),
@@ -145,6 +145,10 @@ fn canonical(name: &str) -> Option<String> {
         ("mlp.gate_proj", "ffn_gate"),
         ("mlp.up_proj", "ffn_up"),
         ("mlp.down_proj", "ffn_down"),
+        ("mlp.gate", "ffn_gate_inp"),
+        ("mlp.switch_mlp.gate_proj", "ffn_gate_exps"),
+        ("mlp.switch_mlp.up_proj", "ffn_up_exps"),
+        ("mlp.switch_mlp.down_proj", "ffn_down_exps"),
     ];
     let among = |names: &[(&str, &'static str)], name: &str| {
         let found = names.iter().find(|(theirs, _)| *theirs == name);

@@ -245,16 +245,14 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 13] = [
+        const FAMILIES: [&str; 11] = [
             "argmax",
             "attention",
             "attention_grouped",
             "binary",
             "embedding",
-            "embedding_affine",
             "mul_mm",
             "mul_mv",
-            "mul_mv_affine",
             "mul_panel",
             "rms_norm",
             "round_rows",
@@ -282,11 +280,17 @@ impl Model {
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
         // Rows that are rounded for products by tiles are passed on as bits.
         known.extend(["f32", "u32", "i32", "u16", cached.as_str()].map(str::to_owned));
+        // What weights in affine formats are multiplied with, and looked up.
         let affine = |format: &Format| matches!(format, Format::Affine(_));
-        if inner.formats.iter().any(affine) {
-            // What kernels for all of these see of their blocks.
-            known.insert("u8".to_owned());
-        }
+        let of_affine: &[&str] = match inner.formats.iter().any(affine) {
+            true => &[
+                "embedding_affine",
+                "mul_mm_affine",
+                "mul_mv_affine",
+                "mul_panel_affine",
+            ],
+            false => &[],
+        };
         catalogue::pipelines(&inner.device, |kernel| {
             // The merge of grouped attention sees no cache.
             let of_cache = matches!(
@@ -294,9 +298,16 @@ impl Model {
                 "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            [&FAMILIES[..], of_fusion, of_values, of_states, of_experts]
-                .iter()
-                .any(|families| families.contains(&kernel.family))
+            [
+                &FAMILIES[..],
+                of_affine,
+                of_fusion,
+                of_values,
+                of_states,
+                of_experts,
+            ]
+            .iter()
+            .any(|families| families.contains(&kernel.family))
                 && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         })

@@ -17,6 +17,7 @@ use crate::support::{fixture, nmse, values_of};
 const DENSE: &str = "qwen3-folder-bf16";
 const FOUR_BITS: &str = "qwen3-mlx-4bit";
 const THREE_BITS: &str = "qwen3-mlx-3bit";
+const EXPERTS: &str = "qwen3moe-mlx-4bit";
 
 /// The logits of a folder, and those of `transformers` with the values that it decodes to.
 fn check_logits(name: &str) {
@@ -51,11 +52,12 @@ fn a_folder_of_two_files_gives_the_logits_of_transformers() {
 fn quantised_folders_give_the_logits_of_what_they_decode_to() {
     check_logits(FOUR_BITS);
     check_logits(THREE_BITS);
+    check_logits(EXPERTS);
 }
 
 #[test]
 fn texts_have_the_ids_of_the_folders_tokenizer() {
-    for name in [DENSE, FOUR_BITS, THREE_BITS] {
+    for name in [DENSE, FOUR_BITS, THREE_BITS, EXPERTS] {
         let checkpoint = Checkpoint::open(fixture(name)).unwrap();
         let tokenizer = Tokenizer::from_gguf(checkpoint.metadata()).unwrap();
         let text = fs::read_to_string(fixture(&format!("{name}.json"))).unwrap();
@@ -185,6 +187,16 @@ fn damaged_folders_are_refused_with_the_file_to_blame() {
             });
         }),
         config(|config| config["model_type"] = "mamba".into()),
+        refused(EXPERTS, |path| {
+            edit(&path.join("config.json"), |config| {
+                config["norm_topk_prob"] = false.into();
+            });
+        }),
+        refused(EXPERTS, |path| {
+            edit(&path.join("config.json"), |config| {
+                config["mlp_only_layers"] = serde_json::json!([0]);
+            });
+        }),
         config(|config| config["hidden_size"] = 192.into()),
         config(|config| config["quantization"]["bits"] = 8.into()),
         config(|config| config["quantization"]["group_size"] = 48.into()),

@@ -12,6 +12,16 @@ use crate::support::{asset, fixture, nmse, values_of};
 /// The largest error of logits with fusions against those without.
 const ALLOWED: f64 = 1e-10;
 
+/// A file or a folder.
+fn open(name: &str) -> Checkpoint {
+    let folder = fixture(name);
+    let path = match folder.is_dir() {
+        true => folder,
+        false => fixture(&format!("{name}.gguf")),
+    };
+    Checkpoint::open(path).unwrap()
+}
+
 fn load(file: &Checkpoint, fusion: Fusion, chunk: usize) -> Model {
     let device = Device::open(Preference::Cpu).unwrap();
     let options = LoadOptions {
@@ -68,8 +78,10 @@ fn fusions_change_nothing_in_small_models() {
         "qwen3-tied-mixed",
         "qwen3moe-f32",
         "qwen3moe-mixed",
+        "qwen3-mlx-4bit",
+        "qwen3moe-mlx-4bit",
     ] {
-        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let file = open(name);
         let bytes = std::fs::read(fixture(&format!("{name}.safetensors"))).unwrap();
         let answers = SafeTensors::deserialize(&bytes).unwrap();
         let tokens: Vec<u32> = values_of(answers.tensor("tokens").unwrap().data());
@@ -90,7 +102,7 @@ fn fusions_change_nothing_in_the_bundled_model() {
 
 /// Launches of the pass over one token, by kernel: with fusions, and without.
 fn launches(name: &str) -> String {
-    let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+    let file = open(name);
     let mut kernels: BTreeMap<String, [u64; 2]> = BTreeMap::new();
     let mut totals = [(0, 0); 2];
     for (way, fusion) in [Fusion::On, Fusion::Off].into_iter().enumerate() {
@@ -172,6 +184,22 @@ fn launches_of_a_token() {
     moe_combine_f32                    2        2
     moe_route_f32                      2        2
     mul_mv_f32_f32                    11       17
+    qk_norm_rope_append_f32            2        0
+    rms_norm_assign_f32                0        4
+    rms_norm_f32                       5        5
+    rope_f32                           0        4
+    all                               25       45
+    that wait                         24       34
+    ");
+    insta::assert_snapshot!(launches("qwen3moe-mlx-4bit"), @"
+    attention_f32                      2        2
+    binary_assign_f32                  0        6
+    embedding_affine                   1        1
+    kv_append_f32                      0        2
+    moe_combine_f32                    2        2
+    moe_route_f32                      2        2
+    mul_mv_affine_f32                 10       16
+    mul_mv_bf16_f32                    1        1
     qk_norm_rope_append_f32            2        0
     rms_norm_assign_f32                0        4
     rms_norm_f32                       5        5

@@ -101,7 +101,13 @@ METAL_FUNC float value(device const Block*, uint)
 
 }  // namespace mettle_kernels
 
-// INSTANTIATE(name, element type) for every format of weights. Names are those of `Format` on the host, in any case.
+// INSTANTIATE(name, element type) for every format of weights. Names are those of `Format` on the host, in any case. A family's
+// kernel for MLX's affine formats is in a file of its own, which defines METTLE_AFFINE and includes the family's: it has function
+// constants that others have not.
+#ifdef METTLE_AFFINE
+#include <mettle/formats/affine.h>
+#define METTLE_FORMATS(INSTANTIATE) INSTANTIATE(affine, uint)
+#else
 #define METTLE_FORMATS(INSTANTIATE)           \
     INSTANTIATE(f32, float)                   \
     INSTANTIATE(f16, half)                    \
@@ -125,3 +131,4 @@ METAL_FUNC float value(device const Block*, uint)
     INSTANTIATE(f8_e5m2, block_f8_e5m2)       \
     INSTANTIATE(khq4, block_khq4)             \
     INSTANTIATE(q3, block_q3)
+#endif

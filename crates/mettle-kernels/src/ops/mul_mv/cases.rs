@@ -8,11 +8,15 @@ use crate::bindings::mul_mv::F32Of;
 use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance};
 use crate::ops::experts::mul_mat_id;
 use crate::ops::fusion::Norm;
+use crate::ops::mapping::label;
 use mettle_gpu::Format;
 
 /// The kernel's name, for cases and bench entries.
 fn kernel_name(format: Format) -> &'static str {
-    F32Of::of(format).map_or("none", F32Of::name)
+    match format {
+        Format::Affine(_) => "mul_mv_affine_f32",
+        _ => F32Of::of(format).map_or("none", F32Of::name),
+    }
 }
 
 /// The cases of `mul_mv.metal`: one row, one block, rows that do not fill threadgroups, every number of columns, more
@@ -40,39 +44,10 @@ pub(crate) fn family() -> Family {
             add(cases, spread, format, 130, 512, 1);
             add(cases, spread, format, 3, 16 * 1024, 2);
             add(cases, spread, format, 6, 10 * 1024 + 512, 1);
-            add_extremes(cases, spread, format, 2 * block);
-            if !dense {
-                for scales in [Scales::Huge, Scales::Subnormal, Scales::Zero] {
-                    let name = format!("{}_scales_{scales:?}", spread.name()).to_lowercase();
-                    add_product(
-                        cases,
-                        spread,
-                        format,
-                        scales,
-                        [9, 2 * block, 1],
-                        name,
-                        |_| {},
-                    );
-                }
-            }
-            for bits in 1..8 {
-                let fused = [bits & 1, bits & 2, bits & 4].map(|bit| bit != 0);
-                if fused[0] && spread == Spread::RowPerThread {
-                    continue;
-                }
-                add_fused(cases, spread, format, [41, 2 * block], fused);
-                if dense && bits != 7 {
-                    add_fused(cases, spread, format, [3, 1037], fused);
-                }
-            }
-            for gate in [false, true] {
-                add_of_experts(cases, spread, format, [5, 2 * block], gate);
-            }
-            for norm in [false, true] {
-                if !norm || spread != Spread::RowPerThread {
-                    add_three(cases, spread, format, [41, 19, 2 * block], norm);
-                    add_three(cases, spread, format, [1, 3, block], norm);
-                }
+            add_sizes_of_values(cases, spread, format, 2 * block);
+            add_forms(cases, spread, format, block);
+            for bits in (1..7).filter(|_| dense) {
+                add_fused(cases, spread, format, [3, 1037], bits);
             }
             if dense {
                 add(cases, spread, format, 3, 1, 1);
@@ -82,6 +57,37 @@ pub(crate) fn family() -> Family {
         }
     })
     .benches(benches)
+}
+
+/// Activations and scales of weights of very different sizes.
+pub(in crate::ops) fn add_sizes_of_values(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    k: usize,
+) {
+    add_extremes(cases, spread, format, k);
+    let of_blocks = [Scales::Huge, Scales::Subnormal, Scales::Zero];
+    for scales in of_blocks.into_iter().filter(|_| format.block_len() > 1) {
+        let name = format!("{}{}_scales_{scales:?}", label(format), spread.name()).to_lowercase();
+        add_product(cases, spread, format, scales, [9, k, 1], name, |_| {});
+    }
+}
+
+/// Everything that is done beside products, with rows of two blocks and of one.
+pub(in crate::ops) fn add_forms(cases: &mut Cases, spread: Spread, format: Format, block: usize) {
+    for bits in 1..8 {
+        add_fused(cases, spread, format, [41, 2 * block], bits);
+    }
+    for gate in [false, true] {
+        add_of_experts(cases, spread, format, [5, 2 * block], gate);
+    }
+    for norm in [false, true] {
+        if !norm || spread != Spread::RowPerThread {
+            add_three(cases, spread, format, [41, 19, 2 * block], norm);
+            add_three(cases, spread, format, [1, 3, block], norm);
+        }
+    }
 }
 
 /// Weights of model shapes, one column as in decoding, and four columns; in the commonest formats also an output layer.
@@ -103,16 +109,8 @@ fn benches(benches: &mut Benches) {
         if OUTPUT.contains(&format) {
             shapes.push((128_256, 4096, 1));
         }
-        for (n, k, m) in shapes {
-            let weights = n * k / format.block_len() * format.block_bytes();
-            let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-            let kernel = kernel_name(format);
-            benches.add(kernel, format!("n{n}_k{k}_m{m}"), work, move |setup| {
-                let w = setup.weights(format, n, k)?;
-                let x = setup.values([m, k])?;
-                let mut out = setup.output(Format::F32, [m, n])?;
-                Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
-            });
+        for shape in shapes {
+            add_bench(benches, format, shape);
         }
     }
     // The experts of a token, of a model of 128.
@@ -136,8 +134,15 @@ fn benches(benches: &mut Benches) {
     }
 }
 
-fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m: usize) {
-    let name = format!("{}_n{n}_k{k}_m{m}", spread.name());
+pub(in crate::ops) fn add(
+    cases: &mut Cases,
+    spread: Spread,
+    format: Format,
+    n: usize,
+    k: usize,
+    m: usize,
+) {
+    let name = format!("{}{}_n{n}_k{k}_m{m}", label(format), spread.name());
     add_product(
         cases,
         spread,
@@ -149,10 +154,27 @@ fn add(cases: &mut Cases, spread: Spread, format: Format, n: usize, k: usize, m:
     );
 }
 
+/// A product with weights `[n, k]` and so many columns.
+pub(in crate::ops) fn add_bench(
+    benches: &mut Benches,
+    format: Format,
+    (n, k, m): (usize, usize, usize),
+) {
+    let weights = n * k / format.block_len() * format.block_bytes();
+    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
+    let name = format!("{}n{n}_k{k}_m{m}", label(format));
+    benches.add(kernel_name(format), name, work, move |setup| {
+        let w = setup.weights(format, n, k)?;
+        let x = setup.values([m, k])?;
+        let mut out = setup.output(Format::F32, [m, n])?;
+        Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+    });
+}
+
 /// Activations of very different sizes: each has its own effect on the bits that others leave.
 fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
     let mut add = |name: &str, change: fn(&mut [f32])| {
-        let name = format!("{}_{name}_k{k}", spread.name());
+        let name = format!("{}{}_{name}_k{k}", label(format), spread.name());
         add_product(
             cases,
             spread,
@@ -192,16 +214,14 @@ fn add_product(
     });
 }
 
-/// One column with what the bits of `FUSED` say.
-fn add_fused(
-    cases: &mut Cases,
-    spread: Spread,
-    format: Format,
-    [n, k]: [usize; 2],
-    [norm, add, gate]: [bool; 3],
-) {
+/// One column with what the bits of `FUSED` say, where the spread has it.
+fn add_fused(cases: &mut Cases, spread: Spread, format: Format, [n, k]: [usize; 2], bits: u32) {
+    let [norm, add, gate] = [1, 2, 4].map(|bit| bits & bit != 0);
+    if norm && spread == Spread::RowPerThread {
+        return;
+    }
     let kernel = kernel_name(format);
-    let mut name = format!("{}_n{n}_k{k}", spread.name());
+    let mut name = format!("{}{}_n{n}_k{k}", label(format), spread.name());
     for (part, said) in [(norm, "_norm"), (add, "_add"), (gate, "_gate")] {
         name.push_str(if part { said } else { "" });
     }
@@ -255,7 +275,8 @@ fn add_three(
 ) {
     let kernel = kernel_name(format);
     let name = format!(
-        "{}_three_n{n}_{of_others}_k{k}{}",
+        "{}{}_three_n{n}_{of_others}_k{k}{}",
+        label(format),
         spread.name(),
         if norm { "_norm" } else { "" }
     );
@@ -301,7 +322,11 @@ fn add_of_experts(
     const IDS: [u32; 4] = [1, 0, 1, u32::MAX];
     let kernel = kernel_name(format);
     let gates = if gate { "_gate" } else { "" };
-    let name = format!("{}_of_experts_n{n}_k{k}{gates}", spread.name());
+    let name = format!(
+        "{}{}_of_experts_n{n}_k{k}{gates}",
+        label(format),
+        spread.name()
+    );
     let norm = gate && spread != Spread::RowPerThread;
     let tokens = if gate { 2 } else { IDS.len() };
     cases.add(kernel, name, move |run: &mut Run<'_>| {

@@ -40,7 +40,7 @@ impl RowsByDigits {
 
 /// How a launch is spread over threads.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) enum Spread {
+pub(in crate::ops) enum Spread {
     /// One thread a row.
     RowPerThread,
     /// A threadgroup for four rows.
@@ -81,10 +81,14 @@ impl Spread {
     }
 }
 
-/// Whether the values of a format are whole numbers of a byte times a scale, which products with digits are made of: `whole_numbers`
-/// of `mettle/formats/block.h`.
+/// Whether the values of a format are known as whole numbers of a byte times a scale, which products with digits are made of:
+/// `whole_numbers` of `mettle/formats/block.h`. How large blocks are that only function constants tell apart is not known there.
 pub(super) fn has_whole_numbers(format: Format) -> bool {
-    format.block_len() > 1 && !matches!(format, Format::F8_E4M3 | Format::F8_E5M2)
+    format.block_len() > 1
+        && !matches!(
+            format,
+            Format::F8_E4M3 | Format::F8_E5M2 | Format::Affine(_)
+        )
 }
 
 /// How a staged launch of `mul_mv.metal` is laid out.
