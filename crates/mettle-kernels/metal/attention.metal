@@ -36,7 +36,7 @@ constant bool SINKS [[function_constant(3)]];
 #pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false, SINKS = false)
 
-constant constexpr uint MAX_HEAD_SIZE = 512;
+constant constexpr uint MAX_HEAD_SIZE = 576;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
 constant constexpr uint LANES = 32;
 

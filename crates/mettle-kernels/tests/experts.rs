@@ -72,8 +72,8 @@ impl Layer {
         }
     }
 
-    /// What the layer makes of a token's row, in f64, with the shared expert or without.
-    fn token(&self, x: &[f32], with_shared: bool) -> Vec<f64> {
+    /// What the layer makes of a token's row, in f64, with the shared expert, gated or not, or without.
+    fn token(&self, x: &[f32], shared: Option<SharedExpert<'_>>) -> Vec<f64> {
         let MoeShape {
             slots,
             width,
@@ -112,15 +112,18 @@ impl Layer {
             let weights = [&self.gate, &self.up, &self.down].map(|w| &w[range.clone()]);
             add(logits[expert].exp() / total, weights);
         }
-        if with_shared {
+        if let Some(expert) = shared {
             let Shared {
                 router,
                 gate,
                 up,
                 down,
             } = &self.shared;
-            let logit = product(router, &normed)[0];
-            add(1.0 / (1.0 + (-logit).exp()), [gate, up, down]);
+            let weight = match expert.router {
+                Some(_) => 1.0 / (1.0 + (-product(router, &normed)[0]).exp()),
+                None => 1.0,
+            };
+            add(weight, [gate, up, down]);
         }
         out
     }
@@ -151,10 +154,14 @@ fn every_way_through_a_layer() {
         [&shared.gate, &shared.up].map(|w| tensor(w, [of_shared, width].into()));
     let shared_down = tensor(&shared.down, [width, of_shared].into());
     let shared = SharedExpert {
-        router: &shared_router,
+        router: Some(&shared_router),
         gate: &shared_gate,
         up: &shared_up,
         down: &shared_down,
+    };
+    let ungated = SharedExpert {
+        router: None,
+        ..shared
     };
     let most = 70;
     let scratch = MoeScratch::new(&d, SHAPE, most).unwrap();
@@ -164,10 +171,12 @@ fn every_way_through_a_layer() {
             (Fusion::On, None),
             (Fusion::On, Some(shared)),
             (Fusion::Off, Some(shared)),
+            (Fusion::On, Some(ungated)),
+            (Fusion::Off, Some(ungated)),
         ] {
             let expected: Vec<f64> = x
                 .chunks_exact(width)
-                .flat_map(|x| layer.token(x, shared.is_some()))
+                .flat_map(|x| layer.token(x, shared))
                 .collect();
             let mut stream = tensor(&x, [tokens, width].into());
             let (mut normed, mut projected) =

@@ -7,6 +7,8 @@ use mettle_kernels::ops::{
 };
 use mettle_kernels::{Error, Result};
 
+#[path = "refusals/latent_attention.rs"]
+mod latent_attention;
 #[path = "refusals/linear_attention.rs"]
 mod linear_attention;
 
@@ -462,8 +464,8 @@ fn cache() {
     let sinks = i32s(&d, 12);
     attend("sinks", &q, &k, &v, &places, with_sinks(&sinks));
     attend("", &q, &whole, &v, &places, plain);
-    let large = f32s(&d, [2, 12, 520]);
-    attend("", &large, &f32s(&d, [9, 4, 520]), &v, &places, plain);
+    let large = f32s(&d, [2, 12, 584]);
+    attend("", &large, &f32s(&d, [9, 4, 584]), &v, &places, plain);
 }
 
 #[test]

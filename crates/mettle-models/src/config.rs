@@ -3,12 +3,16 @@
 //! Keys and defaults are those of llama.cpp, which defines them by use.
 
 mod experts;
+mod latent;
 mod linear;
+mod rope;
 
 use std::fmt;
 
 pub use experts::Experts;
+pub use latent::LatentAttention;
 pub use linear::LinearAttention;
+pub use rope::RopeScaling;
 
 use crate::{
     Error, Result, encoder,
@@ -44,12 +48,13 @@ pub enum Architecture {
     Qwen35Moe,
     /// Qwen3-Next.
     Qwen3Next,
+    /// DeepSeek-V2, V3 and R1.
+    DeepSeek2,
 }
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str =
-        "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next, deepseek2";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -64,6 +69,7 @@ impl Architecture {
             Self::Qwen35 => "qwen35",
             Self::Qwen35Moe => "qwen35moe",
             Self::Qwen3Next => "qwen3next",
+            Self::DeepSeek2 => "deepseek2",
         }
     }
 
@@ -84,6 +90,7 @@ impl Architecture {
             "qwen35" => Ok(Self::Qwen35),
             "qwen35moe" => Ok(Self::Qwen35Moe),
             "qwen3next" => Ok(Self::Qwen3Next),
+            "deepseek2" => Ok(Self::DeepSeek2),
             encoder::ARCHITECTURE => Err(Error::Request(format!(
                 "models of architecture `{}` make embeddings and no text",
                 encoder::ARCHITECTURE
@@ -109,9 +116,9 @@ pub struct Config {
     pub hidden: usize,
     /// Query heads.
     pub heads: usize,
-    /// Key and value heads; divides `heads`.
+    /// Key and value heads; divides `heads`. One for latent attention.
     pub kv_heads: usize,
-    /// Width of a head.
+    /// Width of a head; for latent attention that of what the cache keeps of a token.
     pub head_dim: usize,
     /// Width of the feed-forward layer, where it is not one of experts.
     pub feed_forward: usize,
@@ -133,6 +140,8 @@ pub struct Config {
     pub window: Option<Window>,
     /// Layers of linear attention, in families that have some.
     pub linear: Option<LinearAttention>,
+    /// What attention makes its keys and values of, in families where that is cached instead of them.
+    pub latent: Option<LatentAttention>,
     /// Factor of the scores of attention.
     pub attention_scale: f32,
     /// What the scores of attention are kept below: see [`mettle_kernels::ops::Attention`].
@@ -154,41 +163,6 @@ pub struct Window {
     pub rope_base: Option<f32>,
 }
 
-/// How rotary frequencies are changed for contexts longer than those of the first training.
-///
-/// Llama 3's scheme is not here: GGUF stores its result as the tensor `rope_freqs.weight`.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub enum RopeScaling {
-    /// Not at all.
-    None,
-    /// All angles are divided by `factor`.
-    Linear {
-        /// At least 1 in practice.
-        factor: f32,
-    },
-    /// YaRN (Peng et al., 2023, arXiv 2309.00071): slow pairs are interpolated by `factor`, fast ones stay.
-    Yarn {
-        /// Ratio of the new to the old context.
-        factor: f32,
-        /// Positions of the first training.
-        original_context: usize,
-        /// Multiplies the attention's temperature correction `1 + 0.1 ln(factor)`.
-        attention_factor: f32,
-        /// Turns over the original context from which a pair is left as it is.
-        beta_fast: f32,
-        /// Turns over the original context up to which a pair is interpolated fully.
-        beta_slow: f32,
-    },
-    /// LongRoPE (Ding et al., 2024, arXiv 2402.13753): the frequencies have divisors of their own, which GGUF has as tensors, and others
-    /// for contexts longer than those of the first training.
-    LongRope {
-        /// Positions of the first training.
-        original_context: usize,
-        /// A factor of the rotated values, in any context.
-        attention_factor: f32,
-    },
-}
-
 impl Config {
     /// Reads and checks the hyper-parameters.
     ///
@@ -201,7 +175,8 @@ impl Config {
             prefix: architecture.name(),
         };
         let blocks = keys.dimension("block_count", None, MAX_LAYERS)?;
-        let draft_layers = match architecture.is_hybrid() {
+        let has_draft = architecture.is_hybrid() || architecture == Architecture::DeepSeek2;
+        let draft_layers = match has_draft {
             true => keys.find::<usize>(DRAFT_LAYERS)?.unwrap_or(0),
             false => 0,
         };
@@ -212,6 +187,105 @@ impl Config {
         }
         let hidden = keys.dimension("embedding_length", None, MAX_DIMENSION)?;
         let heads = keys.dimension("attention.head_count", None, MAX_DIMENSION)?;
+        let latent = LatentAttention::from_keys(&keys, architecture)?;
+        let shape = match &latent {
+            Some(latent) => latent.heads(),
+            None => Heads::from_keys(&keys, architecture, hidden, heads)?,
+        };
+        let experts = Experts::from_keys(&keys, architecture)?;
+        let context = keys.dimension("context_length", None, u32::MAX)?;
+        let rope_scaling = RopeScaling::from_keys(&keys, architecture, context)?;
+        Ok(Self {
+            architecture,
+            layers,
+            draft_layers,
+            hidden,
+            heads,
+            kv_heads: shape.kv_heads,
+            head_dim: shape.head_dim,
+            feed_forward: keys.dimension(
+                "feed_forward_length",
+                experts.map(|experts| experts.feed_forward),
+                MAX_DIMENSION,
+            )?,
+            experts,
+            vocabulary: vocabulary(&keys)?,
+            context,
+            norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
+            rope_dims: shape.rope_dims,
+            rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
+            rope_scaling,
+            window: Window::from_keys(&keys, architecture, layers)?,
+            linear: LinearAttention::from_keys(&keys, architecture, layers)?,
+            latent,
+            attention_scale: match &latent {
+                Some(latent) => latent.attention_scale(&keys, rope_scaling)?,
+                None => attention_scale(architecture, layers, hidden / heads, shape.head_dim),
+            },
+            attention_softcap: match architecture {
+                Architecture::Gemma2 => Some(keys.positive("attn_logit_softcapping", Some(50.0))?),
+                _ => None,
+            },
+            logit_softcap: match architecture {
+                Architecture::Gemma2 => Some(keys.positive("final_logit_softcapping", Some(30.0))?),
+                Architecture::Gemma3 => keys.find_positive("final_logit_softcapping")?,
+                _ => None,
+            },
+            embedding_scale: match architecture {
+                Architecture::Gemma2 | Architecture::Gemma3 => (hidden as f32).sqrt(),
+                _ => 1.0,
+            },
+        })
+    }
+
+    /// Keys that a query of a layer sees, its own included; all before it when absent.
+    pub fn window(&self, layer: usize) -> Option<usize> {
+        let window = self.window.as_ref()?;
+        window.layers.get(layer)?.then_some(window.size)
+    }
+
+    /// The shape of a layer of linear attention; none where the layer has attention.
+    pub fn linear(&self, layer: usize) -> Option<&LinearAttention> {
+        let linear = self.linear.as_ref()?;
+        linear.layers.get(layer)?.then_some(linear)
+    }
+
+    /// The experts of a layer; none where the layer has a feed-forward layer for all tokens.
+    pub fn experts(&self, layer: usize) -> Option<&Experts> {
+        let experts = self.experts.as_ref()?;
+        (layer >= experts.dense_layers).then_some(experts)
+    }
+
+    /// Whether a tensor belongs to a block that is not loaded.
+    pub(crate) fn passes_over(&self, tensor: &str) -> bool {
+        let block = tensor.strip_prefix("blk.").and_then(|name| {
+            let (block, _) = name.split_once('.')?;
+            block.parse::<usize>().ok()
+        });
+        block.is_some_and(|n| (self.layers..self.layers + self.draft_layers).contains(&n))
+    }
+
+    /// Query heads that share one key and value head.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv_heads
+    }
+}
+
+/// Heads of keys and values.
+struct Heads {
+    kv_heads: usize,
+    head_dim: usize,
+    /// Leading values of a head that are rotated.
+    rope_dims: usize,
+}
+
+impl Heads {
+    fn from_keys(
+        keys: &Keys<'_>,
+        architecture: Architecture,
+        hidden: usize,
+        heads: usize,
+    ) -> Result<Self> {
         let kv_heads = keys.dimension("attention.head_count_kv", Some(heads), MAX_DIMENSION)?;
         if !heads.is_multiple_of(kv_heads) {
             return Err(keys.bad(
@@ -254,71 +328,11 @@ impl Config {
                 return Err(keys.bad(key, other, reason));
             }
         }
-        let experts = Experts::from_keys(&keys, architecture)?;
-        let context = keys.dimension("context_length", None, u32::MAX)?;
         Ok(Self {
-            architecture,
-            layers,
-            draft_layers,
-            hidden,
-            heads,
             kv_heads,
             head_dim,
-            feed_forward: keys.dimension(
-                "feed_forward_length",
-                experts.map(|experts| experts.feed_forward),
-                MAX_DIMENSION,
-            )?,
-            experts,
-            vocabulary: vocabulary(&keys)?,
-            context,
-            norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
             rope_dims,
-            rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
-            rope_scaling: RopeScaling::from_keys(&keys, architecture, context)?,
-            window: Window::from_keys(&keys, architecture, layers)?,
-            linear: LinearAttention::from_keys(&keys, architecture, layers)?,
-            attention_scale: attention_scale(architecture, layers, hidden / heads, head_dim),
-            attention_softcap: match architecture {
-                Architecture::Gemma2 => Some(keys.positive("attn_logit_softcapping", Some(50.0))?),
-                _ => None,
-            },
-            logit_softcap: match architecture {
-                Architecture::Gemma2 => Some(keys.positive("final_logit_softcapping", Some(30.0))?),
-                Architecture::Gemma3 => keys.find_positive("final_logit_softcapping")?,
-                _ => None,
-            },
-            embedding_scale: match architecture {
-                Architecture::Gemma2 | Architecture::Gemma3 => (hidden as f32).sqrt(),
-                _ => 1.0,
-            },
         })
-    }
-
-    /// Keys that a query of a layer sees, its own included; all before it when absent.
-    pub fn window(&self, layer: usize) -> Option<usize> {
-        let window = self.window.as_ref()?;
-        window.layers.get(layer)?.then_some(window.size)
-    }
-
-    /// The shape of a layer of linear attention; none where the layer has attention.
-    pub fn linear(&self, layer: usize) -> Option<&LinearAttention> {
-        let linear = self.linear.as_ref()?;
-        linear.layers.get(layer)?.then_some(linear)
-    }
-
-    /// Whether a tensor belongs to a block that is not loaded.
-    pub(crate) fn passes_over(&self, tensor: &str) -> bool {
-        let block = tensor.strip_prefix("blk.").and_then(|name| {
-            let (block, _) = name.split_once('.')?;
-            block.parse::<usize>().ok()
-        });
-        block.is_some_and(|n| (self.layers..self.layers + self.draft_layers).contains(&n))
-    }
-
-    /// Query heads that share one key and value head.
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
     }
 }
 
@@ -395,50 +409,6 @@ impl Window {
             layers,
             rope_base,
         }))
-    }
-}
-
-impl RopeScaling {
-    fn from_keys(keys: &Keys<'_>, architecture: Architecture, context: usize) -> Result<Self> {
-        const ATTENTION: &str = "rope.scaling.attn_factor";
-        const ORIGINAL: &str = "rope.scaling.original_context_length";
-        // Files of Phi 3 do not name the scheme: those with tensors of divisors have the factor.
-        if architecture == Architecture::Phi3
-            && let Some(attention_factor) = keys.find_positive(ATTENTION)?
-        {
-            return Ok(Self::LongRope {
-                original_context: keys.dimension(ORIGINAL, Some(context), u32::MAX)?,
-                attention_factor,
-            });
-        }
-        let factor = match keys.find::<f32>("rope.scaling.factor")? {
-            None => keys.find::<f32>("rope.scale_linear")?,
-            found => found,
-        };
-        // Converters write 0 for "no scaling".
-        let factor = match factor {
-            None | Some(0.0) => 1.0,
-            Some(_) => keys.positive("rope.scaling.factor", factor)?,
-        };
-        Ok(
-            match keys.find::<&str>("rope.scaling.type")?.unwrap_or("linear") {
-                "none" => Self::None,
-                "linear" if factor == 1.0 => Self::None,
-                "linear" => Self::Linear { factor },
-                "yarn" => Self::Yarn {
-                    factor,
-                    original_context: keys.dimension(ORIGINAL, Some(context), u32::MAX)?,
-                    attention_factor: keys.positive(ATTENTION, Some(1.0))?,
-                    beta_fast: keys.positive("rope.scaling.yarn_beta_fast", Some(32.0))?,
-                    beta_slow: keys.positive("rope.scaling.yarn_beta_slow", Some(1.0))?,
-                },
-                other => {
-                    return Err(Error::Unsupported(format!(
-                        "rotary scaling of type `{other}`"
-                    )));
-                }
-            },
-        )
     }
 }
 

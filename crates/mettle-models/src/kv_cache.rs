@@ -47,9 +47,14 @@ impl KvFormat {
         }
     }
 
-    /// Fails for a model whose heads are no whole blocks.
+    /// Fails for a model whose heads are no whole blocks, and for latent attention in blocks.
     pub(crate) fn check(self, config: &Config) -> Result<()> {
         let block = self.format().block_len();
+        if config.latent.is_some() && block > 1 {
+            return Err(Error::Request(format!(
+                "a KV cache of {self} cannot keep the rows of latent attention: take f16, bf16 or f32"
+            )));
+        }
         if config.head_dim.is_multiple_of(block) {
             return Ok(());
         }
@@ -84,7 +89,7 @@ impl std::str::FromStr for KvFormat {
     }
 }
 
-/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says.
+/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says; of latent attention the same memory.
 pub(crate) struct LayerCache {
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
@@ -154,10 +159,12 @@ impl KvCache {
                 if let Some(state) = config.linear(layer).map(&mut take).transpose()?.flatten() {
                     return Ok(LayerMemory::State(state));
                 }
-                Ok(LayerMemory::Cache(LayerCache {
-                    keys: tensor(layer, "keys")?,
-                    values: tensor(layer, "values")?,
-                }))
+                let keys = tensor(layer, "keys")?;
+                let values = match config.latent {
+                    Some(_) => keys.clone(),
+                    None => tensor(layer, "values")?,
+                };
+                Ok(LayerMemory::Cache(LayerCache { keys, values }))
             })
             .collect::<Result<_>>()?;
         Ok(Self { layers, states })
@@ -180,10 +187,11 @@ impl KvCache {
                 .iter()
                 .fold(1u64, |n, &d| n.saturating_mul(d as u64))
         };
+        let each = if config.latent.is_some() { 1 } else { 2 };
         let format = format.format();
         // Heads are whole blocks, or the model is refused.
         let blocks = config.head_dim.div_ceil(format.block_len());
-        let heads = [2, cached, context, config.kv_heads, blocks];
+        let heads = [each, cached, context, config.kv_heads, blocks];
         product(&heads)
             .saturating_mul(format.block_bytes() as u64)
             .saturating_add(product(&[linear, values, 4]))

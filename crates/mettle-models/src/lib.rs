@@ -50,7 +50,9 @@ mod weights;
 
 pub use adapter::Adapter;
 pub use checkpoint::Checkpoint;
-pub use config::{Architecture, Config, Experts, LinearAttention, RopeScaling, Window};
+pub use config::{
+    Architecture, Config, Experts, LatentAttention, LinearAttention, RopeScaling, Window,
+};
 pub use encoder::{Encoder, EncoderConfig, Pooling, normalize};
 pub use error::{Error, Result};
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};

@@ -5,7 +5,7 @@ use std::ops::Range;
 use mettle_gpu::{Device, Tensor};
 use mettle_kernels::ops::{MoeScratch, MoeShape};
 
-use crate::{Config, LinearAttention, Result};
+use crate::{Config, LatentAttention, LinearAttention, Result};
 
 /// Values of heads, under the shapes that ops want them in; all share memory.
 pub(crate) struct Heads {
@@ -118,6 +118,88 @@ impl Linear {
     }
 }
 
+/// What latent attention computes besides.
+pub(crate) struct Latent {
+    /// What queries are made of, `[tokens, query_rank]`, and that normed; of no values in models that make them of the stream.
+    pub(crate) query_low: Tensor,
+    pub(crate) query_low_normed: Tensor,
+    /// The parts of queries: `[tokens, heads * key]` and `[tokens, heads * rotary]`.
+    pub(crate) query_key: Tensor,
+    pub(crate) query_rotary: Tensor,
+    /// The first as it is compared with latent rows, `[tokens, heads, rank]`.
+    pub(crate) absorbed: Heads,
+    /// What rows of the cache are made of: `[tokens, rank]` and `[tokens, rotary]`.
+    pub(crate) keys: [Tensor; 2],
+    /// `[tokens, heads, value]`.
+    pub(crate) values: Heads,
+    /// What goes into the matrices of heads and comes out, head by head; each takes the beginning.
+    pub(crate) by_head: [Tensor; 2],
+    /// The number of each head, again for each token, U32.
+    pub(crate) ids: Tensor,
+}
+
+impl Latent {
+    fn new(device: &Device, heads: usize, shape: &LatentAttention, tokens: usize) -> Result<Self> {
+        let plain = |what, columns| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
+        };
+        let LatentAttention {
+            query_rank,
+            rank,
+            key,
+            rotary,
+            value,
+        } = *shape;
+        let by_head = |what, columns: usize| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [tokens * heads * columns, 1])?.labelled(what))
+        };
+        let query_rank = query_rank.unwrap_or(0);
+        let ids: Vec<u32> = (0..tokens).flat_map(|_| 0..heads as u32).collect();
+        Ok(Self {
+            query_low: plain("queries of low rank", query_rank)?,
+            query_low_normed: plain("normed queries of low rank", query_rank)?,
+            query_key: plain("queries", heads * key)?,
+            query_rotary: plain("rotary queries", heads * rotary)?,
+            absorbed: Heads::new(device, "absorbed queries", tokens, heads, rank)?,
+            keys: [plain("latent rows", rank)?, plain("rotary keys", rotary)?],
+            values: Heads::new(device, "values", tokens, heads, value)?,
+            by_head: [
+                by_head("inputs by head", key.max(rank))?,
+                by_head("outputs by head", value.max(rank))?,
+            ],
+            ids: Tensor::from_slice(device, &ids, [ids.len()])?.labelled("heads"),
+        })
+    }
+
+    fn values(heads: usize, shape: &LatentAttention) -> u64 {
+        let LatentAttention {
+            query_rank,
+            rank,
+            key,
+            rotary,
+            value,
+        } = *shape;
+        let of_head = key + rotary + rank + value + key.max(rank) + value.max(rank) + 1;
+        (2 * query_rank.unwrap_or(0) + rank + rotary + heads * of_head) as u64
+    }
+
+    fn tokens(&self, range: Range<usize>) -> Result<Self> {
+        let rows = |tensor: &Tensor| tensor.rows_range(range.clone());
+        let [latent, rotary] = &self.keys;
+        Ok(Self {
+            query_low: rows(&self.query_low)?,
+            query_low_normed: rows(&self.query_low_normed)?,
+            query_key: rows(&self.query_key)?,
+            query_rotary: rows(&self.query_rotary)?,
+            absorbed: self.absorbed.tokens(range.clone())?,
+            keys: [rows(latent)?, rows(rotary)?],
+            values: self.values.tokens(range.clone())?,
+            by_head: self.by_head.clone(),
+            ids: self.ids.clone(),
+        })
+    }
+}
+
 /// What adapters compute on the way: memory for the largest of them, which each takes the beginning of.
 #[derive(Clone)]
 pub(crate) struct AdapterScratch {
@@ -152,8 +234,7 @@ impl AdapterScratch {
     fn widest(config: &Config) -> usize {
         let gates = if config.linear.is_some() { 2 } else { 1 };
         let heads = gates * config.heads.max(config.kv_heads) * config.head_dim;
-        let feed_forward = of_experts(config).map_or(config.feed_forward, |_| 0);
-        config.hidden.max(feed_forward).max(heads)
+        config.hidden.max(feed_forward(config)).max(heads)
     }
 
     /// Values a token; none for models without adapters, whose rank is 0.
@@ -179,13 +260,22 @@ pub(crate) struct Activations {
     pub(crate) value: Heads,
     pub(crate) attended: Heads,
     pub(crate) linear: Option<Linear>,
+    pub(crate) latent: Option<Latent>,
     pub(crate) gate: Tensor,
     pub(crate) up: Tensor,
     pub(crate) activated: Tensor,
-    /// What layers of experts have instead of the last three, which are empty then.
+    /// What layers of experts have instead of the last three, which are empty where all layers have experts.
     pub(crate) experts: Option<MoeScratch>,
     /// For models with adapters.
     pub(crate) adapted: Option<AdapterScratch>,
+}
+
+/// Width of the feed-forward layers that all tokens have; 0 where there are none but such of experts.
+fn feed_forward(config: &Config) -> usize {
+    match config.experts(0) {
+        Some(_) => 0,
+        None => config.feed_forward,
+    }
 }
 
 /// Sizes of the layers of experts.
@@ -208,7 +298,7 @@ impl Activations {
         let (heads, kv_heads) = (config.heads, config.kv_heads);
         let each = [("queries", heads), ("keys", kv_heads), ("values", kv_heads)];
         let experts = of_experts(config);
-        let feed_forward = experts.map_or(config.feed_forward, |_| 0);
+        let feed_forward = feed_forward(config);
         let [query, key, value] = Heads::side_by_side(device, tokens, config.head_dim, each)?;
         let gated_query = match config.linear {
             Some(_) => {
@@ -236,6 +326,10 @@ impl Activations {
                 Some(linear) => Some(Linear::new(device, linear, tokens)?),
                 None => None,
             },
+            latent: match &config.latent {
+                Some(latent) => Some(Latent::new(device, heads, latent, tokens)?),
+                None => None,
+            },
             gate: plain("gate", feed_forward)?,
             up: plain("up", feed_forward)?,
             activated: plain("activated", feed_forward)?,
@@ -257,12 +351,15 @@ impl Activations {
             Some(linear) => Linear::values(linear) + 2 * query,
             None => 0,
         };
-        let (feed_forward, of_experts) = match of_experts(config) {
-            Some(shape) => (0, MoeScratch::bytes(device, shape, tokens)),
-            None => (3 * config.feed_forward as u64, 0),
+        let latent = match &config.latent {
+            Some(latent) => Latent::values(config.heads, latent),
+            None => 0,
         };
+        let feed_forward = 3 * feed_forward(config) as u64;
+        let of_experts =
+            of_experts(config).map_or(0, |shape| MoeScratch::bytes(device, shape, tokens));
         let adapted = AdapterScratch::values(config, rank);
-        let of_attention = 2 * query + 2 * key + linear;
+        let of_attention = 2 * query + 2 * key + linear + latent;
         let values = 3 * config.hidden as u64 + of_attention + feed_forward + adapted;
         (4 * tokens as u64)
             .saturating_mul(values)
@@ -284,6 +381,10 @@ impl Activations {
             gated_query: self.gated_query.as_ref().map(heads).transpose()?,
             linear: match &self.linear {
                 Some(linear) => Some(linear.tokens(range.clone())?),
+                None => None,
+            },
+            latent: match &self.latent {
+                Some(latent) => Some(latent.tokens(range.clone())?),
                 None => None,
             },
             gate: plain(&self.gate)?,

@@ -119,26 +119,47 @@ impl<'a> Loader<'a> {
         self.take(name, shape, |format| format == Format::F32, &[Format::F32])
     }
 
-    /// Two matrices whose rows lie in one tensor in turns, so many of the one and then as many of the other. They are copied.
+    /// Two matrices whose rows lie in one tensor in turns, so many of the one and then so many of the other. They are copied.
     pub(crate) fn in_turns(
         &mut self,
         name: &str,
         shape: [usize; 2],
-        turn: usize,
+        turns: [usize; 2],
     ) -> Result<[Tensor; 2]> {
         let tensor = self.find(name, &shape, ops::decodes, &FORMATS)?;
         let format = tensor.info.format;
         let (memory, range) = tensor.bytes()?;
         (self.loaded)(range.len() as u64);
         let [rows, columns] = shape;
-        let turn_bytes = (turn * format.row_bytes(columns)?).max(1);
-        let part = |first: usize| -> Result<Tensor> {
-            let turns = memory[range.clone()].chunks(turn_bytes);
-            let bytes: Vec<u8> = turns.skip(first).step_by(2).flatten().copied().collect();
-            let part = Tensor::quantized(self.device, format, &bytes, [rows / 2, columns])?;
+        let row = format.row_bytes(columns)?;
+        let both = turns[0] + turns[1];
+        let part = |skipped: usize, taken: usize| -> Result<Tensor> {
+            let turns = memory[range.clone()].chunks_exact((both * row).max(1));
+            let bytes: Vec<u8> = turns
+                .flat_map(|turn| &turn[skipped * row..(skipped + taken) * row])
+                .copied()
+                .collect();
+            let part =
+                Tensor::quantized(self.device, format, &bytes, [rows / both * taken, columns])?;
             Ok(part.labelled(name))
         };
-        Ok([part(0)?, part(1)?])
+        Ok([part(0, turns[0])?, part(turns[0], turns[1])?])
+    }
+
+    /// What a matrix of each head gives to and takes from exchanged: F32 `[heads, columns, rows]` of `[heads * rows, columns]` in any format.
+    pub(crate) fn transposed(&self, matrices: &Tensor, heads: usize) -> Result<Tensor> {
+        let (rows, columns) = (matrices.rows(), matrices.columns());
+        // Loading has checked that the products of dimensions are small.
+        let ids: Vec<u32> = (0..rows as u32).collect();
+        let ids = Tensor::from_slice(self.device, &ids, [rows])?;
+        let mut decoded = Tensor::empty::<f32>(self.device, [rows, columns])?;
+        let mut out = Tensor::empty::<f32>(self.device, [heads, columns, rows / heads])?;
+        let mut pass = self.device.pass();
+        ops::embedding(&mut pass, matrices, &ids, &mut decoded)?;
+        let decoded = decoded.reshape([heads, rows / heads, columns])?;
+        ops::permute(&mut pass, &decoded, &[0, 2, 1], &mut out)?;
+        pass.submit()?.wait()?;
+        Ok(out)
     }
 
     fn take(

@@ -19,6 +19,7 @@ pub mod gated_delta_net;
 pub mod gather;
 pub mod kv_append;
 pub mod l2_norm;
+pub mod latent_append;
 pub mod layer_norm;
 pub mod moe_combine;
 pub mod moe_route;
@@ -93,6 +94,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     gather::CATALOGUE,
     kv_append::CATALOGUE,
     l2_norm::CATALOGUE,
+    latent_append::CATALOGUE,
     layer_norm::CATALOGUE,
     moe_combine::CATALOGUE,
     moe_route::CATALOGUE,

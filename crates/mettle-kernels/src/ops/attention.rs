@@ -13,7 +13,7 @@ use mettle_gpu::{Device, DeviceKind, Grid, Pass, Tensor};
 pub(super) const OP: Op = Op("attention");
 
 /// The largest head: `MAX_HEAD_SIZE` of `attention.metal`.
-const MAX_HEAD_SIZE: usize = 512;
+const MAX_HEAD_SIZE: usize = 576;
 
 /// SIMD groups that share a head's keys where there are few heads to compute: `MAX_SIMD_GROUPS` of `attention.metal`.
 const MAX_SIMD_GROUPS: usize = 8;
@@ -64,7 +64,7 @@ impl Path {
 /// cache gets NaN.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for caches of another format or heads larger than 512; [`Error::Argument`] for other formats
+/// [`Error::Unsupported`] for caches of another format or heads larger than 576; [`Error::Argument`] for other formats
 /// or shapes or gaps, `heads` that `kv_heads` does not divide, a window of 0, or a softcap that is not above 0; those of the launch, when `out` shares
 /// memory with an input among others.
 pub fn attention(

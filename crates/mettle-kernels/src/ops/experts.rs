@@ -103,11 +103,11 @@ pub struct Moe<'a> {
     pub shared: Option<SharedExpert<'a>>,
 }
 
-/// An expert that all tokens have besides, weighted by a sigmoid of its own.
+/// An expert that all tokens have besides, weighted by a sigmoid of its own in some models.
 #[derive(Clone, Copy, Debug)]
 pub struct SharedExpert<'a> {
-    /// Gives what the sigmoid is of: `[1, k]`, in any format that is [decoded](super::decodes).
-    pub router: &'a Tensor,
+    /// Gives what the sigmoid is of: `[1, k]`, in any format that is [decoded](super::decodes). The weight is 1 without.
+    pub router: Option<&'a Tensor>,
     /// `[n, k]`, in any format that is decoded.
     pub gate: &'a Tensor,
     /// As `gate`.
@@ -273,7 +273,7 @@ fn sorts(tokens: usize, shape: MoeShape) -> bool {
 }
 
 /// `stream += sum over the experts e of a token of weight_e * down_e (silu(gate_e n) * up_e n)` with `n = rms_norm(stream)`, and the same of the
-/// shared expert, whose weight is `sigmoid(router n)`. `stream` is f32 `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
+/// shared expert, whose weight is `sigmoid(router n)` or 1. `stream` is f32 `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
 ///
 /// # Errors
 /// Those of [`rms_norm()`](super::rms_norm()), [`mul_mat`], [`moe_route()`], [`mul_mat_id`] and [`moe_combine()`]; memory for fewer tokens.
@@ -310,6 +310,7 @@ pub fn norm_moe_add(
         }
     };
     product(pass, moe.router, x, norm, &mut logits)?;
+    let gated = moe.shared.is_some_and(|shared| shared.router.is_some());
     let shared = match (moe.shared, &mut shared) {
         (Some(expert), Some(scratch)) => {
             record_shared(pass, fusion, expert, x, norm, scratch)?;
@@ -355,7 +356,7 @@ pub fn norm_moe_add(
     let combine = Combine {
         sorted: sorted.as_ref(),
         shared: shared.map(|shared| &shared.out),
-        shared_gate: shared.map(|shared| &shared.weight),
+        shared_gate: shared.filter(|_| gated).map(|shared| &shared.weight),
         add: fusion == Fusion::On,
         ..Combine::default()
     };
@@ -401,7 +402,9 @@ fn record_shared(
         up,
         down,
     } = expert;
-    product(pass, router, x, norm, &mut scratch.weight)?;
+    if let Some(router) = router {
+        product(pass, router, x, norm, &mut scratch.weight)?;
+    }
     if fusion.of_products(x) && gate.format() == up.format() {
         let beside = Beside {
             norm,

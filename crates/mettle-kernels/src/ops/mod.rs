@@ -20,6 +20,7 @@ pub mod gated_delta_net;
 pub mod gather;
 pub mod kv_append;
 pub mod l2_norm;
+pub mod latent_append;
 pub mod layer_norm;
 mod mapping;
 pub mod moe_combine;
@@ -58,6 +59,7 @@ pub use gated_delta_net::*;
 pub use gather::*;
 pub use kv_append::*;
 pub use l2_norm::*;
+pub use latent_append::*;
 pub use layer_norm::*;
 pub use moe_combine::*;
 pub use moe_route::*;
@@ -91,6 +93,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         gather::family(),
         kv_append::family(),
         l2_norm::family(),
+        latent_append::family(),
         layer_norm::family(),
         moe_combine::family(),
         moe_route::family(),

@@ -3,7 +3,7 @@
 use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{Fusion, Norm, Rope};
 
-use super::{attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward};
+use super::{attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward, mla::Mla};
 use crate::{Config, Result, kv_cache::LayerMemory, scratch::Activations, weights::Loader};
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
@@ -19,6 +19,7 @@ pub(super) struct Block {
 /// What lets tokens see those before them.
 enum Mixer {
     Attention(SelfAttention),
+    Latent(Box<Mla>),
     Linear(DeltaNet),
 }
 
@@ -48,9 +49,12 @@ impl Block {
         let hidden = config.hidden;
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         let family = config.architecture.family();
-        let mixer = match config.linear(layer) {
-            Some(linear) => Mixer::Linear(DeltaNet::load(loader, config, linear, layer)?),
-            None => Mixer::Attention(SelfAttention::load(loader, config, layer)?),
+        let mixer = match (config.linear(layer), config.latent) {
+            (Some(linear), _) => Mixer::Linear(DeltaNet::load(loader, config, linear, layer)?),
+            (None, Some(latent)) => {
+                Mixer::Latent(Box::new(Mla::load(loader, config, latent, layer)?))
+            }
+            (None, None) => Mixer::Attention(SelfAttention::load(loader, config, layer)?),
         };
         let post_norms = match family.post_norms {
             true => Some([
@@ -86,6 +90,9 @@ impl Block {
             (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
                 attention.record(pass, frame, norm, a, cache)?;
             }
+            (Mixer::Latent(attention), LayerMemory::Cache(cache)) => {
+                attention.record(pass, frame, norm, a, cache)?;
+            }
             (Mixer::Linear(net), LayerMemory::State(state)) => {
                 net.record(pass, frame, norm, a, state)?;
             }
@@ -107,6 +114,10 @@ impl Block {
         let norm = frame.norm(&self.attention_norm);
         match (&self.mixer, &mut *memory) {
             (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
+                let last = last.as_deref_mut();
+                attention.record_last(pass, frame, norm, a, last, cache)?;
+            }
+            (Mixer::Latent(attention), LayerMemory::Cache(cache)) => {
                 let last = last.as_deref_mut();
                 attention.record_last(pass, frame, norm, a, last, cache)?;
             }
@@ -138,6 +149,9 @@ impl Block {
         };
         match (&self.mixer, memory) {
             (Mixer::Attention(attention), LayerMemory::Cache(cache)) => {
+                attention.record_output(pass, frame, attention_norm, a, cache)?;
+            }
+            (Mixer::Latent(attention), LayerMemory::Cache(cache)) => {
                 attention.record_output(pass, frame, attention_norm, a, cache)?;
             }
             (Mixer::Linear(net), _) => net.record_output(pass, frame, attention_norm, a)?,

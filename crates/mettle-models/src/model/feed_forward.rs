@@ -7,7 +7,7 @@ use super::{
     block::Frame,
     projection::{GatedUnit, Projection, norm_glu, product_norm_add},
 };
-use crate::{Config, Error, Result, scratch::Activations, weights::Loader};
+use crate::{Config, Error, Experts, Result, scratch::Activations, weights::Loader};
 
 /// Weights of the layer. Matrices are `[outputs, inputs]`.
 pub(super) enum FeedForward {
@@ -20,7 +20,10 @@ pub(super) enum FeedForward {
     },
     /// Experts, `[experts, outputs, inputs]`; the router chooses those of a token.
     Experts {
+        shape: Experts,
         router: Tensor,
+        /// Added to the scores of experts when they are chosen, in models that have it.
+        bias: Option<Tensor>,
         gate: Tensor,
         up: Tensor,
         down: Tensor,
@@ -30,7 +33,8 @@ pub(super) enum FeedForward {
 
 /// Weights of an expert that all tokens have. Matrices are `[outputs, inputs]`.
 pub(super) struct Shared {
-    router: Tensor,
+    /// Of its weight, in families that have one.
+    router: Option<Tensor>,
     gate: Tensor,
     up: Tensor,
     down: Tensor,
@@ -41,10 +45,17 @@ impl Shared {
         loader: &mut Loader<'_>,
         name: impl Fn(&str) -> String,
         [hidden, width]: [usize; 2],
+        gated: bool,
     ) -> Result<Self> {
-        let router = loader.vector(&name("ffn_gate_inp_shexp"), hidden)?;
+        let router = match gated {
+            true => {
+                let router = loader.vector(&name("ffn_gate_inp_shexp"), hidden)?;
+                Some(router.reshape([1, hidden])?)
+            }
+            false => None,
+        };
         Ok(Self {
-            router: router.reshape([1, hidden])?,
+            router,
             gate: loader.matrix(&name("ffn_gate_shexp"), [width, hidden])?,
             up: loader.matrix(&name("ffn_up_shexp"), [width, hidden])?,
             down: loader.matrix(&name("ffn_down_shexp"), [hidden, width])?,
@@ -56,15 +67,24 @@ impl FeedForward {
     pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         let (hidden, width) = (config.hidden, config.feed_forward);
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
-        if let Some(experts) = config.experts {
+        if let Some(&experts) = config.experts(layer) {
             let (count, width) = (experts.count, experts.feed_forward);
+            let bias = format!("blk.{layer}.exp_probs_b.bias");
             return Ok(Self::Experts {
+                shape: experts,
+                bias: match loader.has(&bias) {
+                    true => Some(loader.vector(&bias, count)?),
+                    false => None,
+                },
                 router: loader.matrix(&name("ffn_gate_inp"), [count, hidden])?,
                 gate: loader.experts(&name("ffn_gate_exps"), [count, width, hidden])?,
                 up: loader.experts(&name("ffn_up_exps"), [count, width, hidden])?,
                 down: loader.experts(&name("ffn_down_exps"), [count, hidden, width])?,
                 shared: match experts.shared {
-                    Some(width) => Some(Box::new(Shared::load(loader, name, [hidden, width])?)),
+                    Some(width) => {
+                        let (sizes, gated) = ([hidden, width], experts.shared_gate);
+                        Some(Box::new(Shared::load(loader, name, sizes, gated)?))
+                    }
                     None => None,
                 },
             });
@@ -134,21 +154,29 @@ impl FeedForward {
                 )?;
             }
             Self::Experts {
+                shape,
                 router,
+                bias,
                 gate,
                 up,
                 down,
                 shared,
             } => {
                 let shared = shared.as_ref().map(|shared| SharedExpert {
-                    router: &shared.router,
+                    router: shared.router.as_ref(),
                     gate: &shared.gate,
                     up: &shared.up,
                     down: &shared.down,
                 });
                 let moe = Moe {
                     router,
-                    routing: Routing::default(),
+                    routing: Routing {
+                        scores: shape.scores,
+                        bias: bias.as_ref(),
+                        groups: shape.groups,
+                        renormalise: shape.renormalise,
+                        scale: shape.scale,
+                    },
                     gate,
                     up,
                     down,

@@ -2,11 +2,13 @@
 
 mod attention;
 mod block;
+mod deepseek2;
 mod delta_net;
 mod feed_forward;
 mod gemma2;
 mod gemma3;
 mod llama;
+mod mla;
 mod phi3;
 mod projection;
 mod qwen2;
@@ -88,6 +90,7 @@ impl Architecture {
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
             Self::Phi3 => &phi3::FAMILY,
+            Self::DeepSeek2 => &deepseek2::FAMILY,
             Self::Qwen35 | Self::Qwen35Moe | Self::Qwen3Next => &qwen35::FAMILY,
         }
     }
@@ -259,6 +262,10 @@ impl Model {
             "sample",
         ];
         let inner = &*self.inner;
+        let of_latent: &[&str] = match inner.config.latent {
+            Some(_) => &["copy", "latent_append"],
+            None => &[],
+        };
         let of_fusion: &[&str] = match inner.options.fusion {
             Fusion::On => &["qk_norm_rope_append", "residual_norm"],
             Fusion::Off => &["kv_append", "rope"],
@@ -295,7 +302,11 @@ impl Model {
             // The merge of grouped attention sees no cache.
             let of_cache = matches!(
                 kernel.family,
-                "attention" | "attention_grouped" | "kv_append" | "qk_norm_rope_append"
+                "attention"
+                    | "attention_grouped"
+                    | "kv_append"
+                    | "latent_append"
+                    | "qk_norm_rope_append"
             ) && kernel.name != "attention_grouped_merge";
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
             [
@@ -305,6 +316,7 @@ impl Model {
                 of_values,
                 of_states,
                 of_experts,
+                of_latent,
             ]
             .iter()
             .any(|families| families.contains(&kernel.family))

@@ -1,11 +1,11 @@
 //! Hyper-parameters: defaults, and values that cannot be.
 
 use mettle_models::{
-    Architecture, Config, Experts, LinearAttention, RopeScaling, Window,
+    Architecture, Config, Experts, LatentAttention, LinearAttention, RopeScaling, Window,
     gguf::{Array, Header, Value},
 };
 
-use mettle_kernels::ops::HeadMap;
+use mettle_kernels::ops::{ExpertGroups, HeadMap, Scores};
 
 use crate::support::{Builder, small_llama};
 
@@ -43,6 +43,7 @@ fn defaults_are_those_of_llama_cpp() {
             rope_scaling: RopeScaling::None,
             window: None,
             linear: None,
+            latent: None,
             attention_scale: 0.25,
             attention_softcap: None,
             logit_softcap: None,
@@ -77,6 +78,12 @@ fn experts_of_qwen3() {
         used: 4,
         feed_forward: 32,
         shared: None,
+        shared_gate: false,
+        dense_layers: 0,
+        scores: Scores::Softmax,
+        groups: None,
+        renormalise: true,
+        scale: 1.0,
     };
     assert_eq!(config(&moe).unwrap().experts, Some(experts));
     refused(
@@ -95,6 +102,127 @@ fn experts_of_qwen3() {
             &format!("metadata key `qwen3moe.{key}` is missing"),
         );
     }
+}
+
+/// DeepSeek-V3 as llama.cpp's converter writes it, but for sizes.
+fn deepseek() -> Builder {
+    named("deepseek2", 3)
+        .pair("deepseek2.attention.q_lora_rank", 48u32)
+        .pair("deepseek2.attention.kv_lora_rank", 40u32)
+        .pair("deepseek2.attention.key_length", 56u32)
+        .pair("deepseek2.attention.value_length", 40u32)
+        .pair("deepseek2.attention.key_length_mla", 48u32)
+        .pair("deepseek2.attention.value_length_mla", 24u32)
+        .pair("deepseek2.rope.dimension_count", 16u32)
+        .pair("deepseek2.leading_dense_block_count", 1u32)
+        .pair("deepseek2.expert_count", 8u32)
+        .pair("deepseek2.expert_used_count", 3u32)
+        .pair("deepseek2.expert_feed_forward_length", 32u32)
+        .pair("deepseek2.expert_shared_count", 2u32)
+        .pair("deepseek2.expert_weights_scale", 2.5f32)
+        .pair("deepseek2.expert_weights_norm", true)
+        .pair("deepseek2.expert_gating_func", 2u32)
+        .pair("deepseek2.expert_group_count", 4u32)
+        .pair("deepseek2.expert_group_used_count", 2u32)
+}
+
+#[test]
+fn latent_attention_and_groups_of_experts() {
+    let found = config(&deepseek()).unwrap();
+    let latent = LatentAttention {
+        query_rank: Some(48),
+        rank: 40,
+        key: 32,
+        rotary: 16,
+        value: 24,
+    };
+    assert_eq!(found.latent, Some(latent));
+    assert_eq!(
+        (found.kv_heads, found.head_dim, found.rope_dims),
+        (1, 56, 16)
+    );
+    let experts = Experts {
+        count: 8,
+        used: 3,
+        feed_forward: 32,
+        shared: Some(64),
+        shared_gate: false,
+        dense_layers: 1,
+        scores: Scores::Sigmoid,
+        groups: Some(ExpertGroups {
+            count: 4,
+            kept: 2,
+            best: 2,
+        }),
+        renormalise: true,
+        scale: 2.5,
+    };
+    assert_eq!(found.experts(0), None);
+    assert_eq!(found.experts(1), Some(&experts));
+
+    // Older files have the sizes of heads under the plain names, and say nothing of sigmoids.
+    let mut older = deepseek();
+    for key in [
+        "attention.key_length_mla",
+        "attention.value_length_mla",
+        "expert_gating_func",
+        "expert_weights_norm",
+    ] {
+        older.remove(&format!("deepseek2.{key}"));
+    }
+    older.set("deepseek2.attention.key_length", 48u32);
+    older.set("deepseek2.attention.value_length", 24u32);
+    let found = config(&older).unwrap();
+    assert_eq!(found.latent, Some(latent));
+    let experts = found.experts.unwrap();
+    assert_eq!(
+        (experts.scores, experts.renormalise),
+        (Scores::Softmax, false)
+    );
+    assert_eq!(experts.groups.unwrap().best, 1);
+}
+
+#[test]
+fn latent_attention_that_cannot_be() {
+    for (key, value, wanted) in [
+        ("rope.dimension_count", 15u32, "need pairs of values"),
+        ("attention.key_length_mla", 16, "there must be others"),
+        ("expert_gating_func", 3, "only softmax, 1, and sigmoid, 2"),
+        ("expert_group_count", 3, "8 experts do not divide into them"),
+        ("expert_group_used_count", 5, "there are 4 groups"),
+        ("expert_group_used_count", 1, "the 3 experts of a token"),
+    ] {
+        let mut builder = deepseek();
+        builder.set(&format!("deepseek2.{key}"), value);
+        refused(&builder, wanted);
+    }
+    let mut without = deepseek();
+    without.remove("deepseek2.attention.kv_lora_rank");
+    refused(
+        &without,
+        "metadata key `deepseek2.attention.kv_lora_rank` is missing",
+    );
+}
+
+/// The factor of all scores has the temperature that YaRN gives others in the rotated values.
+#[test]
+fn scores_of_deepseek_are_scaled_by_yarn() {
+    let plain = config(&deepseek()).unwrap().attention_scale;
+    assert!((plain - 48f32.powf(-0.5)).abs() < 1e-7);
+    let yarn = deepseek()
+        .pair("deepseek2.rope.scaling.type", "yarn")
+        .pair("deepseek2.rope.scaling.factor", 40.0f32)
+        .pair("deepseek2.rope.scaling.yarn_log_multiplier", 0.0707f32);
+    let found = config(&yarn).unwrap();
+    let up = 1.0 + 0.0707 * 40f32.ln();
+    assert!((found.attention_scale / plain - up * up).abs() < 1e-5);
+    let RopeScaling::Yarn {
+        attention_factor, ..
+    } = found.rope_scaling
+    else {
+        panic!("{:?}", found.rope_scaling);
+    };
+    assert!((attention_factor * (1.0 + 0.1 * 40f32.ln()) - 1.0).abs() < 1e-6);
 }
 
 #[test]
@@ -294,7 +422,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next, deepseek2",
     );
     builder.remove("general.architecture");
     refused(

@@ -73,6 +73,8 @@ fn fusions_change_nothing_in_small_models() {
         "qwen35-f32",
         "qwen35moe-f32",
         "qwen3next-mixed",
+        "deepseek2-f32",
+        "deepseek2-lite-q8_0",
         "qwen3-tied-f32",
         "qwen3-untied-q8_0",
         "qwen3-tied-mixed",
@@ -262,6 +264,20 @@ fn launches_of_a_token() {
     ssm_conv_step_f32                  3        3
     all                               78      106
     that wait                         51       69
+    ");
+    insta::assert_snapshot!(launches("deepseek2-f32"), @"
+    attention_f32                      3        3
+    binary_assign_f32                  0       10
+    binary_f32                         0        1
+    copy_f32_f32                       3        3
+    embedding_f32                      1        1
+    latent_append_f32                  3        3
+    moe_combine_f32                    2        2
+    moe_route_f32                      2        2
+    mul_mv_f32_f32                    37       42
+    rms_norm_f32                      10       10
+    all                               61       77
+    that wait                         47       58
     ");
     insta::assert_snapshot!(launches("phi3-longrope-f32"), @"
     attention_f32                      2        2

@@ -160,6 +160,8 @@ fn chats_with_the_template_of_the_file() {
         "qwen35-f32",
         "qwen35moe-f32",
         "qwen3next-mixed",
+        "deepseek2-f32",
+        "deepseek2-lite-q8_0",
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let model = Model::load(&device, &file, &LoadOptions::default()).unwrap();

@@ -252,6 +252,12 @@ fn caches_of_blocks() {
         error.to_string().ends_with("take f16, bf16 or f32"),
         "{error}"
     );
+    let deepseek = decoded(&fixture("deepseek2-f32.gguf"));
+    let error = load(&deepseek, &options).err().unwrap().to_string();
+    assert_eq!(
+        error,
+        "a KV cache of q8_0 cannot keep the rows of latent attention: take f16, bf16 or f32"
+    );
 }
 
 /// A model says how it was loaded, and what that takes is what was estimated.

@@ -89,7 +89,7 @@ impl Sizes {
     /// What tells caches of other formats than F32 and F16 apart: heads of one block and more, prompts, windows, positions outside.
     pub fn of_other_formats(self, format: Format, add: &mut impl FnMut(String, Sizes)) {
         let head_sizes: &[usize] = match format.is_quantised() {
-            true => &[32, 64, 96, 128, 192, 256, 512],
+            true => &[32, 64, 96, 128, 192, 256, 512, 576],
             false => &[20, 64, 128, 256],
         };
         for &head_size in head_sizes {
@@ -182,7 +182,7 @@ pub(crate) fn family() -> Family {
                         ..decode
                     },
                 );
-                for head_size in [1, 20, 64, 72, 80, 96, 128, 192, 256, 512] {
+                for head_size in [1, 20, 64, 72, 80, 96, 128, 192, 256, 512, 576] {
                     add(
                         format!("decode_head{head_size}"),
                         Sizes {
