@@ -23,7 +23,7 @@ pub(super) enum FeedForward {
         shape: Experts,
         router: Tensor,
         /// Added to the scores of experts when they are chosen, in models that have it.
-        bias: Option<Tensor>,
+        bias: Option<Box<Tensor>>,
         gate: Tensor,
         up: Tensor,
         down: Tensor,
@@ -73,7 +73,7 @@ impl FeedForward {
             return Ok(Self::Experts {
                 shape: experts,
                 bias: match loader.has(&bias) {
-                    true => Some(loader.vector(&bias, count)?),
+                    true => Some(Box::new(loader.vector(&bias, count)?)),
                     false => None,
                 },
                 router: loader.matrix(&name("ffn_gate_inp"), [count, hidden])?,
@@ -172,7 +172,7 @@ impl FeedForward {
                     router,
                     routing: Routing {
                         scores: shape.scores,
-                        bias: bias.as_ref(),
+                        bias: bias.as_deref(),
                         groups: shape.groups,
                         renormalise: shape.renormalise,
                         scale: shape.scale,
