@@ -66,6 +66,17 @@ impl Pass {
         self.scratch.insert(scratch).slice(0..bytes)?.cast()
     }
 
+    /// The memory that [`scratch`](Self::scratch) gave out last.
+    pub fn lent(&self) -> Option<Buffer<u8>> {
+        self.scratch.clone()
+    }
+
+    /// Lets [`scratch`](Self::scratch) give out this memory, where it is enough. Passes that run one after the other can share it; their
+    /// launches are then given the same, which spares a GPU that runs them as a graph.
+    pub fn lend(&mut self, scratch: Option<Buffer<u8>>) {
+        self.scratch = scratch;
+    }
+
     /// Asks for the time of each kernel: see [`Submission::wait_profile`]. Launches no longer overlap then.
     pub fn profile(&mut self, on: bool) {
         self.recording.profile = on;

@@ -1,6 +1,6 @@
 //! A text in the making: what has been read so far, and what may come next.
 
-use mettle_gpu::{Buffer, Pass, Profile, Tensor};
+use mettle_gpu::{Buffer, DeviceKind, Pass, Profile, Tensor};
 use mettle_kernels::ops;
 
 use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, model::Outputs, scratch::Scratch};
@@ -28,11 +28,29 @@ pub struct Session {
     logits: Tensor,
     /// `[vocabulary]`, the same memory.
     logits_row: Tensor,
+    /// What launches of a pass over one token hand on to each other: one memory for all of these passes.
+    step_scratch: Option<Buffer<u8>>,
+    next_step: Option<NextStep>,
     /// `[chunk, vocabulary]`, made when first asked for.
     all_logits: Option<Tensor>,
     /// Time by kernel of the passes so far, where it was asked for.
     profile: Option<Profile>,
     launches: Launches,
+}
+
+/// A pass over one token, recorded while a GPU computed the one before.
+struct NextStep {
+    pass: Pass,
+    /// The position of the token.
+    position: usize,
+    sampling: Sampling,
+}
+
+impl NextStep {
+    /// Whether it is the pass over the token at a position that draws so.
+    fn is(&self, position: usize, sampling: &Sampling) -> bool {
+        self.position == position && self.sampling == *sampling
+    }
 }
 
 /// What a pass is made of.
@@ -76,6 +94,8 @@ impl Session {
             next,
             logits_row: logits.reshape([config.vocabulary])?,
             logits,
+            step_scratch: None,
+            next_step: None,
             all_logits: None,
             profile: None,
             launches: Launches::default(),
@@ -139,7 +159,7 @@ impl Session {
         let vocabulary = self.model.config().vocabulary;
         let mut index = 0;
         for chunk in ids.chunks(self.scratch.size()) {
-            self.pass(Some(chunk), Want::All)?;
+            self.pass(chunk, Want::All)?;
             let rows = self.logits_of(chunk.len())?.to_vec::<f32>()?;
             for row in rows.chunks_exact(vocabulary) {
                 each(index, row);
@@ -165,7 +185,24 @@ impl Session {
     /// Reads the token that was drawn last and draws the one that follows.
     pub(crate) fn step(&mut self, sampling: &Sampling) -> Result<u32> {
         self.check_room(1)?;
-        self.pass(None, Want::Token(sampling))?;
+        let next = self.next_step.take();
+        let pass = match next.filter(|next| next.is(self.position, sampling)) {
+            Some(next) => next.pass,
+            None => self.record(None, Want::Token(sampling))?,
+        };
+        // The threads of a CPU have more to do than to record.
+        let ahead = self.model.device().kind() != DeviceKind::Cpu;
+        self.run(pass, 1, |session| {
+            if ahead && session.room() > 0 {
+                // What is wrong with it is said when it is needed: then it is recorded again.
+                let pass = session.record(None, Want::Token(sampling)).ok();
+                session.next_step = pass.map(|pass| NextStep {
+                    pass,
+                    position: session.position,
+                    sampling: *sampling,
+                });
+            }
+        })?;
         self.drawn()
     }
 
@@ -198,7 +235,7 @@ impl Session {
             }
             let last = i + 1 == chunks;
             let want = want.take_if(|_| last).unwrap_or(Want::Cache);
-            self.pass(Some(chunk), want)?;
+            self.pass(chunk, want)?;
         }
         Ok(true)
     }
@@ -237,23 +274,54 @@ impl Session {
         Ok(self.all_logits.insert(all).rows_range(0..tokens)?)
     }
 
-    /// One pass over at most a chunk of ids, or over the token drawn last.
-    fn pass(&mut self, ids: Option<&[u32]>, want: Want<'_>) -> Result<()> {
-        let (tokens, input) = match ids {
-            Some(ids) => {
-                let mut input = self.ids.rows_range(0..ids.len())?;
-                input.write(ids)?;
-                (ids.len(), input)
-            }
-            None => (1, self.next.clone()),
-        };
-        let position = self.position + tokens;
-        let positions = if tokens == 1 {
+    /// One pass over at most a chunk of ids.
+    fn pass(&mut self, ids: &[u32], want: Want<'_>) -> Result<()> {
+        let mut input = self.ids.rows_range(0..ids.len())?;
+        input.write(ids)?;
+        let pass = self.record(Some(ids.len()), want)?;
+        self.run(pass, ids.len(), |_| {})
+    }
+
+    /// Submits a pass over so many tokens, does something else while a device computes, and waits.
+    fn run(
+        &mut self,
+        mut pass: Pass,
+        tokens: usize,
+        meanwhile: impl FnOnce(&mut Self),
+    ) -> Result<()> {
+        if tokens == 1 {
             // Loading has checked that the context fits i32.
             self.step_position.write(&[self.position as i32])?;
-            self.step_position.clone()
-        } else {
-            self.positions.rows_range(self.position..position)?
+        }
+        self.launches = Launches {
+            count: pass.len(),
+            barriers: pass.barriers(),
+        };
+        pass.profile(self.profile.is_some());
+        let submission = pass.submit()?;
+        let before = self.position;
+        self.position += tokens;
+        meanwhile(self);
+        let times = submission
+            .wait_profile()
+            .inspect_err(|_| self.position = before)?;
+        if let Some(profile) = &mut self.profile {
+            profile.merge(&times);
+        }
+        Ok(())
+    }
+
+    /// Records a pass over the first so many of `ids`, or over the token drawn last.
+    fn record(&mut self, ids: Option<usize>, want: Want<'_>) -> Result<Pass> {
+        let tokens = ids.unwrap_or(1);
+        let input = match ids {
+            Some(tokens) => self.ids.rows_range(0..tokens)?,
+            None => self.next.clone(),
+        };
+        let position = self.position + tokens;
+        let positions = match tokens {
+            1 => self.step_position.clone(),
+            _ => self.positions.rows_range(self.position..position)?,
         };
         let mut all_logits = match want {
             Want::All => Some(self.logits_of(tokens)?),
@@ -261,6 +329,9 @@ impl Session {
         };
 
         let mut pass = self.model.device().pass();
+        if ids.is_none() {
+            pass.lend(self.step_scratch.take());
+        }
         if self.position == 0 {
             self.cache.begin(&mut pass)?;
         }
@@ -292,17 +363,10 @@ impl Session {
         if let Want::Token(sampling) = want {
             self.record_draw(&mut pass, sampling, position)?;
         }
-        self.launches = Launches {
-            count: pass.len(),
-            barriers: pass.barriers(),
-        };
-        pass.profile(self.profile.is_some());
-        let times = pass.submit()?.wait_profile()?;
-        if let Some(profile) = &mut self.profile {
-            profile.merge(&times);
+        if ids.is_none() {
+            self.step_scratch = pass.lent();
         }
-        self.position = position;
-        Ok(())
+        Ok(pass)
     }
 
     fn record_draw(&mut self, pass: &mut Pass, sampling: &Sampling, position: usize) -> Result<()> {
