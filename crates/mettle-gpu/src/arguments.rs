@@ -135,7 +135,7 @@ impl<'a> Arguments<'a> {
             });
         }
         let name = || format!("buffer({index})");
-        if self.push_access(index, buffer, written, name) {
+        if self.push_access(index, buffer, written, false, name) {
             self.recording.arguments.push(RawArgument::Reached {
                 index,
                 written,
@@ -188,7 +188,8 @@ impl<'a> Arguments<'a> {
                 needed,
             });
         }
-        if self.push_access(index, buffer, written, name) {
+        let early = declared.info.early;
+        if self.push_access(index, buffer, written, early, name) {
             self.recording.arguments.push(RawArgument::Buffer {
                 index,
                 written,
@@ -204,6 +205,7 @@ impl<'a> Arguments<'a> {
         index: u32,
         buffer: &Buffer<T>,
         written: bool,
+        early: bool,
         name: impl Fn() -> String,
     ) -> bool {
         let storage = buffer.storage();
@@ -222,6 +224,7 @@ impl<'a> Arguments<'a> {
                 start: buffer.byte_offset(),
                 end: buffer.byte_offset() + buffer.byte_len(),
                 written,
+                early,
                 index,
             });
             return true;

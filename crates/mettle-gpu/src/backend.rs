@@ -129,6 +129,8 @@ pub(crate) struct RawLaunch {
     pub arguments: std::ops::Range<u32>,
     /// It must not start before every launch ahead of it in the submission is complete.
     pub barrier_before: bool,
+    /// Nor may it read the arguments before that that it could read early: a launch ahead of it writes one of them.
+    pub early_written: bool,
 }
 
 /// A submission, in order.

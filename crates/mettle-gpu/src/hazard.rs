@@ -1,5 +1,7 @@
 //! Which launches must wait: decided from the byte ranges that they read and write.
 
+use std::collections::HashSet;
+
 /// A byte range of a storage that a launch touches.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Touched {
@@ -8,6 +10,17 @@ pub(crate) struct Touched {
     pub start: usize,
     pub end: usize,
     pub written: bool,
+    /// It may be read before the launches that this one waits for are through.
+    pub early: bool,
+}
+
+/// What a launch waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Waits {
+    /// A barrier comes before it: it waits for the launches before.
+    pub barrier: bool,
+    /// It must not read anything early: a launch before writes what it might.
+    pub early_written: bool,
 }
 
 impl Touched {
@@ -19,16 +32,21 @@ impl Touched {
     }
 }
 
-/// The ranges touched by the launches since the last barrier.
+/// The ranges touched by the launches since the last barrier, and all storages that launches wrote.
 #[derive(Debug, Default)]
 pub(crate) struct HazardTracker {
     touched: Vec<Touched>,
+    written: HashSet<usize>,
 }
 
 impl HazardTracker {
-    /// Adds a launch. Returns whether it must wait for the launches before it: then a barrier comes before it, and what
-    /// they touched is forgotten.
-    pub fn launch(&mut self, ranges: impl Iterator<Item = Touched> + Clone) -> bool {
+    /// Adds a launch. Returns what it must wait for; where that is the launches before it, what they touched is forgotten.
+    pub fn launch(&mut self, ranges: impl Iterator<Item = Touched> + Clone) -> Waits {
+        let early_written = ranges
+            .clone()
+            .any(|range| range.early && self.written.contains(&range.storage));
+        let written = ranges.clone().filter(|range| range.written);
+        self.written.extend(written.map(|range| range.storage));
         let barrier = ranges
             .clone()
             .any(|new| self.touched.iter().any(|old| old.conflicts(&new)));
@@ -36,19 +54,23 @@ impl HazardTracker {
             self.touched.clear();
         }
         ranges.for_each(|range| self.insert(range));
-        barrier
+        Waits {
+            barrier,
+            early_written,
+        }
     }
 
     /// Forgets everything.
     pub fn clear(&mut self) {
         self.touched.clear();
+        self.written.clear();
     }
 
     /// Adds a range, merged with one it overlaps or adjoins: launches over consecutive slices stay one entry.
     fn insert(&mut self, new: Touched) {
         let adjoining = self.touched.iter_mut().rev().find(|old| {
             old.storage == new.storage
-                && old.written == new.written
+                && (old.written, old.early) == (new.written, new.early)
                 && new.start <= old.end
                 && old.start <= new.end
         });
@@ -73,6 +95,7 @@ mod tests {
             start,
             end,
             written: false,
+            early: false,
         }
     }
 
@@ -84,7 +107,25 @@ mod tests {
     }
 
     fn launch(tracker: &mut HazardTracker, ranges: &[Touched]) -> bool {
-        tracker.launch(ranges.iter().copied())
+        tracker.launch(ranges.iter().copied()).barrier
+    }
+
+    #[test]
+    fn what_was_written_is_not_read_early() {
+        let early = |storage| Touched {
+            early: true,
+            ..read(storage, 0, 4)
+        };
+        let mut tracker = HazardTracker::default();
+        let mut early_written = |ranges: &[Touched]| {
+            let waits = tracker.launch(ranges.iter().copied());
+            waits.early_written
+        };
+        assert!(!early_written(&[early(1), write(2, 0, 4)]));
+        assert!(!early_written(&[read(2, 0, 4), write(3, 0, 4)]));
+        // Behind a barrier, too: the launch between may not have waited for the one that writes yet.
+        assert!(early_written(&[early(2), write(4, 0, 4)]));
+        assert!(!early_written(&[early(1), read(4, 0, 4)]));
     }
 
     #[test]
@@ -138,7 +179,7 @@ mod tests {
             for ranges in launches {
                 let ranges: Vec<Touched> = ranges
                     .into_iter()
-                    .map(|(storage, start, len, written)| Touched { storage, start, end: start + len, written })
+                    .map(|(storage, start, len, written)| Touched { storage, start, end: start + len, written, early: false })
                     .collect();
                 let expected = ranges.iter().any(|new| plain.iter().any(|old| old.conflicts(new)));
                 if expected {

@@ -16,6 +16,8 @@ pub(crate) struct Access {
     pub start: usize,
     pub end: usize,
     pub written: bool,
+    /// Whether the kernel may read it before the launches that it waits for are through.
+    pub early: bool,
     /// The index of the argument.
     pub index: u32,
 }
@@ -27,6 +29,7 @@ impl Access {
             start: self.start,
             end: self.end,
             written: self.written,
+            early: self.early,
         }
     }
 }
@@ -75,12 +78,13 @@ impl Recording {
     /// Adds a launch of the arguments bound since the mark.
     pub fn push_launch(&mut self, pipeline: Arc<PipelineInner>, grid: GridSize, mark: Mark) {
         let accesses = &self.accesses[mark.accesses..];
-        let barrier_before = self.hazards.launch(accesses.iter().map(Access::touched));
+        let waits = self.hazards.launch(accesses.iter().map(Access::touched));
         self.launches.push(RawLaunch {
             pipeline: pipeline.raw,
             grid,
             arguments: mark.arguments as u32..self.arguments.len() as u32,
-            barrier_before,
+            barrier_before: waits.barrier,
+            early_written: waits.early_written,
         });
         self.pipelines.push(pipeline);
     }

@@ -12,6 +12,7 @@
 // threadgroup go through the same ones at about the same time, so that caches serve all but the first.
 
 #include <metal_stdlib>
+#include <mettle/launches.h>
 
 #include "mettle/memory.h"
 #include "mettle/row_lanes.h"
@@ -327,6 +328,7 @@ template <typename T>
     uint  simd_group     [[simdgroup_index_in_threadgroup]],
     uint  simd_groups    [[simdgroups_per_threadgroup]])
 {
+    let_next_launch_begin();
     threadgroup float4 weights[MAX_SIMD_GROUPS * MAX_HEADS * 4];
     threadgroup float4 scratch[MAX_SIMD_GROUPS * SCRATCH / 4];
     threadgroup float highest_of[MAX_SIMD_GROUPS * MAX_HEADS];
@@ -468,6 +470,7 @@ kernel void attention_grouped_merge(
     uint  lane           [[thread_index_in_simdgroup]],
     uint  simd_groups    [[simdgroups_per_threadgroup]])
 {
+    let_next_launch_begin();
     threadgroup float4 sums[MAX_MERGE_THREADS];
 
     const uint head = group_position.x;

@@ -3,6 +3,7 @@
 #include <metal_stdlib>
 #include <mettle/formats.h>
 #include <mettle/group.h>
+#include <mettle/launches.h>
 #include <mettle/row_of_thread.h>
 #include <mettle/rows_by_digits.h>
 #include <mettle/staged.h>
@@ -57,6 +58,9 @@ constant constexpr uint THREE = 8;
 #pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 9)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 9)
 #endif
+
+#pragma mettle early(mul_mv_*, w, second, third)
+
 constant constexpr uint MAX_COLUMNS = 4;
 
 struct Params {
@@ -66,8 +70,8 @@ struct Params {
     uint aligned;  // whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
     float eps;  // of the norm
     uint chunks;  // STAGED: chunks of x whose digits there is room for
-    uint count;   // rows of a threadgroup, or of a thread by itself
-    uint turns;   // STAGED: how often a threadgroup takes rows
+    uint count;   // rows of a threadgroup, with STAGED of a unit, or of a thread by itself
+    uint slices;  // STAGED: SIMD groups that share a unit, one if not all chunks have room
     uint experts;  // matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
     uint sharers;  // with experts: how many columns in a row have the same row of x
 };
@@ -110,7 +114,7 @@ struct Rows {
 // How many of them are of one matrix.
 METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? ROWS / 2 : ROWS; }
 
-// What a threadgroup, or a thread by itself, multiplies: some rows of a matrix.
+// What a threadgroup, a SIMD group or a thread by itself multiplies: some rows of a matrix.
 template <typename W>
 struct Part {
     device const W* w;
@@ -120,7 +124,14 @@ struct Part {
     uint first;  // its first row
 };
 
-// The part of threadgroup `group`. Of three matrices, each has threadgroups of its own.
+// How many parts of `count` rows there are.
+METAL_FUNC uint units(constant Params& params)
+{
+    const uint of_first = (params.rows + params.count - 1) / params.count;
+    return of_first + (FUSED & THREE ? 2 * ((params.rows_of_others + params.count - 1) / params.count) : 0);
+}
+
+// Part `group` of them. Of three matrices, each has parts of its own.
 template <typename W>
 METAL_FUNC Part<W> part_of(
     device const W* w, device const W* second, device const W* third, device float* out, constant Params& params, uint group)
@@ -197,25 +208,28 @@ METAL_FUNC float norm_scale(
     if (!(FUSED & NORM)) {
         return 1.0f;
     }
-    float all = 0.0f;
-    for (uint group = 0; group < simd_groups; ++group) {
-        all += memory[group];
-    }
+    const float all = simd_sum(lane < simd_groups ? memory[lane] : 0.0f);
     return 1.0f / sqrt(all / float(params.k) + params.eps);
 }
 
-// Rows times a step of columns, through threadgroup memory: a few rows for each SIMD group, and with a gate as many of the
-// gated matrix. All of the threadgroup have the same columns, whose digits are made as many chunks at a time as there is room
-// for.
+// A step of columns times rows of weights, through threadgroup memory. A threadgroup makes the digits of all columns, as many chunks at
+// a time as there is room for, and has an equal part of all units: `count` rows of a matrix, and as many of the gated one, which a SIMD
+// group takes together. Where SIMD groups would be left without a unit, several share one, each with a slice of its chunks. All
+// products meet in threadgroup memory in the end.
 template <typename W, uint PARTS, uint MOST_COLUMNS, bool WHOLE_NUMBERS = format<W>::whole_numbers>
 struct Staged {
     typedef Chunk<W, PARTS> chunk;
     typedef Share<W, PARTS> share;
     typedef format<W> weights;
 
+    static constant constexpr uint rows_of_unit = chunk::rows_of_turn;
+
     // In how many batches the rows are fetched: those of one matrix, and all.
-    static constant constexpr uint batches_of_matrix = chunk::rows_of_turn / chunk::rows;
+    static constant constexpr uint batches_of_matrix = rows_of_unit / chunk::rows;
     static METAL_FUNC uint batches() { return FUSED & GATE ? 2 * batches_of_matrix : batches_of_matrix; }
+
+    // Rows of a unit that have products.
+    static METAL_FUNC uint products_of_unit() { return FUSED & GATE ? 2 * rows_of_unit : rows_of_unit; }
 
     // Puts the digits of columns from block `first` on into `to`, or those of what these leave out. Gives whether one of the
     // SIMD group's values is larger than all others of a few together.
@@ -253,32 +267,50 @@ struct Staged {
         return one_is_hot;
     }
 
+    // Threadgroup `group` of `groups`.
     static METAL_FUNC void multiply_rows(
-        thread const Part<W>& part, device const float* x, device const float* norm, constant Params& params,
-        threadgroup float* memory, uint index, uint simd_groups, uint simd_group, uint lane)
+        device const W* w, device const W* second, device const W* third, device const float* x, device const float* norm,
+        device float* out, constant Params& params, threadgroup float* memory, uint group, uint groups, uint index,
+        uint simd_groups, uint simd_group, uint lane)
     {
-        constexpr uint ROWS_OF_TURN = chunk::rows_of_turn;
-        constexpr uint MOST_ROWS = 2 * ROWS_OF_TURN;
+        constexpr uint MOST_ROWS = 2 * rows_of_unit;
         const uint blocks = params.k / weights::values;
         const uint column = params.chunks * chunk::digits;
-        const uint last = part.rows - 1;
         threadgroup float* squares_of_group = memory;
         threadgroup float* hot_of_group = memory + MAX_SIMD_GROUPS;
         threadgroup float* digits = memory + 2 * MAX_SIMD_GROUPS;
-        threadgroup uint4* staged =
-            reinterpret_cast<threadgroup uint4*>(digits + COLUMNS * column) + simd_group * chunk::rows * chunk::slots;
+        threadgroup uint4* staged_of_groups = reinterpret_cast<threadgroup uint4*>(digits + COLUMNS * column);
+        threadgroup uint4* staged = staged_of_groups + simd_group * chunk::rows * chunk::slots;
+        threadgroup float* products =
+            reinterpret_cast<threadgroup float*>(staged_of_groups + simd_groups * chunk::rows * chunk::slots);
 
+        const ulong all = units(params);
+        const uint first_unit = all * group / groups;
+        const uint last_unit = all * (group + 1) / groups;
+        const uint own_units = last_unit - first_unit;
+        const uint slices = params.slices;
+        const uint slice = simd_group % slices;
+        const uint side_by_side = simd_groups / slices;
+        const uint begin = slice * chunk::blocks;
+        const uint stride = slices * chunk::blocks;
+
+        uint unit = first_unit + simd_group / slices;
+        Part<W> part = part_of(w, second, third, out, params, min(unit, last_unit - 1));
         typename chunk::vector held[chunk::held];
-        const uint rows_of_turn = simd_groups * ROWS_OF_TURN;
-        uint row = part.first + simd_group * ROWS_OF_TURN;
-        fetch<W, PARTS>(held, part.w, row, last, 0, blocks, lane);
+        if (unit < last_unit) {
+            fetch<W, PARTS>(held, part.w, part.first, part.rows - 1, begin, blocks, lane);
+        }
+        x = wait_for_launches(x);
+        norm = wait_for_launches(norm);
+        out = wait_for_launches(out);
         float squares = 0.0f;
         float scale = 1.0f;
         // Of which blocks there are digits, whether of what those before left out, and whether a value of them is hot.
         uint made = blocks;
         bool made_again = false;
         bool hot = false;
-        for (uint turn = 0; turn < params.turns; ++turn) {
+        const uint turns = (own_units + side_by_side - 1) / side_by_side;
+        for (uint turn = 0; turn < turns; ++turn) {
             float sums[MOST_COLUMNS * MOST_ROWS] = {};
             bool again = false;
             for (uint first = 0; first < blocks;) {
@@ -292,15 +324,12 @@ struct Staged {
                         hot_of_group[simd_group] = one_is_hot ? 1.0f : 0.0f;
                     }
                     threadgroup_barrier(mem_flags::mem_threadgroup);
-                    hot = false;
-                    for (uint group = 0; group < simd_groups; ++group) {
-                        hot = hot || hot_of_group[group] != 0.0f;
-                    }
+                    hot = simd_any(lane < simd_groups && hot_of_group[lane] != 0.0f);
                     made = first;
                     made_again = again;
                 }
                 again = hot && !again;
-                for (uint block = first; block < end; block += chunk::blocks) {
+                for (uint block = first + begin; block < end && unit < last_unit; block += stride) {
 #pragma unroll
                     for (uint batch = 0; batch < batches(); ++batch) {
                         // All have read what the next stores replace.
@@ -308,24 +337,28 @@ struct Staged {
                         put<W, PARTS>(held, staged, lane);
                         simdgroup_barrier(mem_flags::mem_threadgroup);
                         uint next = block;
-                        uint next_row = row + (batch + 1) % batches_of_matrix * chunk::rows;
+                        uint next_row = part.first + (batch + 1) % batches_of_matrix * chunk::rows;
+                        Part<W> next_part = part;
                         if (batch + 1 == batches()) {
-                            next += chunk::blocks;
+                            next += stride;
                             if (next >= end) {
-                                next = again ? first : end;
+                                next = (again ? first : end) + begin;
                             }
-                            if (next == blocks && turn + 1 < params.turns) {
-                                next = 0;
-                                next_row += rows_of_turn;
+                            if (next >= blocks && unit + side_by_side < last_unit) {
+                                next = begin;
+                                next_part = part_of(w, second, third, out, params, unit + side_by_side);
+                                next_row = next_part.first;
                             }
                         }
                         if (next < blocks) {
                             const bool of_w = (batch + 1) % batches() < batches_of_matrix;
-                            fetch<W, PARTS>(held, of_w ? part.w : part.gated, next_row, last, next, blocks, lane);
+                            fetch<W, PARTS>(
+                                held, of_w ? next_part.w : next_part.gated, next_row, next_part.rows - 1, next, blocks, lane);
                         }
                         multiply<W, PARTS, MOST_ROWS, MOST_COLUMNS>(
                             sums + batch * chunk::rows, staged, digits + (block - first) / chunk::blocks * chunk::digits,
                             column, COLUMNS, blocks - block, lane);
+                        part = next_part;
                     }
                 }
                 first = again ? first : end;
@@ -334,19 +367,39 @@ struct Staged {
             if (FUSED & NORM && turn == 0) {
                 scale = norm_scale(squares, squares_of_group, params, simd_groups, simd_group, lane);
             }
+            if (unit < last_unit) {
 #pragma unroll
-            for (uint c = 0; c < COLUMNS; ++c) {
-                thread float* of_column = sums + c * MOST_ROWS;
-                const ushort lanes = FUSED & GATE ? 32 / MOST_ROWS : 32 / ROWS_OF_TURN;
-                const float product =
-                    FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<ROWS_OF_TURN>(of_column, lane);
-                const float product_of_gated = FUSED & GATE ? simd_shuffle_down(product, 16) : 0.0f;
-                const uint r = lane / lanes;
-                if (lane % lanes == 0 && r < ROWS_OF_TURN && row + r < part.rows) {
-                    finish(part.out + ulong(c) * part.rows + row + r, scale * product, scale * product_of_gated);
+                for (uint c = 0; c < COLUMNS; ++c) {
+                    thread float* of_column = sums + c * MOST_ROWS;
+                    const ushort lanes = FUSED & GATE ? 32 / MOST_ROWS : 32 / rows_of_unit;
+                    const float product =
+                        FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<rows_of_unit>(of_column, lane);
+                    const uint row = (c * own_units + unit - first_unit) * products_of_unit() + lane / lanes;
+                    if (lane % lanes == 0) {
+                        products[row * slices + slice] = product;
+                    }
                 }
             }
-            row += rows_of_turn;
+            unit += side_by_side;
+        }
+
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        for (uint i = index; i < COLUMNS * own_units * rows_of_unit; i += simd_groups * 32) {
+            const uint r = i % rows_of_unit;
+            const uint u = i / rows_of_unit;
+            const uint c = u / own_units;
+            const Part<W> of_unit = part_of(w, second, third, out, params, first_unit + u % own_units);
+            const uint row = of_unit.first + r;
+            if (row < of_unit.rows) {
+                threadgroup const float* of_row = products + (u * products_of_unit() + r) * slices;
+                float product = 0.0f;
+                float product_of_gated = 0.0f;
+                for (uint s = 0; s < slices; ++s) {
+                    product += of_row[s];
+                    product_of_gated += FUSED & GATE ? of_row[rows_of_unit * slices + s] : 0.0f;
+                }
+                finish(of_unit.out + ulong(c) * of_unit.rows + row, scale * product, scale * product_of_gated);
+            }
         }
     }
 };
@@ -355,8 +408,8 @@ struct Staged {
 template <typename W, uint PARTS, uint MOST_COLUMNS>
 struct Staged<W, PARTS, MOST_COLUMNS, false> {
     static METAL_FUNC void multiply_rows(
-        thread const Part<W>&, device const float*, device const float*, constant Params&, threadgroup float*, uint, uint,
-        uint, uint)
+        device const W*, device const W*, device const W*, device const float*, device const float*, device float*,
+        constant Params&, threadgroup float*, uint, uint, uint, uint, uint, uint)
     {
     }
 };
@@ -372,12 +425,14 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
 // One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. With one column and a format that
 // is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 // SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
-// it with a gate; with STAGED (blocks), `turns` times `rows_of_turn` of `Chunk` for each SIMD group. That is `count`. Steps come first, so that the columns are done
-// while the weights of a threadgroup's rows are at hand.
+// it with a gate. That is `count`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
+// With STAGED (blocks) there are as many threadgroups as one likes, [m / COLUMNS, groups], among which all units are divided: `count` is
+// `rows_of_turn` of `Chunk`.
 //
 // `memory` of a thread that multiplies by digits holds 2 * `most_units` times `words` of `ByDigits`; that of others of
 // ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS * MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS floats,
-// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
+// `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out, and `slices` floats for
+// each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 //
 // Registers for 512 threads leave room for several threadgroups on a compute unit.
 template <typename W>
@@ -393,11 +448,22 @@ template <typename W>
     threadgroup float*  memory [[threadgroup(0)]],
     uint2 thread_position [[thread_position_in_grid]],
     uint2 group_position  [[threadgroup_position_in_grid]],
+    uint2 groups          [[threadgroups_per_grid]],
     uint  index           [[thread_index_in_threadgroup]],
     uint  simd_groups     [[simdgroups_per_threadgroup]],
     uint  simd_group      [[simdgroup_index_in_threadgroup]],
     uint  lane            [[thread_index_in_simdgroup]])
 {
+    constexpr bool can_be_staged = format<W>::whole_numbers;
+    if (STAGED && can_be_staged) {
+        let_next_launch_begin();
+    }
+    if (!(STAGED && can_be_staged) || params.experts > 0) {
+        x = wait_for_launches(x);
+        norm = wait_for_launches(norm);
+        out = wait_for_launches(out);
+        ids = wait_for_launches(ids);
+    }
     const uint k = params.k;
     const uint step = ROW_PER_THREAD ? thread_position.x : group_position.x;
     if (params.experts > 0) {
@@ -435,13 +501,13 @@ template <typename W>
         return;
     }
 
-    if (STAGED && format<W>::whole_numbers) {
+    if (STAGED && can_be_staged) {
         if (COLUMNS == 1) {
             Staged<W, PartsOfLane<W, false>::value, 1>::multiply_rows(
-                part, x, norm, params, memory, index, simd_groups, simd_group, lane);
+                w, second, third, x, norm, out, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
         } else {
             Staged<W, PartsOfLane<W, true>::value, MAX_COLUMNS>::multiply_rows(
-                part, x, norm, params, memory, index, simd_groups, simd_group, lane);
+                w, second, third, x, norm, out, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
         }
         return;
     }

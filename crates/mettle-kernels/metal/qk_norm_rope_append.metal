@@ -6,6 +6,7 @@
 // of a head are all asked for before any of them is needed.
 
 #include <metal_stdlib>
+#include <mettle/launches.h>
 #include <mettle/kv_rows.h>
 #include <mettle/rotary.h>
 
@@ -375,6 +376,7 @@ kernel void qk_norm_rope_append(
     uint simd_groups [[simdgroups_per_threadgroup]],
     uint lane        [[thread_index_in_simdgroup]])
 {
+    let_next_launch_begin();
     // Heads are counted in sets of `together`, which do not mix queries, keys and values.
     const uint together = ROW_PER_THREAD ? HEADS : 1;
     const uint query_sets = (params.query_heads + together - 1) / together;

@@ -59,6 +59,8 @@ pub struct ArtefactArgument {
     pub align: usize,
     /// It need not be bound: whether the kernel looks at it depends on a function constant.
     pub optional: bool,
+    /// The kernel may read it before the launches that it waits for are through, unless it is told not to begin before.
+    pub early: bool,
 }
 
 /// What is bound to an [`ArtefactArgument`].
@@ -179,6 +181,7 @@ mod tests {
                     size: 4,
                     align: 4,
                     optional: false,
+                    early: false,
                 }],
             }],
             lines: vec![

@@ -225,6 +225,7 @@ mod tests {
                     },
                     arguments: 0..0,
                     barrier_before,
+                    early_written: false,
                 })
                 .collect();
             let commands = Commands { launches: &raw, arguments: &[], values: &[], profile: false };

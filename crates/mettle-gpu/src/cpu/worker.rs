@@ -312,6 +312,7 @@ mod tests {
             },
             arguments: 0..0,
             barrier_before: false,
+            early_written: false,
         };
         let commands = Commands {
             launches: &[launch],

@@ -277,11 +277,26 @@ impl Code {
         })?;
         let name = CString::new(entry).map_err(|error| error.to_string())?;
         let function = module.function(&name);
+        let function = function.map_err(|failure| format!("{}: {failure}", missing()))?;
+        allow_all_shared_memory(&self.gpu, function).map_err(|failure| failure.to_string())?;
         Ok(Compiled {
-            function: function.map_err(|failure| format!("{}: {failure}", missing()))?,
+            function,
             _module: module,
         })
     }
+}
+
+/// Lets a function's blocks have as much shared memory as the GPU can give them, of which what it declares itself is a part.
+fn allow_all_shared_memory(gpu: &Gpu, function: sys::CUfunction) -> Result<(), Failure> {
+    let own = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES;
+    let dynamic = sys::CUfunction_attribute::CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES;
+    // SAFETY: the function is of a loaded module.
+    let own = get(0, |value| unsafe {
+        sys::cuFuncGetAttribute(value, own, function)
+    })?;
+    let rest = gpu.shared_memory_of_block as i32 - own;
+    // SAFETY: as above.
+    check(unsafe { sys::cuFuncSetAttribute(function, dynamic, rest) })
 }
 
 impl Kernel {

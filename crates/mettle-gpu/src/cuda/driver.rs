@@ -71,6 +71,8 @@ pub(super) struct Gpu {
     pub multiprocessors: u32,
     /// Bytes of shared memory of a multiprocessor.
     pub shared_memory: usize,
+    /// Bytes of it that a block may have when the kernel asks for more than is usual.
+    pub shared_memory_of_block: usize,
 }
 
 // SAFETY: the driver's handles may be used from any thread; every call makes the context current first.
@@ -130,6 +132,9 @@ impl Gpu {
             let shared_memory = attribute(
                 sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_MULTIPROCESSOR,
             )?;
+            let shared_memory_of_block = attribute(
+                sys::CUdevice_attribute::CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN,
+            )?;
             let mut name = [0_u8; 256];
             check(sys::cuDeviceGetName(
                 name.as_mut_ptr().cast(),
@@ -164,6 +169,7 @@ impl Gpu {
                 capability: (major * 10 + minor) as u32,
                 multiprocessors: multiprocessors as u32,
                 shared_memory: shared_memory as usize,
+                shared_memory_of_block: shared_memory_of_block as usize,
             })
         }
     }

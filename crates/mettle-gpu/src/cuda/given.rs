@@ -38,7 +38,8 @@ impl Given {
     /// What is other about a launch that both have.
     pub fn change(&self, commands: &Commands<'_>, index: usize) -> Change {
         let (old, new) = (&self.launches[index], &commands.launches[index]);
-        if (old.pipeline, old.barrier_before) != (new.pipeline, new.barrier_before)
+        let waits = |launch: &RawLaunch| (launch.barrier_before, launch.early_written);
+        if (old.pipeline, waits(old)) != (new.pipeline, waits(new))
             || old.arguments != new.arguments
         {
             return Change::Shape;
@@ -126,6 +127,7 @@ mod tests {
             grid: grid(64),
             arguments: 2 * index..2 * index + 2,
             barrier_before: index == 1,
+            early_written: false,
         };
         let arguments = |launch: usize| {
             [
@@ -204,9 +206,10 @@ mod tests {
     #[test]
     fn shapes_that_change() {
         use Change::{Nothing, Shape};
-        let first: [fn(&mut Step); 7] = [
+        let first: [fn(&mut Step); 8] = [
             |step| step.launches[0].pipeline = RawPipeline(8),
             |step| step.launches[0].barrier_before = true,
+            |step| step.launches[0].early_written = true,
             |step| step.launches[0].arguments.end = 1,
             // A smaller threadgroup at the edge is a part of its own.
             |step| step.launches[0].grid = grid(65),

@@ -171,7 +171,6 @@ impl Graph {
             end,
             gpu: gpu.clone(),
         };
-        let edge = edge(gpu);
         // A node waits for all nodes between the last two barriers, each of which waits for those before.
         let mut before: Vec<sys::CUgraphNode> = Vec::new();
         let mut beside: Vec<sys::CUgraphNode> = Vec::new();
@@ -179,6 +178,7 @@ impl Graph {
             if launch.barrier_before && !beside.is_empty() {
                 before = std::mem::take(&mut beside);
             }
+            let edge = edge(gpu.begins_ahead() && !launch.early_written);
             let mut nodes = Vec::new();
             let take = |part: &mut Ready<'_>| {
                 let values = node_values(part);
@@ -304,9 +304,9 @@ impl Drop for Graph {
     }
 }
 
-/// How a launch waits for another: by itself where it may begin ahead, or else before it begins.
-fn edge(gpu: &Gpu) -> sys::CUgraphEdgeData {
-    let (port, kind) = match gpu.begins_ahead() {
+/// How a launch waits for another: by itself where it begins ahead, or else before it begins.
+fn edge(ahead: bool) -> sys::CUgraphEdgeData {
+    let (port, kind) = match ahead {
         true => (
             BEGINS_AHEAD,
             sys::CUgraphDependencyType::CU_GRAPH_DEPENDENCY_TYPE_PROGRAMMATIC,

@@ -58,6 +58,7 @@ impl CudaBackend {
         let limits = Limits {
             max_threads_in_direction: [1024, 1024, 64],
             compute_units: gpu.multiprocessors,
+            max_threadgroup_memory: gpu.shared_memory_of_block,
             resident_threadgroup_memory: gpu.shared_memory,
             ..Limits::default()
         };

@@ -10,6 +10,7 @@ mod chain;
 mod common;
 mod constants;
 mod cuda;
+mod early;
 mod errors;
 mod grids;
 mod guard;

@@ -21,10 +21,10 @@ pub struct Params {
     pub eps: f32,
     /// `uint chunks`: STAGED: chunks of x whose digits there is room for
     pub chunks: u32,
-    /// `uint count`: rows of a threadgroup, or of a thread by itself
+    /// `uint count`: rows of a threadgroup, with STAGED of a unit, or of a thread by itself
     pub count: u32,
-    /// `uint turns`: STAGED: how often a threadgroup takes rows
-    pub turns: u32,
+    /// `uint slices`: STAGED: SIMD groups that share a unit, one if not all chunks have room
+    pub slices: u32,
     /// `uint experts`: matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
     pub experts: u32,
     /// `uint sharers`: with experts: how many columns in a row have the same row of x
@@ -40,7 +40,7 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, eps) == 16);
     assert!(std::mem::offset_of!(Params, chunks) == 20);
     assert!(std::mem::offset_of!(Params, count) == 24);
-    assert!(std::mem::offset_of!(Params, turns) == 28);
+    assert!(std::mem::offset_of!(Params, slices) == 28);
     assert!(std::mem::offset_of!(Params, experts) == 32);
     assert!(std::mem::offset_of!(Params, sharers) == 36);
 };
@@ -88,12 +88,14 @@ impl Constants {
 /// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
 /// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
 /// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate; with STAGED (blocks), `turns` times `rows_of_turn` of `Chunk` for each SIMD group. That is `count`. Steps come first, so that the columns are done
-/// while the weights of a threadgroup's rows are at hand.
+/// it with a gate. That is `count`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
+/// With STAGED (blocks) there are as many threadgroups as one likes, \[m / COLUMNS, groups\], among which all units are divided: `count` is
+/// `rows_of_turn` of `Chunk`.
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
 /// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, and the rows that each SIMD group has on their way, both as `Chunk` lays them out.
+/// `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out, and `slices` floats for
+/// each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F32<'a> {

@@ -6,7 +6,7 @@ mod spread;
 pub(crate) use self::cases::family;
 pub(super) use self::cases::reference;
 pub(super) use self::spread::Spread;
-use self::spread::{RowsByDigits, Staging};
+use self::spread::{RowsByDigits, Staged, Staging};
 use super::check::Op;
 use super::fusion::Norm;
 use super::mapping::{Mapping, affine_constants, rows_per_group};
@@ -207,7 +207,7 @@ fn mul_mv(
         eps,
         chunks: 0,
         count: 0,
-        turns: 0,
+        slices: 0,
         experts: beside.ids.map_or(Ok(0), |_| OP.size("w", experts))?,
         sharers: OP.size("x", sharers)?,
     };
@@ -320,13 +320,19 @@ impl Launch<'_> {
                 (grid.threads(32 * SIMD_GROUPS), floats * size_of::<f32>())
             }
             Spread::Staged => {
-                let staging = Staging::of(pass.device(), w, all_rows, columns);
+                let staged = Staged {
+                    rows: params.rows as usize,
+                    rows_of_others: params.rows_of_others as usize,
+                    columns,
+                    steps,
+                    gate: constants.fused & GATE != 0,
+                };
+                let staging = Staging::of(pass.device(), w, staged);
                 params.chunks = staging.chunks as u32;
-                params.turns = staging.turns as u32;
-                let together = staging.rows * SIMD_GROUPS * staging.turns;
-                params.count = together as u32;
-                let grid = Grid::groups([steps, parts(together)]);
-                (grid.threads(32 * SIMD_GROUPS), staging.memory)
+                params.slices = staging.slices as u32;
+                params.count = staging.rows as u32;
+                let grid = Grid::groups([steps, staging.groups]);
+                (grid.threads(32 * staging.simd_groups), staging.memory)
             }
         };
         if let Format::Affine(affine) = w.format() {

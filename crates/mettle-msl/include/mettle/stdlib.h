@@ -20,6 +20,7 @@
 #include "initializer_list.h"
 #include "integer.h"
 #include "intrinsics.h"
+#include "launches.h"
 #include "limits.h"
 #include "logging.h"
 #include "math.h"

@@ -273,5 +273,6 @@ pub(crate) fn argument(unit: &Unit, argument: &Argument) -> ArtefactArgument {
         size,
         align,
         optional: argument.condition.is_some(),
+        early: argument.early,
     }
 }

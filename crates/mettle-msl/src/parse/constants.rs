@@ -148,6 +148,9 @@ impl Reader<'_> {
             let Some(rest) = directive(line, "mettle") else {
                 continue;
             };
+            if directive(rest, "early").is_some() {
+                continue;
+            }
             match directive(rest, "variant")
                 .ok_or_else(|| "the pragma is not understood".to_owned())
                 .and_then(|v| variant(v, constants, self.source.locate(t.start(item.head))))
@@ -166,7 +169,7 @@ impl Reader<'_> {
 }
 
 /// The rest of a directive after the word `name` (and a `#pragma` in front of it).
-fn directive<'a>(line: &'a str, name: &str) -> Option<&'a str> {
+pub(super) fn directive<'a>(line: &'a str, name: &str) -> Option<&'a str> {
     let line = line.trim_start();
     let line = line
         .strip_prefix('#')

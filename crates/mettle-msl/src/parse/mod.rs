@@ -2,6 +2,7 @@
 //! beyond integer constants. What it does not understand it steps over; the C++ compiler has the last word.
 
 mod constants;
+mod early;
 pub(crate) mod item;
 mod kernel;
 mod names;
@@ -58,9 +59,10 @@ pub(crate) fn parse(source: &Source, tokens: &Tokens<'_>, items: &Items) -> Resu
         names,
         diagnostics: Vec::new(),
     };
-    let kernels = reader.kernels();
+    let mut kernels = reader.kernels();
     let (constants, declarations) = reader.constants();
     let variants = reader.variants(&constants);
+    reader.mark_early(&mut kernels);
     reader.check_names(&kernels);
     if !reader.diagnostics.is_empty() {
         return Err(Error::Compile {

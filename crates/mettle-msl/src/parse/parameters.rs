@@ -105,6 +105,7 @@ impl Reader<'_> {
                         index: index.unwrap_or(0),
                         kind,
                         condition,
+                        early: false,
                         location,
                         docs,
                     },

@@ -163,7 +163,8 @@ impl Variant {
     }
 }
 
-fn matches(pattern: &str, name: &str) -> bool {
+/// Whether a pattern, in which `*` stands for any run of characters, covers a name.
+pub(crate) fn matches(pattern: &str, name: &str) -> bool {
     let Some((head, tail)) = pattern.split_once('*') else {
         return pattern == name;
     };

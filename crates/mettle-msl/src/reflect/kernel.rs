@@ -48,6 +48,8 @@ pub struct Argument {
     pub kind: ArgumentKind,
     /// The function constant of `[[function_constant(NAME)]]`: the argument is there only where it is true.
     pub condition: Option<String>,
+    /// `#pragma mettle early`: the kernel may read it before the launches that it waits for are through.
+    pub early: bool,
     /// Where it is declared.
     pub location: Location,
     /// The comment at the end of its line.

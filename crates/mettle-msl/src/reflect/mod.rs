@@ -4,6 +4,7 @@ mod constant;
 mod kernel;
 mod types;
 
+pub(crate) use constant::matches;
 pub use constant::{ConstantValue, FunctionConstant, Variant};
 pub(crate) use kernel::Parameter;
 pub use kernel::{Access, AddressSpace, Argument, ArgumentKind, Builtin, BuiltinKind, Kernel};

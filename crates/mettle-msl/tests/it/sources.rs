@@ -72,6 +72,21 @@ kernel void k(constant const float table[4] [[buffer(0)]], device float* y [[buf
 }
 
 #[test]
+fn arguments_that_are_read_early() {
+    let unit = right(
+        "kernel void add_a(device const float* w, device const float* x, device float* y) { y[0] = w[0] + x[0]; }
+kernel void sub_b(device const float* w, device float* y) { y[0] -= w[0]; }
+#pragma mettle early(add_*, w)",
+    );
+    let early = |kernel: &str| -> Vec<bool> {
+        let arguments = &unit.kernel(kernel).unwrap().arguments;
+        arguments.iter().map(|argument| argument.early).collect()
+    };
+    assert_eq!(early("add_a"), [true, false, false]);
+    assert_eq!(early("sub_b"), [false, false]);
+}
+
+#[test]
 fn what_kernels_cannot_be_given_is_said() {
     for (parameter, what) in [
         (

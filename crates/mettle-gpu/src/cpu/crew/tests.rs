@@ -91,6 +91,7 @@ fn everything_runs_once_and_in_order() {
                 },
                 arguments: start..arguments.len() as u32,
                 barrier_before: true,
+                early_written: false,
             });
         }
         let commands = Commands {

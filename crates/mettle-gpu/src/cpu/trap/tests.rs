@@ -39,6 +39,7 @@ fn fault(worker: &mut Worker, entry: Entry) -> Option<Fault> {
         },
         arguments: 0..0,
         barrier_before: false,
+        early_written: false,
     };
     let commands = Commands {
         launches: &[launch],

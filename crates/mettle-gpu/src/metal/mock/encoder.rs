@@ -162,6 +162,7 @@ impl EncoderObject {
             grid,
             arguments: first..work.arguments.len() as u32,
             barrier_before: state.barrier,
+            early_written: false,
         };
         state.barrier = false;
         work.launches.push(launch);

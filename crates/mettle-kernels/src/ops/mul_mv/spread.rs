@@ -1,6 +1,6 @@
 //! How products with a few columns are spread over threads.
 
-use super::{ROWS, SIMD_GROUPS, VECTOR};
+use super::{ROWS, VECTOR};
 use crate::ops::mapping::{Mapping, WIDE};
 use mettle_gpu::{Device, Format, Tensor};
 
@@ -53,18 +53,15 @@ impl Spread {
     pub(super) const ALL: [Spread; 3] =
         [Spread::RowPerThread, Spread::RowsPerGroup, Spread::Staged];
 
-    /// The one that suits a device and weights. Staging takes up to 32 KB of threadgroup memory for 128 threads. Where as
-    /// many threadgroups as hide the latency of memory have that together, it wins; elsewhere it would leave compute units
-    /// idle.
+    /// The one that suits a device and weights. Staging takes some 96 KB of threadgroup memory for the threads that a compute unit has
+    /// registers for. Where one threadgroup may have as much it wins; elsewhere it would leave compute units idle.
     pub(super) fn of(device: &Device, format: Format) -> Spread {
-        const GROUPS: usize = 4;
+        const ENOUGH: usize = 96 * 1024;
         let limits = device.limits();
         match Mapping::of(device) {
             Mapping::RowPerThread => Spread::RowPerThread,
             Mapping::RowPerGroup
-                if has_whole_numbers(format)
-                    && limits.resident_threadgroup_memory
-                        >= GROUPS * limits.max_threadgroup_memory =>
+                if has_whole_numbers(format) && limits.max_threadgroup_memory >= ENOUGH =>
             {
                 Spread::Staged
             }
@@ -97,50 +94,114 @@ pub(super) struct Staging {
     pub(super) chunks: usize,
     /// Rows that a SIMD group takes together.
     pub(super) rows: usize,
-    /// How often a threadgroup takes rows: making digits once for all of them is worth it when there are enough threadgroups.
-    pub(super) turns: usize,
+    /// SIMD groups that share such rows.
+    pub(super) slices: usize,
+    /// SIMD groups of a threadgroup.
+    pub(super) simd_groups: usize,
+    /// Threadgroups of each step of columns.
+    pub(super) groups: usize,
     /// Bytes of threadgroup memory.
     pub(super) memory: usize,
 }
 
 impl Staging {
-    /// For `all_rows` of `w` and of matrices beside it.
-    pub(super) fn of(device: &Device, w: &Tensor, all_rows: usize, columns: usize) -> Staging {
+    /// For the launch of a product with `w`.
+    pub(super) fn of(device: &Device, w: &Tensor, staged: Staged) -> Staging {
         const LANES: usize = 32;
-        /// Bytes that every device has.
-        const MEMORY: usize = 32 * 1024;
         /// Of `2 * MAX_SIMD_GROUPS` floats.
         const HEAD: usize = 2 * 32 * size_of::<f32>();
-        /// Rows of a threadgroup, at most.
-        const MOST_ROWS: usize = 128;
-        /// Threadgroups that a compute unit works on at a time.
-        const RESIDENT: usize = 4;
-        let (len, bytes) = (w.format().block_len(), w.format().block_bytes());
-        // As `PartsOfLane` and `Chunk` of `mettle/staged.h` have them.
+        /// Those of a compute unit, as many as its registers are enough for.
+        const SIMD_GROUPS: usize = 16;
+        let Staged {
+            rows,
+            rows_of_others,
+            columns,
+            steps,
+            gate,
+        } = staged;
+        let limits = device.limits();
+        let chunk = Chunk::of(w.format(), columns);
+        let digits = columns * LANES * (chunk.parts * WIDE + 4) * size_of::<f32>();
+        let all = w.columns().div_ceil(chunk.values);
+        let units = rows.div_ceil(chunk.rows) + 2 * rows_of_others.div_ceil(chunk.rows);
+        let products = columns * chunk.rows * (1 + usize::from(gate)) * size_of::<f32>();
+        // A threadgroup has as many SIMD groups as there is memory for, with the digits of one chunk and a unit for each.
+        let room = |simd_groups: usize| {
+            let batch = simd_groups * chunk.batch;
+            let least = HEAD + batch + digits + simd_groups * products;
+            (limits.max_threadgroup_memory >= least)
+                .then(|| limits.max_threadgroup_memory - HEAD - batch)
+        };
+        let (simd_groups, room) = [SIMD_GROUPS, SIMD_GROUPS / 2]
+            .into_iter()
+            .find_map(|simd_groups| Some((simd_groups, room(simd_groups)?)))
+            .unwrap_or((4, room(4).unwrap_or(digits + 4 * products)));
+        let resident = SIMD_GROUPS / simd_groups * (limits.compute_units as usize).max(1);
+        let fewest = units.div_ceil((room - digits) / products);
+        let groups = (resident / steps).max(fewest).clamp(1, units);
+        let own = units.div_ceil(groups);
+        let chunks = all.min((room - own * products) / digits);
+        // How many chunks a SIMD group goes through if so many share a unit.
+        let turns = |slices: usize| own.div_ceil(simd_groups / slices) * all.div_ceil(slices);
+        let fits = |slices: usize| {
+            slices <= all && chunks == all && own * slices * products + all * digits <= room
+        };
+        let slices = [1, 2, 4, 8, 16]
+            .into_iter()
+            .filter(|&slices| slices == 1 || slices <= simd_groups && fits(slices))
+            .min_by_key(|&slices| turns(slices))
+            .unwrap_or(1);
+        Staging {
+            chunks,
+            rows: chunk.rows,
+            slices,
+            simd_groups,
+            groups,
+            memory: HEAD + simd_groups * chunk.batch + chunks * digits + own * slices * products,
+        }
+    }
+}
+
+/// What a staged launch computes.
+#[derive(Clone, Copy)]
+pub(super) struct Staged {
+    /// Of the first matrix.
+    pub(super) rows: usize,
+    /// Of each of the other two.
+    pub(super) rows_of_others: usize,
+    /// Of a step.
+    pub(super) columns: usize,
+    pub(super) steps: usize,
+    /// Whether each row meets one of the gated matrix.
+    pub(super) gate: bool,
+}
+
+/// `PartsOfLane` and `Chunk` of `mettle/staged.h`.
+struct Chunk {
+    parts: usize,
+    values: usize,
+    /// Rows that a SIMD group takes together.
+    rows: usize,
+    /// Bytes of the rows that a SIMD group has on their way.
+    batch: usize,
+}
+
+impl Chunk {
+    fn of(format: Format, columns: usize) -> Chunk {
+        let (len, bytes) = (format.block_len(), format.block_bytes());
         let parts = match (len, columns) {
             (32, 1) => 4,
             (32, _) | (_, 1) => 2,
             _ => 1,
         };
-        let values = LANES * parts * WIDE;
+        let values = 32 * parts * WIDE;
         let row = values / len * bytes;
         let on_their_way = if row > 1024 { ROWS / 2 } else { ROWS };
-        let rows = if row > 2048 { ROWS } else { on_their_way };
-        let batch = SIMD_GROUPS * on_their_way * row.next_multiple_of(VECTOR);
-        let digits = columns * LANES * (parts * WIDE + 4) * size_of::<f32>();
-        let all = w.columns().div_ceil(values);
-        let chunks = all.min((MEMORY - HEAD - batch) / digits).max(1);
-        let units = device.limits().compute_units as usize;
-        // So many that all threadgroups run at a time, if that is not too many.
-        let turns = match chunks == all {
-            true => all_rows.div_ceil(rows * SIMD_GROUPS * RESIDENT * units.max(1)),
-            false => 1,
-        };
-        Staging {
-            chunks,
-            rows,
-            turns: turns.clamp(1, MOST_ROWS / (rows * SIMD_GROUPS)),
-            memory: HEAD + chunks * digits + batch,
+        Chunk {
+            parts,
+            values,
+            rows: if row > 2048 { ROWS } else { on_their_way },
+            batch: on_their_way * row.next_multiple_of(VECTOR),
         }
     }
 }
