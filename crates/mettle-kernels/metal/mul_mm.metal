@@ -23,13 +23,15 @@ constant bool LARGE [[function_constant(0)]];
 #pragma mettle variant(gpu: mul_mm_*, LARGE = true)
 #endif
 struct Params {
-    uint rows;     // m, the rows of x that count
+    uint rows;     // m, the rows of x that count, of each batch
     uint padded;   // the rows that x has
     uint columns;  // n, the rows of the weights
     uint k;        // the columns of the weights: whole blocks of a quantised format
     uint stride;   // values from one row of x to the next: k, rounded up to a multiple of 32
     uint aligned;  // whether each row of weights starts at a multiple of sixteen bytes, of four with blocks of 32
     uint experts;  // matrices that w consists of, where each piece of rows has one of its own; else 0
+    uint depth;    // values of k that a threadgroup goes through, a multiple of DEPTH
+    uint splits;   // threadgroups that share the k of a piece of results
 };
 
 // Values of k in a tile.
@@ -383,12 +385,12 @@ struct Weights<block_q4_0, ROWS, THREADS> : WeightsOfBlocks<block_q4_0, ROWS, TH
 template <uint ROWS, uint THREADS>
 struct Weights<block_q8_0, ROWS, THREADS> : WeightsOfBlocks<block_q8_0, ROWS, THREADS> {};
 
-// ROWS x COLUMNS results by ACROSS x DOWN SIMD groups. While the tiles of one step are multiplied, those of the next are on their way to registers; they
+// ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, from values `begin` to `end` of k. While the tiles of one step are multiplied, those of the next are on their way to registers; they
 // are put beside the others in threadgroup memory, so that threads wait for each other once a step.
 template <typename W, uint ROWS, uint COLUMNS, uint DOWN, uint ACROSS>
 METAL_FUNC void multiply(
-    device const W* w, device const ushort* x, device const float* scale, device float* out, constant Params& params,
-    threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
+    device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device float* out, uint begin, uint end,
+    constant Params& params, threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
 {
     typedef typename product<W>::operand T;
     constexpr uint THREADS = 32 * DOWN * ACROSS;
@@ -405,6 +407,7 @@ METAL_FUNC void multiply(
     x += ulong(first_row) * params.stride;
     w += ulong(first_column) * row_stride<W>(params.k);
     const uint last_column = params.columns - 1 - first_column;
+    const uint last_row = min(ROWS, rows_of_x - first_row) - 1;
 
     sum_fragment sums[LEFT][RIGHT];
 #pragma unroll
@@ -417,28 +420,28 @@ METAL_FUNC void multiply(
 
     typename Rows::Fetched x_fetched;
     typename Columns::Fetched w_fetched;
-    Rows::fetch(x_fetched, tiles, x, ROWS - 1, params.stride, 0, index);
-    Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, 0, false, index);
+    Rows::fetch(x_fetched, tiles, x, last_row, params.stride, begin, index);
+    Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, begin, false, index);
     Rows::put(x_fetched, tiles, index);
-    Columns::put(w_fetched, tiles + X_TILE, params, 0, index);
+    Columns::put(w_fetched, tiles + X_TILE, params, begin, index);
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
-    const uint steps = product<W>::passes * (params.stride / DEPTH);
+    const uint steps = product<W>::passes * ((end - begin) / DEPTH);
     uint pass = 0;
-    uint first = 0;
+    uint first = begin;
     const uint row = simd_group / ACROSS * (ROWS / DOWN);
     const uint column = simd_group % ACROSS * (COLUMNS / ACROSS);
     for (uint step = 0; step < steps; ++step) {
         // Products of both large parts, then of the small part of x, then of that of the weights. After the last step
         // comes what nobody needs.
         first += DEPTH;
-        if (first == params.stride) {
-            first = 0;
+        if (first == end) {
+            first = begin;
             pass = min(pass + 1, product<W>::passes - 1);
         }
         threadgroup ushort* next = tiles + (step + 1) % 2 * (X_TILE + W_TILE);
         device const ushort* part = x + (pass == 1 ? ulong(params.padded) * params.stride : 0);
-        Rows::fetch(x_fetched, next, part, ROWS - 1, params.stride, first, index);
+        Rows::fetch(x_fetched, next, part, last_row, params.stride, first, index);
         Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, first, pass == 2, index);
 
         threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % 2 * (X_TILE + W_TILE));
@@ -485,15 +488,16 @@ METAL_FUNC void multiply(
     }
 }
 
-// out[r, c] = scale[r] * sum over i of x[r, i] * w[c, i]; w is [columns, k], out is [rows, columns]. x is one or two planes
-// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-// row of these.
+// out[b, r, c] = scale[b, r] * sum over i of x[b, r, i] * w[b, c, i] for batches b; w is [batches, columns, k], out is [batches, rows, columns].
+// x is one or two planes of halves or bfloats, as round_rows.metal makes them, of `padded` rows; scale has one value a row of these.
+//
+// Where threadgroups share k, out is [batches, splits, rows, columns] and has what each of them adds to a result.
 //
 // With experts, w is [experts, columns, k], and the rows of piece i of the results are multiplied with matrix experts[i]; where there is none of
 // that number, these results are not written. Else experts is not read.
 //
-// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-// have 128 bytes for each row and for each column of a piece.
+// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
+// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
 template <typename W>
 kernel void mul_mm(
     device const W*      w       [[buffer(0)]],
@@ -503,23 +507,32 @@ kernel void mul_mm(
     device float*        out     [[buffer(4)]],
     constant Params&     params  [[buffer(5)]],
     threadgroup ushort*  tiles   [[threadgroup(0)]],
-    uint2 position   [[threadgroup_position_in_grid]],
+    uint3 position   [[threadgroup_position_in_grid]],
     uint  index      [[thread_index_in_threadgroup]],
     uint  simd_group [[simdgroup_index_in_threadgroup]],
     uint  lane       [[thread_index_in_simdgroup]])
 {
+    const uint batch = position.z / params.splits;
+    uint matrix = batch;
     if (params.experts > 0) {
-        const uint expert = experts[position.x];
-        if (expert >= params.experts) {
+        matrix = experts[position.x];
+        if (matrix >= params.experts) {
             return;
         }
-        w += ulong(expert) * params.columns * row_stride<W>(params.k);
     }
+    w += ulong(matrix) * params.columns * row_stride<W>(params.k);
+    const ulong before = ulong(batch) * params.rows;
+    x += before * params.stride;
+    scale += before;
+    out += ulong(position.z) * params.rows * params.columns;
+    const uint rows_of_x = params.padded - uint(before);
+    const uint begin = position.z % params.splits * params.depth;
+    const uint end = min(begin + params.depth, params.stride);
     if (LARGE) {
         multiply<W, product<W>::large_rows, 128, 2, 2>(
-            w, x, scale, out, params, tiles, position, index, simd_group, lane);
+            w, x, rows_of_x, scale, out, begin, end, params, tiles, position.xy, index, simd_group, lane);
     } else {
-        multiply<W, 64, 64, 2, 2>(w, x, scale, out, params, tiles, position, index, simd_group, lane);
+        multiply<W, 64, 64, 2, 2>(w, x, rows_of_x, scale, out, begin, end, params, tiles, position.xy, index, simd_group, lane);
     }
 }
 

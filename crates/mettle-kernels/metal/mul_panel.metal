@@ -9,7 +9,7 @@ using namespace mettle_kernels;
 struct Params {
     uint rows;     // of the weights
     uint k;        // the columns of the weights: whole blocks of a quantised format
-    uint columns;  // of the output: whole steps of STEP rows of x
+    uint columns;  // of the output; with experts whole steps of STEP rows of x
     uint experts;  // matrices that w consists of, where each step has one of its own; else 0
 };
 
@@ -61,15 +61,16 @@ template <typename W>
         for (uint column = first_column; column < end_column; column += STEP) {
             // In x they may lie such that few of them are in a cache at a time.
             for (uint c = 0; c < STEP; ++c) {
-                device const float* from = x + ulong(column + c) * k + first;
+                // Beyond the last column it is taken again.
+                device const float* from = x + ulong(min(column + c, params.columns - 1)) * k + first;
                 for (uint at = 0; at < depth; at += WIDE) {
                     store_wide(columns + c * PANEL_DEPTH + at, load_next(from + at, depth - at));
                 }
             }
-            for (uint c = 0; c < STEP; c += COLUMNS_AT_A_TIME) {
+            for (uint c = 0; c < STEP && column + c < end_column; c += COLUMNS_AT_A_TIME) {
                 multiply_panel(
-                    out + ulong(column + c) * params.rows + row, params.rows, rows, memory, columns + c * PANEL_DEPTH, depth,
-                    first == 0);
+                    out + ulong(column + c) * params.rows + row, params.rows, rows, end_column - column - c, memory,
+                    columns + c * PANEL_DEPTH, depth, first == 0);
             }
         }
     }

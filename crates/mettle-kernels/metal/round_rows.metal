@@ -11,6 +11,7 @@ struct Params {
     uint padded;   // rows of the output
     uint columns;  // of x
     uint stride;   // values of a padded row of the output
+    uint step;     // values from one row of x to the next
 };
 
 // Halves reach up to 65504. A row is scaled such that its largest value lies between 2^LARGEST and twice that.
@@ -37,7 +38,7 @@ kernel void round_rows_f16(
     threadgroup uint scratch[MAX_SIMD_GROUPS];
     const Group group = {thread_index, threads, lane, simd_group, simd_groups, scratch};
     const uint columns = row < params.rows ? params.columns : 0;
-    x += ulong(row) * params.columns;
+    x += ulong(row) * params.step;
     out += ulong(row) * params.stride;
 
     // Among floats without a sign the order of the bits is that of the values, and NaN comes last.
@@ -72,7 +73,7 @@ kernel void round_rows_bf16(
     uint threads      [[threads_per_threadgroup]])
 {
     const uint columns = row < params.rows ? params.columns : 0;
-    x += ulong(row) * params.columns;
+    x += ulong(row) * params.step;
     out += ulong(row) * params.stride;
     for (uint i = thread_index; i < params.stride; i += threads) {
         const float value = i < columns ? x[i] : 0.0f;

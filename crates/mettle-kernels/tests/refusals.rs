@@ -250,6 +250,42 @@ fn weights() {
     refused("mul_mat", "out", |p| {
         ops::mul_mat(p, &w, &x, &mut f32s(&d, [7, 3]))
     });
+    let wide = f32s(&d, [3, 70]).columns_range(0..64).unwrap();
+    refused("mul_mat", "out", |p| {
+        ops::mul_mat(p, &w, &wide, &mut f32s(&d, [7, 3]))
+    });
+    let bands = f32s(&d, [2, 3, 70]).columns_range(0..64).unwrap();
+    refused("mul_mat", "x", |p| {
+        ops::mul_mat(p, &w, &bands, &mut f32s(&d, [6, 7]))
+    });
+    let matrices = f32s(&d, [2, 7, 64]);
+    refused("mul_mat_batched", "w", |p| {
+        ops::mul_mat_batched(p, &w, &f32s(&d, [2, 3, 64]), &mut f32s(&d, [2, 3, 7]))
+    });
+    refused("mul_mat_batched", "x", |p| {
+        ops::mul_mat_batched(
+            p,
+            &matrices,
+            &f32s(&d, [3, 3, 64]),
+            &mut f32s(&d, [3, 3, 7]),
+        )
+    });
+    refused("mul_mat_batched", "x", |p| {
+        ops::mul_mat_batched(
+            p,
+            &matrices,
+            &f32s(&d, [2, 3, 63]),
+            &mut f32s(&d, [2, 3, 7]),
+        )
+    });
+    refused("mul_mat_batched", "out", |p| {
+        ops::mul_mat_batched(
+            p,
+            &matrices,
+            &f32s(&d, [2, 3, 64]),
+            &mut f32s(&d, [2, 3, 8]),
+        )
+    });
     refused("mul_mat", "", |p| {
         ops::mul_mat(p, &unknown, &f32s(&d, [1, 256]), &mut f32s(&d, [1, 7]))
     });

@@ -15,4 +15,5 @@ pub mod quantize;
 mod reflection;
 pub mod score;
 mod source;
+mod tune;
 pub mod verify;

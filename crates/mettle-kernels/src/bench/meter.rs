@@ -168,7 +168,7 @@ impl<'a> Meter<'a> {
     }
 
     /// The device under test.
-    pub(super) fn device(&self) -> &Device {
+    pub fn device(&self) -> &Device {
         self.device
     }
 

@@ -39,6 +39,7 @@ pub mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod ssm_conv;
+pub mod sum_parts;
 pub mod tri_solve;
 pub mod unary;
 
@@ -114,6 +115,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     sample::CATALOGUE,
     softmax::CATALOGUE,
     ssm_conv::CATALOGUE,
+    sum_parts::CATALOGUE,
     tri_solve::CATALOGUE,
     unary::CATALOGUE,
 ];

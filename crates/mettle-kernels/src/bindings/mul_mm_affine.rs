@@ -9,7 +9,7 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
-    /// `uint rows`: m, the rows of x that count
+    /// `uint rows`: m, the rows of x that count, of each batch
     pub rows: u32,
     /// `uint padded`: the rows that x has
     pub padded: u32,
@@ -23,10 +23,14 @@ pub struct Params {
     pub aligned: u32,
     /// `uint experts`: matrices that w consists of, where each piece of rows has one of its own; else 0
     pub experts: u32,
+    /// `uint depth`: values of k that a threadgroup goes through, a multiple of DEPTH
+    pub depth: u32,
+    /// `uint splits`: threadgroups that share the k of a piece of results
+    pub splits: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 28);
+    assert!(size_of::<Params>() == 36);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, padded) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
@@ -34,6 +38,8 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, stride) == 16);
     assert!(std::mem::offset_of!(Params, aligned) == 20);
     assert!(std::mem::offset_of!(Params, experts) == 24);
+    assert!(std::mem::offset_of!(Params, depth) == 28);
+    assert!(std::mem::offset_of!(Params, splits) == 32);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -59,15 +65,16 @@ impl Constants {
     }
 }
 
-/// out\[r, c\] = scale\[r\] \* sum over i of x\[r, i\] \* w\[c, i\]; w is \[columns, k\], out is \[rows, columns\]. x is one or two planes
-/// of halves or bfloats, as round_rows.metal makes them, of as many rows as whole threadgroups have; scale has one value a
-/// row of these.
+/// out\[b, r, c\] = scale\[b, r\] \* sum over i of x\[b, r, i\] \* w\[b, c, i\] for batches b; w is \[batches, columns, k\], out is \[batches, rows, columns\].
+/// x is one or two planes of halves or bfloats, as round_rows.metal makes them, of `padded` rows; scale has one value a row of these.
+///
+/// Where threadgroups share k, out is \[batches, splits, rows, columns\] and has what each of them adds to a result.
 ///
 /// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
 /// that number, these results are not written. Else experts is not read.
 ///
-/// Threadgroups of 128 threads: the grid is as many as there are pieces of the results of the size that LARGE says; the tiles
-/// have 128 bytes for each row and for each column of a piece.
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
+/// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
 pub struct F32<'a> {
     /// `device const uint* w`.
     pub w: &'a Buffer<u32>,

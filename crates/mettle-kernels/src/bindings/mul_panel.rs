@@ -13,7 +13,7 @@ pub struct Params {
     pub rows: u32,
     /// `uint k`: the columns of the weights: whole blocks of a quantised format
     pub k: u32,
-    /// `uint columns`: of the output: whole steps of STEP rows of x
+    /// `uint columns`: of the output; with experts whole steps of STEP rows of x
     pub columns: u32,
     /// `uint experts`: matrices that w consists of, where each step has one of its own; else 0
     pub experts: u32,

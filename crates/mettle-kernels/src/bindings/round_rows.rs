@@ -17,14 +17,17 @@ pub struct Params {
     pub columns: u32,
     /// `uint stride`: values of a padded row of the output
     pub stride: u32,
+    /// `uint step`: values from one row of x to the next
+    pub step: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 16);
+    assert!(size_of::<Params>() == 20);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, padded) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
     assert!(std::mem::offset_of!(Params, stride) == 12);
+    assert!(std::mem::offset_of!(Params, step) == 16);
 };
 
 /// out\[r, i\] = x\[r, i\] / scale\[r\] rounded to half, where scale\[r\] is a power of two such that the largest of x\[r, :\] fits.

@@ -30,6 +30,19 @@ impl Op {
         self.values(argument, tensor)
     }
 
+    /// The dimensions of a tensor of as many matrices as there are batches, none of them zero.
+    pub fn batches(self, argument: &'static str, tensor: &Tensor) -> Result<[usize; 3]> {
+        self.filled(argument, tensor)?;
+        let shape = tensor.shape();
+        match shape.rank() {
+            3 => Ok([shape[0], shape[1], shape[2]]),
+            _ => Err(self.refuse(
+                argument,
+                format!("has shape {shape}, must have as many matrices as there are batches"),
+            )),
+        }
+    }
+
     fn of_size(
         self,
         argument: &'static str,

@@ -41,6 +41,7 @@ mod round_rows;
 pub mod sample;
 pub mod softmax;
 pub mod ssm_conv;
+mod sum_parts;
 pub mod tri_solve;
 pub mod unary;
 
@@ -113,6 +114,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         sample::family(),
         softmax::family(),
         ssm_conv::family(),
+        sum_parts::family(),
         tri_solve::family(),
         unary::family(),
     ]

@@ -4,17 +4,17 @@ use super::check::Op;
 use super::mapping::{affine_constants, label};
 use super::mul_mv::{experts_of, mul_mat, reference};
 use super::round_rows::{Operand, round_rows, round_rows_in_scratch};
+use super::sum_parts::sum_parts;
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mm::{self, Constants, Params};
 use crate::bindings::mul_mm_affine;
 use crate::cases::{Cases, Expected, Family, Tolerance};
-use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
+use mettle_gpu::{Format, Grid, Pass, Tensor};
 
-/// Columns from which on a GPU multiplies by tiles. On an H100, with 4096 x 4096 weights, up to 32 columns took tiles 80 to
-/// 280 us for all formats but f32, and every four of them took `mul_mv` 73 to 91 us before it staged blocks.
-pub(super) const MIN_COLUMNS: usize = 16;
+/// Values of k in a tile: `DEPTH` of `mul_mm.metal`.
+const DEPTH: usize = 32;
 
 /// Threads of a threadgroup: `THREADS` of `mul_mm.metal`.
 const THREADS: usize = 128;
@@ -38,19 +38,6 @@ pub(super) enum Size {
 }
 
 impl Size {
-    /// Large pieces halve what is read, but want two threadgroups of them, with all their registers and memory, on a compute
-    /// unit at a time, and leave GPUs partly idle when there are only a few of them.
-    fn of(device: &Device, m: usize, w: &Tensor) -> Size {
-        let (rows, columns) = Size::Large.results(w.format());
-        let large = m.div_ceil(rows) * w.rows().div_ceil(columns);
-        let memory = 2 * BYTES_PER_ROW * (rows + columns);
-        if device.limits().resident_threadgroup_memory >= memory && large >= ENOUGH_GROUPS {
-            Size::Large
-        } else {
-            Size::Small
-        }
-    }
-
     /// Rows and columns: `large_rows` of `mul_mm.metal`.
     fn results(self, format: Format) -> (usize, usize) {
         match (self, format) {
@@ -59,22 +46,41 @@ impl Size {
             (Size::Large, _) => (128, 128),
         }
     }
+
+    /// Threadgroups for so many results.
+    pub(super) fn groups(self, format: Format, m: usize, n: usize) -> usize {
+        let (rows, columns) = self.results(format);
+        m.div_ceil(rows) * n.div_ceil(columns)
+    }
+
+    /// Bytes of threadgroup memory.
+    pub(super) fn memory(self, format: Format) -> usize {
+        let (rows, columns) = self.results(format);
+        (rows + columns) * BYTES_PER_ROW
+    }
 }
 
-/// Threadgroups that keep a large GPU busy: with 4096 x 4096 weights on 132 multiprocessors, 128 large ones took 98 us where
-/// 512 small ones took 122, and 32 large ones 98 us where 64 small ones took 65.
-const ENOUGH_GROUPS: usize = 96;
+/// How a product by tiles is shared out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Tiles {
+    pub(super) size: Size,
+    /// Threadgroups that share the k of each piece of results.
+    pub(super) splits: usize,
+}
 
-/// `out = x w^T` by tiles: arguments and errors as [`mul_mat`]'s.
+/// `out = x w^T` by tiles, for each of `batches` matrices of `w` and of `x`, which lie one below the other: arguments and errors as
+/// [`mul_mat`]'s, but that rows of `x` may have gaps between them.
 pub(super) fn mul_mm(
     pass: &mut Pass,
     op: Op,
+    tiles: Tiles,
+    batches: usize,
     w: &Tensor,
     x: &Tensor,
     out: &mut Tensor,
 ) -> Result<()> {
-    let size = Size::of(pass.device(), x.rows(), w);
-    sized(pass, op, size, w, x, None, out)
+    let matrices = Matrices::Batches(batches);
+    multiply(pass, op, tiles, w, x, matrices, out)
 }
 
 /// Rows of a piece that has one expert.
@@ -90,23 +96,39 @@ pub(super) fn mul_mm_experts(
     experts: &Tensor,
     out: &mut Tensor,
 ) -> Result<()> {
-    sized(pass, op, Size::Small, w, x, Some(experts), out)
+    let tiles = Tiles {
+        size: Size::Small,
+        splits: 1,
+    };
+    multiply(pass, op, tiles, w, x, Matrices::Experts(experts), out)
 }
 
-fn sized(
+/// Which of the matrices of the weights rows are multiplied with.
+#[derive(Clone, Copy)]
+enum Matrices<'a> {
+    /// As many rows as there are batches, in order, with one each.
+    Batches(usize),
+    /// Each [`ROWS_OF_EXPERT`] rows with the one that these ids say.
+    Experts(&'a Tensor),
+}
+
+fn multiply(
     pass: &mut Pass,
     op: Op,
-    size: Size,
+    Tiles { size, splits }: Tiles,
     w: &Tensor,
     x: &Tensor,
-    experts: Option<&Tensor>,
+    matrices: Matrices<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
     op.dense("w", w)?;
-    let count = experts.map_or(Ok(1), |_| experts_of(w))?;
-    let (n, k, m) = (w.rows() / count, w.columns(), x.rows());
-    op.matrix::<f32>("x", x, m, k)?;
-    let mut out = op.matrix("out", out, m, n)?;
+    let (batches, count, experts) = match matrices {
+        Matrices::Batches(batches) => (batches, batches, None),
+        Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
+    };
+    let (n, k, m) = (w.rows() / count, w.columns(), x.rows() / batches);
+    op.strided::<f32>("x", x, batches * m, k)?;
+    let mut out = op.matrix("out", out, batches * m, n)?;
     let operand = match w.format() {
         Format::F32 | Format::BF16 => Operand::TwoBfloats,
         _ => Operand::Half,
@@ -117,6 +139,9 @@ fn sized(
         Some(_) => round_rows_in_scratch(pass, operand, x, rows)?,
         None => round_rows(pass, operand, x, rows)?,
     };
+    // Whole tiles each, but for the last.
+    let depth = (rounded.stride / DEPTH).div_ceil(splits) * DEPTH;
+    let splits = rounded.stride.div_ceil(depth);
     let vector = match w.format().block_len() {
         1 => VECTOR,
         _ => WORD,
@@ -130,14 +155,22 @@ fn sized(
         stride: op.size("w", rounded.stride)?,
         aligned: aligned.into(),
         experts: experts.map_or(Ok(0), |_| op.size("w", count))?,
+        depth: op.size("w", depth)?,
+        splits: op.size("w", splits)?,
     };
+    op.size("out", batches * splits)?;
     let experts = match experts {
         Some(experts) => op.vector("experts", experts, m / ROWS_OF_EXPERT)?,
         None => rounded.scale.cast()?,
     };
     let large = size == Size::Large;
-    let tiles = (rows + columns) * BYTES_PER_ROW;
-    let grid = Grid::groups([m.div_ceil(rows), n.div_ceil(columns)]).threads(THREADS);
+    let tiles = size.memory(w.format());
+    let grid =
+        Grid::groups([m.div_ceil(rows), n.div_ceil(columns), batches * splits]).threads(THREADS);
+    let mut parts = match splits {
+        1 => out.clone(),
+        _ => pass.device().buffer(batches * splits * m * n)?,
+    };
     if let Format::Affine(affine) = w.format() {
         let (bits, group, bf16) = affine_constants(affine);
         let binding = mul_mm_affine::F32 {
@@ -145,7 +178,7 @@ fn sized(
             x: &rounded.values,
             scale: &rounded.scale,
             experts: &experts,
-            out: &mut out,
+            out: &mut parts,
             params: bytemuck::cast(params),
             tiles,
             constants: mul_mm_affine::Constants {
@@ -155,21 +188,26 @@ fn sized(
                 large,
             },
         };
-        return Ok(pass.dispatch(binding, grid)?);
+        pass.dispatch(binding, grid)?;
+    } else {
+        let kernel = mul_mm::F32Of::of(w.format()).ok_or_else(|| op.no_kernel_for(w.format()))?;
+        let binding = mul_mm::F32 {
+            kernel,
+            w: w.bytes(),
+            x: &rounded.values,
+            scale: &rounded.scale,
+            experts: &experts,
+            out: &mut parts,
+            params,
+            tiles,
+            constants: Constants { large },
+        };
+        pass.dispatch(binding, grid)?;
     }
-    let kernel = mul_mm::F32Of::of(w.format()).ok_or_else(|| op.no_kernel_for(w.format()))?;
-    let binding = mul_mm::F32 {
-        kernel,
-        w: w.bytes(),
-        x: &rounded.values,
-        scale: &rounded.scale,
-        experts: &experts,
-        out: &mut out,
-        params,
-        tiles,
-        constants: Constants { large },
-    };
-    Ok(pass.dispatch(binding, grid)?)
+    match splits {
+        1 => Ok(()),
+        _ => sum_parts(pass, &parts, [batches, splits], &mut out),
+    }
 }
 
 /// The kernel's name, for cases and bench entries.
@@ -218,6 +256,20 @@ pub(crate) fn family() -> Family {
                 add(cases, Size::Small, format, (3, 5, 45), 1.0);
                 add(cases, Size::Large, format, (9, 130, 72), 1.0);
             }
+        }
+        for format in [
+            Format::F32,
+            Format::F16,
+            Format::BF16,
+            Format::Q4_0,
+            Format::Q4_K,
+        ] {
+            let block = format.block_len().max(32);
+            // Splits of unlike length, and more of them than there are steps.
+            add_split(cases, format, [1, 5, 9, 7 * block], 3);
+            add_split(cases, format, [1, 66, 70, 2 * block], 20);
+            add_split(cases, format, [3, 65, 5, block], 1);
+            add_split(cases, format, [2, 3, 70, 3 * block], 2);
         }
         for format in [Format::F32, Format::F16, Format::BF16, Format::Q4_0] {
             add(cases, Size::Small, format, (5, 4, 64), 1e6);
@@ -287,8 +339,35 @@ pub(super) fn add(
         x.iter_mut().for_each(|x| *x *= scale);
         let xs = run.input(&x, [m, k])?;
         let mut out = run.output(Format::F32, [m, n])?;
-        run.pass(|pass| sized(pass, Op("mul_mat"), size, &w, &xs, None, &mut out))?;
+        let tiles = Tiles { size, splits: 1 };
+        run.pass(|pass| mul_mm(pass, Op("mul_mat"), tiles, 1, &w, &xs, &mut out))?;
         run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+/// Batches of x `[m, k]`, whose rows have gaps between them, and of weights `[n, k]`; threadgroups share k.
+fn add_split(cases: &mut Cases, format: Format, [batches, m, n, k]: [usize; 4], splits: usize) {
+    const GAP: usize = 7;
+    let name = format!("batches{batches}_m{m}_n{n}_k{k}_splits{splits}");
+    cases.add_with(tolerance(format), kernel_name(format), name, move |run| {
+        let (w, weights) = run.weights(format, batches * n, k)?;
+        let x = run.rng().activations(batches * m * k);
+        let with_gaps: Vec<f32> = x
+            .chunks_exact(k)
+            .flat_map(|row| [row, &[f32::NAN; GAP]].concat())
+            .collect();
+        let xs = run.input(&with_gaps, [batches * m, k + GAP])?;
+        let xs = xs.columns_range(0..k)?;
+        let mut out = run.output(Format::F32, [batches * m, n])?;
+        let tiles = Tiles {
+            size: Size::Small,
+            splits,
+        };
+        run.pass(|pass| mul_mm(pass, Op("mul_mat"), tiles, batches, &w, &xs, &mut out))?;
+        run.check(&out, || {
+            let of_batches = weights.chunks_exact(n * k).zip(x.chunks_exact(m * k));
+            of_batches.flat_map(|(w, x)| reference(w, x, k)).collect()
+        })
     });
 }
 

@@ -2,16 +2,20 @@
 
 pub(super) mod cases;
 mod spread;
+mod tuning;
 
 pub(crate) use self::cases::family;
 pub(super) use self::cases::reference;
 pub(super) use self::spread::Spread;
 use self::spread::{RowsByDigits, Staged, Staging};
+use self::tuning::Way;
+pub use self::tuning::{Capability, Choice, Kind, Tried, Tuned, Tuning, tune};
 use super::check::Op;
+use super::copy::copy;
 use super::fusion::Norm;
 use super::mapping::{Mapping, affine_constants, rows_per_group};
-use super::mul_mm::{MIN_COLUMNS, mul_mm};
-use super::mul_panel::{self, mul_panel};
+use super::mul_mm::mul_mm;
+use super::mul_panel::mul_panel;
 use crate::Result;
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::bindings::mul_mv_affine;
@@ -35,7 +39,8 @@ const SIMD_GROUPS: usize = 4;
 const VECTOR: usize = 16;
 
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format that is
-/// [decoded](super::decodes), `x` is f32 `[m, k]`, `out` is f32 `[m, n]`.
+/// [decoded](super::decodes), `x` is f32 `[m, k]`, with or without gaps between its rows, `out` is f32 `[m, n]`. [`Choice`] says which kernel
+/// multiplies.
 ///
 /// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
 /// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
@@ -45,35 +50,71 @@ const VECTOR: usize = 16;
 /// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
-    if Mapping::of(pass.device()) == Mapping::RowPerGroup && x.rows() >= MIN_COLUMNS {
-        return mul_mm(pass, OP, w, x, out);
+    let shape = [1, x.rows(), w.rows(), w.columns()];
+    let choice = Choice::of(pass.device(), w.format(), shape);
+    by(pass, OP, choice.way, 1, w, x, out)
+}
+
+/// `out[b] = x[b] w[b]^T`: [`mul_mat`] for each of as many matrices. `w` is `[batches, n, k]`, `x` is `[batches, m, k]`, `out` is `[batches, m, n]`. One
+/// matrix for all batches needs nothing of its own: to [`mul_mat`] their rows are rows.
+///
+/// # Errors
+/// As for [`mul_mat`].
+pub fn mul_mat_batched(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
+    const OP: Op = Op("mul_mat_batched");
+    let [batches, n, k] = OP.batches("w", w)?;
+    let [of_x, m, _] = OP.batches("x", x)?;
+    if of_x != batches {
+        let reason = format!("has {of_x} matrices, must have {batches} as the weights");
+        return Err(OP.refuse("x", reason));
     }
+    let choice = Choice::of(pass.device(), w.format(), [batches, m, n, k]);
+    by(pass, OP, choice.way, batches, w, x, out)
+}
+
+/// The products of `batches` matrices, which lie one below the other, by a way.
+pub(super) fn by(
+    pass: &mut Pass,
+    op: Op,
+    way: Way,
+    batches: usize,
+    w: &Tensor,
+    x: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    op.dense("w", w)?;
+    let (n, k, m) = (w.rows() / batches, w.columns(), x.rows() / batches);
+    if let Way::Tiles(tiles) = way {
+        return mul_mm(pass, op, tiles, batches, w, x, out);
+    }
+    op.strided::<f32>("x", x, batches * m, k)?;
+    op.row_stride("x", x)?;
+    let results: Buffer<f32> = op.matrix("out", out, batches * m, n)?;
+    let mut without_gaps = None;
+    if !x.is_dense() {
+        let mut dense = Tensor::empty::<f32>(pass.device(), *x.shape())?;
+        copy(pass, x, &mut dense)?;
+        without_gaps = Some(dense);
+    }
+    let x = without_gaps.as_ref().unwrap_or(x);
+    let columns: Buffer<f32> = op.matrix("x", x, batches * m, k)?;
     let spread = Spread::of(pass.device(), w.format());
-    let panels = x.rows() / mul_panel::STEP * mul_panel::STEP;
-    if spread != Spread::RowPerThread || panels == 0 {
-        return mul_mv(pass, spread, w, x, Beside::default(), out);
+    for batch in 0..batches {
+        let part = |tensor: &Tensor, rows: usize| -> Result<Tensor> {
+            let all = tensor.reshape([batches * rows, tensor.columns()])?;
+            Ok(all.rows_range(batch * rows..(batch + 1) * rows)?)
+        };
+        let w = &part(w, n)?;
+        if way == Way::Panels {
+            let range = |row: usize| batch * m * row..(batch + 1) * m * row;
+            let mut results = results.slice(range(n))?;
+            mul_panel(pass, w, &columns.slice(range(k))?, &mut results)?;
+        } else {
+            let (x, mut out) = (part(x, m)?, part(out, m)?);
+            mul_mv(pass, spread, w, &x, Beside::default(), &mut out)?;
+        }
     }
-    let (n, k, m) = (w.rows(), w.columns(), x.rows());
-    OP.dense("w", w)?;
-    let columns: Buffer<f32> = OP.matrix("x", x, m, k)?;
-    let results: Buffer<f32> = OP.matrix("out", out, m, n)?;
-    mul_panel(
-        pass,
-        w,
-        &columns.slice(0..panels * k)?,
-        &mut results.slice(0..panels * n)?,
-    )?;
-    if panels == m {
-        return Ok(());
-    }
-    mul_mv(
-        pass,
-        spread,
-        w,
-        &x.rows_range(panels..m)?,
-        Beside::default(),
-        &mut out.rows_range(panels..m)?,
-    )
+    Ok(())
 }
 
 /// What a launch does beside the product, for one column.

@@ -66,7 +66,7 @@ impl Rounded {
     }
 }
 
-/// Rounds the f32 `x`, `[m, k]`. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
+/// Rounds the f32 `x`, `[m, k]`, with or without gaps between its rows. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
 /// beyond `x`.
 pub(super) fn round_rows(
     pass: &mut Pass,
@@ -110,8 +110,9 @@ fn round(pass: &mut Pass, operand: Operand, x: &Tensor, rounded: Rounded) -> Res
         padded: OP.size("x", rows)?,
         columns: OP.size("x", k)?,
         stride: OP.size("x", stride)?,
+        step: OP.row_stride("x", x)?,
     };
-    let x = &OP.values("x", x)?;
+    let x = &OP.strided("x", x, m, k)?;
     let grid = Grid::rows(rows).threads(THREADS);
     match operand {
         Operand::Half => {

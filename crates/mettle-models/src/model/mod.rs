@@ -248,7 +248,7 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 11] = [
+        const FAMILIES: [&str; 12] = [
             "argmax",
             "attention",
             "attention_grouped",
@@ -260,6 +260,7 @@ impl Model {
             "rms_norm",
             "round_rows",
             "sample",
+            "sum_parts",
         ];
         let inner = &*self.inner;
         let of_latent: &[&str] = match inner.config.latent {

@@ -14,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::commands::exec::{Described, LaunchArgs};
 use crate::commands::source::seconds;
+use crate::commands::tune::{self, Product};
 use crate::terminal;
 
 /// Options of `mettle bench`.
@@ -49,6 +50,13 @@ pub struct Args {
     /// Show the change from an earlier run, whose --json output this file holds.
     #[arg(long, value_name = "FILE")]
     compare: Option<PathBuf>,
+    /// Measure from how many columns on, and with how many threadgroups, products choose other kernels and larger pieces, and print the lines
+    /// of the table that decides.
+    #[arg(long, conflicts_with_all = ["source", "shape", "compare", "json", "explain"])]
+    tune: bool,
+    /// Say which kernel multiplies weights of a format with M columns, and why: FORMAT:MxNxK, such as q4_0:16x4096x4096. May be given several times.
+    #[arg(long, value_name = "FORMAT:MxNxK", conflicts_with_all = ["source", "shape", "compare", "json"])]
+    explain: Vec<Product>,
     /// Machine-readable output: one JSON document.
     #[arg(long)]
     json: bool,
@@ -104,13 +112,24 @@ struct Times {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let earlier = args.compare.as_ref().map(read).transpose()?;
-    let subject = Subject::of(&args)?;
+    let subject = match args.tune || !args.explain.is_empty() {
+        true => None,
+        false => Some(Subject::of(&args)?),
+    };
     let options = DeviceOptions {
         sources: args.sources,
         ..DeviceOptions::default()
     };
     let device = Device::open_with(args.device.parse()?, &options)?;
+    if !args.explain.is_empty() {
+        tune::explain(&device, &args.explain)?;
+        return Ok(ExitCode::SUCCESS);
+    }
     let meter = Meter::new(&device, args.time)?;
+    let Some(subject) = subject else {
+        tune::measure(&device, &meter)?;
+        return Ok(ExitCode::SUCCESS);
+    };
     let limits = Roofline::measure(&meter)?;
     let rows = subject.measure(&device, &meter, &limits)?;
     let report = Report {

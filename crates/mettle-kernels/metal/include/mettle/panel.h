@@ -90,9 +90,10 @@ METAL_FUNC void fill_panel(threadgroup float* to, device const W* w, uint rows, 
 }
 
 // Adds to out[c * stride + r] the products of `depth` values of the panel's rows with COLUMNS_AT_A_TIME columns, of which
-// value i of column c is x[c * PANEL_DEPTH + i]; or puts them there, if they are the first. `rows` rows have results.
+// value i of column c is x[c * PANEL_DEPTH + i]; or puts them there, if they are the first. `rows` rows and the first `columns` columns
+// have results.
 METAL_FUNC void multiply_panel(
-    device float* out, uint stride, uint rows, threadgroup const float* panel, threadgroup const float* x, uint depth,
+    device float* out, uint stride, uint rows, uint columns, threadgroup const float* panel, threadgroup const float* x, uint depth,
     bool are_first)
 {
     for (uint group = 0; group < PANEL_WIDES; group += WIDES_AT_A_TIME) {
@@ -124,7 +125,7 @@ METAL_FUNC void multiply_panel(
 #pragma unroll
             for (uint i = 0; i < WIDES_AT_A_TIME; ++i) {
                 const uint row = (group + i) * WIDE;
-                if (row < rows) {
+                if (row < rows && c < columns) {
                     device float* to = out + ulong(c) * stride + row;
                     const wide before = are_first ? splat(0.0f) : load_next(to, rows - row);
                     store_next(to, before + sums[c][i], rows - row);

@@ -1,11 +1,12 @@
 //! Cases and bench entries of `mul_mv.metal`.
 
 use super::spread::{Spread, has_whole_numbers};
-use super::{Beside, MAX_COLUMNS, mul_mat, mul_mv};
+use super::{Beside, MAX_COLUMNS, Way, by, mul_mat, mul_mat_batched, mul_mv};
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
 use crate::bindings::mul_mv::F32Of;
 use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance};
+use crate::ops::check::Op;
 use crate::ops::experts::mul_mat_id;
 use crate::ops::fusion::Norm;
 use crate::ops::mapping::label;
@@ -55,8 +56,41 @@ pub(crate) fn family() -> Family {
                 add(cases, spread, format, 2, 1037, 4);
             }
         }
+        for format in [Format::F16, Format::Q4_0, Format::Q6_K] {
+            add_batched(cases, format, [3, 2, 5, 256]);
+        }
     })
     .benches(benches)
+}
+
+/// Batches of x `[m, k]`, whose rows have gaps between them, with weights `[n, k]` each, and all of them with the first.
+fn add_batched(cases: &mut Cases, format: Format, [batches, m, n, k]: [usize; 4]) {
+    const GAP: usize = 3;
+    let name = format!("batches{batches}_m{m}_n{n}_k{k}");
+    cases.add(kernel_name(format), name, move |run: &mut Run<'_>| {
+        let (w, weights) = run.weights(format, batches * n, k)?;
+        let first = w.rows_range(0..n)?;
+        let w = w.reshape([batches, n, k])?;
+        let x = run.rng().activations(batches * m * k);
+        let with_gaps: Vec<f32> = x
+            .chunks_exact(k)
+            .flat_map(|row| [row, &[f32::NAN; GAP]].concat())
+            .collect();
+        let gaps = run.input(&with_gaps, [batches * m, k + GAP])?;
+        let gaps = gaps.columns_range(0..k)?;
+        let dense = run.input(&x, [batches, m, k])?;
+        let mut out = run.output(Format::F32, [batches, m, n])?;
+        let mut shared = run.output(Format::F32, [batches * m, n])?;
+        run.pass(|pass| {
+            mul_mat_batched(pass, &w, &dense, &mut out)?;
+            by(pass, Op("mul_mat"), Way::Few, 1, &first, &gaps, &mut shared)
+        })?;
+        run.check(&shared, || reference(&weights[..n * k], &x, k))?;
+        run.check(&out, || {
+            let of_batches = weights.chunks_exact(n * k).zip(x.chunks_exact(m * k));
+            of_batches.flat_map(|(w, x)| reference(w, x, k)).collect()
+        })
+    });
 }
 
 /// Activations and scales of weights of very different sizes.

@@ -1,7 +1,8 @@
 //! How products with a few columns are spread over threads.
 
+use super::tuning::Capability;
 use super::{ROWS, VECTOR};
-use crate::ops::mapping::{Mapping, WIDE};
+use crate::ops::mapping::WIDE;
 use mettle_gpu::{Device, Format, Tensor};
 
 /// How a thread multiplies rows by digits of x: `mettle/rows_by_digits.h`.
@@ -56,16 +57,10 @@ impl Spread {
     /// The one that suits a device and weights. Staging takes some 96 KB of threadgroup memory for the threads that a compute unit has
     /// registers for. Where one threadgroup may have as much it wins; elsewhere it would leave compute units idle.
     pub(super) fn of(device: &Device, format: Format) -> Spread {
-        const ENOUGH: usize = 96 * 1024;
-        let limits = device.limits();
-        match Mapping::of(device) {
-            Mapping::RowPerThread => Spread::RowPerThread,
-            Mapping::RowPerGroup
-                if has_whole_numbers(format) && limits.max_threadgroup_memory >= ENOUGH =>
-            {
-                Spread::Staged
-            }
-            Mapping::RowPerGroup => Spread::RowsPerGroup,
+        match Capability::of(device) {
+            Capability::Cpu => Spread::RowPerThread,
+            Capability::RoomyGpu if has_whole_numbers(format) => Spread::Staged,
+            Capability::Gpu | Capability::RoomyGpu => Spread::RowsPerGroup,
         }
     }
 

@@ -1,0 +1,381 @@
+//! Which kernel multiplies weights with so many columns, and in pieces of what size: one table, by what a device can do and what weights
+//! are, and what is counted from shapes.
+
+use super::by;
+use crate::Result;
+use crate::bench::Meter;
+use crate::cases::{Rng, Scales, blocks as random};
+use crate::ops::check::Op;
+use crate::ops::mul_mm::{Size, Tiles};
+use mettle_gpu::{Device, DeviceKind, Format, Tensor};
+use std::fmt;
+
+/// What a device can do, as far as it decides about products.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Capability {
+    /// Threads with vector registers and caches of their own.
+    Cpu,
+    /// Compute units whose threadgroups may have the threadgroup memory that Metal gives them.
+    Gpu,
+    /// Compute units with much more of it, which one threadgroup may have.
+    RoomyGpu,
+}
+
+impl Capability {
+    /// That of a device.
+    pub fn of(device: &Device) -> Capability {
+        const ROOMY: usize = 96 * 1024;
+        match device.kind() {
+            DeviceKind::Cpu => Capability::Cpu,
+            _ if device.limits().max_threadgroup_memory >= ROOMY => Capability::RoomyGpu,
+            _ => Capability::Gpu,
+        }
+    }
+}
+
+/// Weights that take the same ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// Each by itself: F32, F16, BF16.
+    Dense,
+    /// Formats of blocks, which are decoded.
+    Blocks,
+}
+
+impl Kind {
+    /// That of a format.
+    pub fn of(format: Format) -> Kind {
+        match format.block_len() {
+            1 => Kind::Dense,
+            _ => Kind::Blocks,
+        }
+    }
+}
+
+/// What was measured for weights of a kind on devices of a capability.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tuning {
+    /// Of the device.
+    pub capability: Capability,
+    /// Of the weights.
+    pub kind: Kind,
+    /// Columns from which on one pass over the weights for all of them (`mul_panel` on CPUs, `mul_mm` on GPUs) is quicker than one for
+    /// every few (`mul_mv`).
+    pub many: usize,
+    /// Threadgroups from which on large pieces of results are quicker than small ones, if ever.
+    pub large: Option<usize>,
+}
+
+/// `many` of CPUs: a Xeon with AVX-512, two threads, 3072 x 1024. Below 8 columns `mul_mv` is quicker, from 24 on a pass for all of them; between, other work on the
+/// machine decided, so it is where whole steps of columns begin. `many` of roomy GPUs: an H100; 4096 x 4096 weights with up to 32 columns took tiles 80 to 280 us for
+/// all formats but f32, and every four of them took `mul_mv` 73 to 91 us before it staged blocks. `large` of these: on 132
+/// multiprocessors 128 large threadgroups took 98 us where 512 small ones took 122, and 32 large ones 98 us where 64 small ones took 65. Other GPUs
+/// were never measured: they have the same numbers.
+const TABLE: [Tuning; 6] = [
+    Tuning {
+        capability: Capability::Cpu,
+        kind: Kind::Dense,
+        many: 8,
+        large: None,
+    },
+    Tuning {
+        capability: Capability::Cpu,
+        kind: Kind::Blocks,
+        many: 8,
+        large: None,
+    },
+    Tuning {
+        capability: Capability::Gpu,
+        kind: Kind::Dense,
+        many: 16,
+        large: Some(96),
+    },
+    Tuning {
+        capability: Capability::Gpu,
+        kind: Kind::Blocks,
+        many: 16,
+        large: Some(96),
+    },
+    Tuning {
+        capability: Capability::RoomyGpu,
+        kind: Kind::Dense,
+        many: 16,
+        large: Some(96),
+    },
+    Tuning {
+        capability: Capability::RoomyGpu,
+        kind: Kind::Blocks,
+        many: 16,
+        large: Some(96),
+    },
+];
+
+impl Tuning {
+    /// The line of the table for a device and weights.
+    pub fn of(device: &Device, format: Format) -> Tuning {
+        let (capability, kind) = (Capability::of(device), Kind::of(format));
+        let line = |tuning: &&Tuning| (tuning.capability, tuning.kind) == (capability, kind);
+        // Every pair has one.
+        *TABLE.iter().find(line).unwrap_or(&TABLE[0])
+    }
+}
+
+/// Threadgroups for each compute unit that hide each other's waiting.
+const GROUPS_OF_UNIT: usize = 2;
+
+/// Values of k that are worth a threadgroup of their own.
+const SHORTEST_SPLIT: usize = 512;
+
+/// The way a product takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(in crate::ops) enum Way {
+    /// `mul_mv`: a few columns at a time.
+    Few,
+    /// `mul_panel`.
+    Panels,
+    /// `mul_mm`.
+    Tiles(Tiles),
+}
+
+/// How weights `[batches, n, k]` are multiplied with `[batches, m, k]`, and why. Its `Display` says both.
+#[derive(Clone, Copy, Debug)]
+pub struct Choice {
+    pub(in crate::ops) way: Way,
+    tuning: Tuning,
+    m: usize,
+    /// Threadgroups without splits, and compute units.
+    groups: usize,
+    units: usize,
+}
+
+impl Choice {
+    /// For a device, weights of a format, and `[batches, m, n, k]`.
+    pub fn of(device: &Device, format: Format, shape: [usize; 4]) -> Choice {
+        Choice::by(device, Tuning::of(device, format), format, shape)
+    }
+
+    /// By a line of the table.
+    fn by(
+        device: &Device,
+        tuning: Tuning,
+        format: Format,
+        [batches, m, n, k]: [usize; 4],
+    ) -> Choice {
+        let units = device.limits().compute_units.max(1) as usize;
+        let large = batches * Size::Large.groups(format, m, n);
+        // Two threadgroups of large pieces, with all their registers and memory, are to be on a compute unit at a time.
+        let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(format);
+        let size = match tuning.large {
+            Some(enough) if room && large >= enough => Size::Large,
+            _ => Size::Small,
+        };
+        let groups = batches * size.groups(format, m, n);
+        let way = match tuning.capability {
+            _ if m < tuning.many => Way::Few,
+            Capability::Cpu => Way::Panels,
+            _ => {
+                // What splits write and read again, four bytes a result each way, should be little beside the weights.
+                let row = k / format.block_len() * format.block_bytes();
+                let worth = (k / SHORTEST_SPLIT).min(row / (16 * m));
+                let idle = GROUPS_OF_UNIT * units / groups.max(1);
+                let splits = idle.min(worth).max(1);
+                Way::Tiles(Tiles { size, splits })
+            }
+        };
+        Choice {
+            way,
+            tuning,
+            m,
+            groups,
+            units,
+        }
+    }
+}
+
+impl fmt::Display for Choice {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Tuning {
+            capability,
+            kind,
+            many,
+            large,
+        } = self.tuning;
+        let m = self.m;
+        match self.way {
+            Way::Few => write!(
+                f,
+                "mul_mv, up to four columns at a time: {m} columns are fewer than {many}"
+            )?,
+            Way::Panels => write!(
+                f,
+                "mul_panel, all columns in one pass over the weights: {m} columns are at least {many}"
+            )?,
+            Way::Tiles(Tiles { size, splits }) => {
+                let (groups, units) = (self.groups, self.units);
+                write!(
+                    f,
+                    "mul_mm in {size:?} pieces, {groups} threadgroups for {units} compute units"
+                )?;
+                if splits > 1 {
+                    write!(f, ", so {splits} share the k of each")?;
+                }
+                write!(f, ": {m} columns are at least {many}")?;
+                if let Some(large) = large {
+                    write!(f, ", and Large pieces want {large} threadgroups")?;
+                }
+            }
+        }
+        write!(f, " ({capability:?}, {kind:?})")
+    }
+}
+
+/// A number that was tried, and the median seconds of both ways with cold caches.
+#[derive(Clone, Copy, Debug)]
+pub struct Tried {
+    /// Columns, or threadgroups of large pieces.
+    pub number: usize,
+    /// By `mul_mv`, or in small pieces.
+    pub low: f64,
+    /// In one pass over the weights, or in large pieces.
+    pub high: f64,
+}
+
+/// A line of the table as measured, and what it follows from.
+#[derive(Clone, Debug)]
+pub struct Tuned {
+    /// The line.
+    pub tuning: Tuning,
+    /// Numbers of columns.
+    pub columns: Vec<Tried>,
+    /// Large pieces; none on CPUs.
+    pub pieces: Vec<Tried>,
+}
+
+/// Measures the line of the table for weights `[n, k]` of a format on a meter's device.
+///
+/// # Errors
+/// Weights that no kernel decodes; memory running out; failures of the launches.
+pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tuned> {
+    const COLUMNS: [usize; 11] = [2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48];
+    const PIECES: [usize; 5] = [64, 128, 256, 512, 1024];
+    const OP: Op = Op("tune");
+    let device = meter.device();
+    let row = random(&mut Rng::new(1), format, k, Scales::Typical)?;
+    let w = Tensor::quantized(device, format, &row.bytes.repeat(n), [n, k])?;
+    let seconds = |way: Way, m: usize| -> Result<f64> {
+        let x = Rng::new(2).activations(m * k);
+        let x = Tensor::from_slice(device, &x, [m, k])?;
+        let mut out = Tensor::zeros::<f32>(device, [m, n])?;
+        let measured = meter.measure_launch(|pass| by(pass, OP, way, 1, &w, &x, &mut out))?;
+        Ok(measured.cold.median)
+    };
+    let known = Tuning::of(device, format);
+    let many = Tuning { many: 0, ..known };
+    let mut columns = Vec::new();
+    for number in COLUMNS {
+        let way = Choice::by(device, many, format, [1, number, n, k]).way;
+        let (low, high) = (seconds(Way::Few, number)?, seconds(way, number)?);
+        columns.push(Tried { number, low, high });
+    }
+    let mut pieces = Vec::new();
+    let on_gpu = known.capability != Capability::Cpu;
+    for m in PIECES.into_iter().filter(|_| on_gpu) {
+        let tiles = |size| Way::Tiles(Tiles { size, splits: 1 });
+        let (low, high) = (
+            seconds(tiles(Size::Small), m)?,
+            seconds(tiles(Size::Large), m)?,
+        );
+        let number = Size::Large.groups(format, m, n);
+        pieces.push(Tried { number, low, high });
+    }
+    let tuning = Tuning {
+        many: from(&columns).unwrap_or(usize::MAX),
+        large: from(&pieces),
+        ..known
+    };
+    Ok(Tuned {
+        tuning,
+        columns,
+        pieces,
+    })
+}
+
+/// The least number from which on all that were tried are quicker the second way.
+fn from(tried: &[Tried]) -> Option<usize> {
+    let quicker = |tried: &&Tried| tried.high < tried.low;
+    let last = tried.iter().rev().take_while(quicker).last();
+    last.map(|tried| tried.number)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mettle_gpu::Preference;
+
+    #[test]
+    fn every_pair_has_one_line() {
+        for capability in [Capability::Cpu, Capability::Gpu, Capability::RoomyGpu] {
+            for kind in [Kind::Dense, Kind::Blocks] {
+                let lines = TABLE
+                    .iter()
+                    .filter(|t| (t.capability, t.kind) == (capability, kind));
+                assert_eq!(lines.count(), 1, "{capability:?} {kind:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn choices_say_why() {
+        let device = Device::open(Preference::Cpu).unwrap();
+        let said = |capability, [m, n]: [usize; 2]| {
+            let line = |t: &&Tuning| (t.capability, t.kind) == (capability, Kind::Blocks);
+            let tuning = TABLE.iter().find(line).unwrap();
+            let choice = Choice::by(&device, *tuning, Format::Q4_0, [1, m, n, 4096]);
+            Choice { units: 7, ..choice }.to_string()
+        };
+        assert_eq!(
+            said(Capability::Cpu, [1, 4096]),
+            "mul_mv, up to four columns at a time: 1 columns are fewer than 8 (Cpu, Blocks)"
+        );
+        assert_eq!(
+            said(Capability::Cpu, [20, 4096]),
+            "mul_panel, all columns in one pass over the weights: 20 columns are at least 8 (Cpu, Blocks)"
+        );
+        assert_eq!(
+            said(Capability::RoomyGpu, [512, 4096]),
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 16, and Large pieces want 96 threadgroups (RoomyGpu, Blocks)"
+        );
+    }
+
+    #[test]
+    fn few_threadgroups_share_long_rows() {
+        let device = Device::open(Preference::Cpu).unwrap();
+        let units = device.limits().compute_units.max(1) as usize;
+        let tiles =
+            |m: usize, k: usize| match Choice::by(&device, TABLE[3], Format::Q4_0, [1, m, 64, k])
+                .way
+            {
+                Way::Tiles(tiles) => tiles.splits,
+                other => panic!("{other:?}"),
+            };
+        assert_eq!(tiles(16, 256), 1);
+        assert_eq!(tiles(16, 1 << 20), GROUPS_OF_UNIT * units);
+        // Partial sums of 64 columns are half of such weights with two splits.
+        assert_eq!(tiles(64, 4096), (GROUPS_OF_UNIT * units).min(2));
+    }
+
+    #[test]
+    fn numbers_from_which_on_the_second_way_is_quicker() {
+        let tried = |quicker: &[bool]| -> Option<usize> {
+            let tried = quicker.iter().zip(1..).map(|(&quicker, number)| Tried {
+                number,
+                low: 2.0,
+                high: if quicker { 1.0 } else { 3.0 },
+            });
+            from(&tried.collect::<Vec<_>>())
+        };
+        assert_eq!(tried(&[true, false, true, true]), Some(3));
+        assert_eq!(tried(&[true, true]), Some(1));
+        assert_eq!(tried(&[true, false]), None);
+    }
+}

@@ -1,0 +1,122 @@
+//! `mettle bench --tune` and `--explain`: by which numbers products choose their kernels, and which they choose.
+
+use std::io::Write;
+use std::str::FromStr;
+
+use anyhow::{Result, anyhow};
+use comfy_table::{Table, presets};
+use mettle_gpu::{Device, DeviceKind, Format};
+use mettle_kernels::bench::Meter;
+use mettle_kernels::ops::{Choice, Tried, Tuned, Tuning, tune};
+
+use crate::terminal;
+
+/// Weights of a format, and with how many columns they are multiplied.
+#[derive(Clone, Copy)]
+pub(super) struct Product {
+    format: Format,
+    /// `[m, n, k]`.
+    shape: [usize; 3],
+}
+
+impl FromStr for Product {
+    type Err = anyhow::Error;
+
+    /// Reads `FORMAT:MxNxK`.
+    fn from_str(text: &str) -> Result<Self> {
+        let read = || {
+            let (format, shape) = text.split_once(':')?;
+            let sizes: Option<Vec<usize>> = shape.split('x').map(|n| n.parse().ok()).collect();
+            let shape: [usize; 3] = sizes?.try_into().ok()?;
+            let whole = |format: &Format| shape[2].is_multiple_of(format.block_len());
+            let format = format.parse().ok().filter(whole)?;
+            let positive = shape.iter().all(|&n| n > 0);
+            positive.then_some(Product { format, shape })
+        };
+        read().ok_or_else(|| {
+            anyhow!("{text:?} is no product: wanted FORMAT:MxNxK with whole blocks of K, such as q4_0:16x4096x4096")
+        })
+    }
+}
+
+/// Says which kernel multiplies, and why.
+pub(super) fn explain(device: &Device, products: &[Product]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for Product { format, shape } in products {
+        let [m, n, k] = *shape;
+        let choice = Choice::of(device, *format, [1, m, n, k]);
+        writeln!(out, "{format} {m} x {n} x {k}: {choice}")?;
+    }
+    Ok(())
+}
+
+/// Measures the lines of the table for a device, and prints them as the table has them.
+pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
+    const FORMATS: [Format; 4] = [Format::F32, Format::F16, Format::Q4_0, Format::Q8_0];
+    let shape = match device.kind() {
+        DeviceKind::Cpu => [3072, 1024],
+        _ => [4096, 4096],
+    };
+    let progress = terminal::progress(FORMATS.len() as u64, "measuring");
+    let mut tuned = Vec::new();
+    for format in FORMATS {
+        tuned.push((format, tune(meter, format, shape)?));
+        progress.inc(1);
+    }
+    progress.finish_and_clear();
+    let mut out = std::io::stdout().lock();
+    for (
+        format,
+        Tuned {
+            tuning,
+            columns,
+            pieces,
+        },
+    ) in &tuned
+    {
+        let [n, k] = shape;
+        writeln!(out, "{format}, {n} x {k}, microseconds with cold caches")?;
+        print(["columns", "mul_mv", "one pass"], columns, &mut out)?;
+        if !pieces.is_empty() {
+            print(
+                ["threadgroups", "small pieces", "large pieces"],
+                pieces,
+                &mut out,
+            )?;
+        }
+        writeln!(out, "{}\n", line(tuning))?;
+    }
+    Ok(())
+}
+
+fn print(header: [&str; 3], tried: &[Tried], out: &mut impl Write) -> Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(header);
+    for Tried { number, low, high } in tried {
+        table.add_row([
+            number.to_string(),
+            format!("{:.1}", low * 1e6),
+            format!("{:.1}", high * 1e6),
+        ]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
+/// As `crates/mettle-kernels/src/ops/mul_mv/tuning.rs` has it.
+fn line(tuning: &Tuning) -> String {
+    let Tuning {
+        capability,
+        kind,
+        many,
+        large,
+    } = tuning;
+    let many = match *many {
+        usize::MAX => "usize::MAX".to_owned(),
+        many => many.to_string(),
+    };
+    format!(
+        "Tuning {{ capability: Capability::{capability:?}, kind: Kind::{kind:?}, many: {many}, large: {large:?} }},"
+    )
+}
