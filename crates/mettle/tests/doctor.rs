@@ -124,8 +124,8 @@ fn verify_takes_sources_instead_of_what_is_embedded() {
     }
     let source = folder.path().join("kv_append.metal");
     let text = std::fs::read_to_string(&source).unwrap();
-    assert!(text.contains("load_next(v +"), "{text}");
-    std::fs::write(&source, text.replace("load_next(v +", "load_next(k +")).unwrap();
+    assert!(text.contains("v + from"), "{text}");
+    std::fs::write(&source, text.replace("v + from", "k + from")).unwrap();
     let output = verify();
     assert_eq!(output.status.code(), Some(1));
     let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();

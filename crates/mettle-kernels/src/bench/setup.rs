@@ -65,16 +65,17 @@ impl<'a> Setup<'a> {
 
     /// The bytes of `len` such values.
     fn normal(&mut self, format: Format, len: usize) -> Result<Vec<u8>> {
-        let few = self.rng.normal(4099.min(len));
-        let mut bytes = vec![0; few.len() * format.block_bytes()];
+        let whole = format.block_len();
+        let few = self.rng.normal((4099 / whole * whole).min(len));
+        let mut bytes = vec![0; few.len() / whole * format.block_bytes()];
         crate::formats::quantize(format, &few, &mut bytes)?;
-        Ok(repeated(&bytes, len * format.block_bytes()))
+        Ok(repeated(&bytes, len / whole * format.block_bytes()))
     }
 
-    /// A cache of such values, rounded to a format of single values, such as F16.
+    /// A cache of such values, rounded to a format.
     ///
     /// # Errors
-    /// A format of blocks, or memory running out.
+    /// Values that are not whole blocks, or memory running out.
     pub fn rounded(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         let bytes = self.normal(format, shape.len())?;
