@@ -70,7 +70,7 @@ impl HazardTracker {
     fn insert(&mut self, new: Touched) {
         let adjoining = self.touched.iter_mut().rev().find(|old| {
             old.storage == new.storage
-                && (old.written, old.early) == (new.written, new.early)
+                && old.written == new.written
                 && new.start <= old.end
                 && old.start <= new.end
         });

@@ -52,10 +52,10 @@ impl<'a> Setup<'a> {
         self.values_as(Format::F32, shape)
     }
 
-    /// [`Setup::values`] rounded to a format of single values, such as F16.
+    /// [`Setup::values`] rounded to a format.
     ///
     /// # Errors
-    /// A format of blocks, or memory running out.
+    /// Values that are not whole blocks, or memory running out.
     pub fn values_as(&mut self, format: Format, shape: impl Into<Shape>) -> Result<Tensor> {
         let shape = shape.into();
         let bytes = self.normal(format, shape.len())?;

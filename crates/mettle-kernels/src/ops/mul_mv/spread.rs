@@ -5,6 +5,9 @@ use super::{ROWS, VECTOR};
 use crate::ops::mapping::WIDE;
 use mettle_gpu::{Device, Format, Tensor};
 
+/// Lanes of a SIMD group.
+const LANES: usize = 32;
+
 /// How a thread multiplies rows by digits of x: `mettle/rows_by_digits.h`.
 pub(super) struct RowsByDigits {
     /// Rows of a thread: enough that making digits is little beside, few enough that threads are about equally busy.
@@ -102,7 +105,6 @@ pub(super) struct Staging {
 impl Staging {
     /// For the launch of a product with `w`.
     pub(super) fn of(device: &Device, w: &Tensor, staged: Staged) -> Staging {
-        const LANES: usize = 32;
         /// Of `2 * MAX_SIMD_GROUPS` floats.
         const HEAD: usize = 2 * 32 * size_of::<f32>();
         /// Those of a compute unit, as many as its registers are enough for.
@@ -189,7 +191,7 @@ impl Chunk {
             (32, _) | (_, 1) => 2,
             _ => 1,
         };
-        let values = 32 * parts * WIDE;
+        let values = LANES * parts * WIDE;
         let row = values / len * bytes;
         let on_their_way = if row > 1024 { ROWS / 2 } else { ROWS };
         Chunk {
