@@ -135,7 +135,7 @@ impl Staging {
             .unwrap_or((4, room(4).unwrap_or(digits + 4 * products)));
         let resident = SIMD_GROUPS / simd_groups * (limits.compute_units as usize).max(1);
         let fewest = units.div_ceil((room - digits) / products);
-        let groups = (resident / steps).max(fewest).clamp(1, units);
+        let groups = (resident / steps).max(fewest).clamp(1, units.max(1));
         let own = units.div_ceil(groups);
         let chunks = all.min((room - own * products) / digits);
         // How many chunks a SIMD group goes through if so many share a unit.
