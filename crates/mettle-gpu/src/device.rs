@@ -78,6 +78,9 @@ pub struct Limits {
     /// Processors that run threadgroups side by side: cores of a CPU that work for the device, multiprocessors of an NVIDIA GPU. Metal
     /// does not tell; then it is a number between those of small and large GPUs.
     pub compute_units: u32,
+    /// Whether compute units have units that multiply matrices and that tensor operations (`matmul2d`) make more of than `simdgroup_matrix`: those
+    /// of Apple GPUs from the family Apple10 on, where the system has Metal 4. Elsewhere tensor operations work, too, but slowly.
+    pub tensor_units: bool,
 }
 
 impl Default for Limits {
@@ -92,6 +95,7 @@ impl Default for Limits {
             simd_width: 32,
             max_buffer_length: isize::MAX as usize / 2,
             compute_units: 32,
+            tensor_units: false,
         }
     }
 }

@@ -44,7 +44,13 @@ fn ptxas() -> Option<PathBuf> {
 fn as_loaded(architecture: &str, code: &[u8]) -> Vec<u8> {
     match architecture {
         "sm_80" => code.to_vec(),
-        _ => mettle_msl::begin_ahead(std::str::from_utf8(code).unwrap()).into_bytes(),
+        _ => {
+            let parts = mettle_msl::ptx::parts(std::str::from_utf8(code).unwrap()).unwrap();
+            parts
+                .iter()
+                .flat_map(|part| part.begin_ahead().into_bytes())
+                .collect()
+        }
     }
 }
 
@@ -150,8 +156,10 @@ fn every_kernel_assembles() {
     });
 }
 
-/// Multiplies tensors by SIMD groups and threadgroups, which the library refuses for NVIDIA GPUs.
-const TENSOR_OPERATIONS: &str = "tensor_ops.metal";
+/// Whether an operation on tensors is refused for NVIDIA GPUs: operands in registers, and reductions.
+fn is_refused(kernel: &str) -> bool {
+    kernel.starts_with("fragments_") || kernel == "reduced"
+}
 
 /// The kernels that test SIMD-group operations, matrices, atomics, threadgroup memory and constants, compiled here for each level.
 #[test]
@@ -168,18 +176,16 @@ fn the_library_assembles() {
     for path in files {
         let unit = Unit::from_file(&path, &Options::default()).unwrap();
         for (level, architecture) in [(PtxLevel::Sm80, "sm_80"), (PtxLevel::Sm90, "sm_90")] {
-            let compiled = mettle_msl::compile(&unit, Target::Ptx(level), None, &[]);
-            if path.ends_with(TENSOR_OPERATIONS) {
-                let error = compiled
-                    .expect_err("multiplied by groups on NVIDIA GPUs")
-                    .to_string();
-                assert!(
-                    error.contains("only single threads multiply tensors"),
-                    "{error}"
-                );
-                continue;
+            let target = Target::Ptx(level);
+            let names = unit.kernels.iter().map(|kernel| kernel.name.as_str());
+            let (refused, taken): (Vec<&str>, Vec<&str>) = names.partition(|name| is_refused(name));
+            for name in refused {
+                let error = mettle_msl::compile(&unit, target, None, &[name]).unwrap_err();
+                let error = error.to_string();
+                assert!(error.contains("on NVIDIA GPUs"), "{name}: {error}");
             }
-            let artefact = compiled.unwrap_or_else(|error| panic!("{}: {error}", unit.name));
+            let artefact = mettle_msl::compile(&unit, target, None, &taken)
+                .unwrap_or_else(|error| panic!("{}: {error}", unit.name));
             let code = as_loaded(architecture, &artefact.code);
             let usage = assemble(&ptxas, architecture, &unit.name, &code);
             report(&format!("{architecture} {}", unit.name), &usage);

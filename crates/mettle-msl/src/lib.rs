@@ -17,7 +17,6 @@
 //! ```
 
 pub mod abi;
-mod ahead;
 mod artefact;
 mod cache;
 mod check;
@@ -30,6 +29,7 @@ mod lint;
 pub mod metal;
 mod parse;
 mod preprocess;
+pub mod ptx;
 mod reflect;
 mod rewrite;
 mod source;
@@ -41,7 +41,6 @@ mod tool;
 mod trace;
 mod unit;
 
-pub use ahead::begin_ahead;
 pub use artefact::{Artefact, ArtefactArgument, ArtefactArgumentKind, ArtefactKernel, LineRun};
 pub use cache::{Cache, CacheStats, Origin};
 pub use check::{CheckOptions, check};

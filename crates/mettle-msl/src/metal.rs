@@ -3,10 +3,12 @@
 //! Their function constants are always open: Metal sets them when it makes a pipeline.
 
 mod alone;
+mod language;
 mod library;
 
 pub use alone::{EXPANDED, alone, expand};
-pub use library::{DEPLOYMENT, LANGUAGE, compile_library, compiler};
+pub use language::Language;
+pub use library::{compile_library, compiler};
 
 use crate::artefact::{Artefact, ArtefactKernel};
 use crate::compile;

@@ -2,6 +2,7 @@
 
 use crate::diagnostic::{self, Location};
 use crate::error::{Error, Result};
+use crate::metal::Language;
 use crate::source::Source;
 use crate::tool::{clang::Clang, headers, process};
 use crate::{Diagnostic, Options, Severity};
@@ -17,12 +18,9 @@ fn command() -> Result<Command> {
     Ok(command)
 }
 
-/// What conditions of a source may ask of Apple's compiler, of the language version that [`crate::metal::LANGUAGE`] names. Other macros of it
-/// and of its headers are for itself to put in.
-const APPLE: [&str; 5] = [
-    "-D__cplusplus=201402L",
+/// What conditions of a source may ask of Apple's compiler, beside versions. Other macros of it and of its headers are for itself to put in.
+const APPLE: [&str; 3] = [
     "-D__METAL__=1",
-    "-D__METAL_VERSION__=310",
     "-D__METAL_MACOS__=1",
     "-D__HAVE_BFLOAT__=1",
 ];
@@ -31,7 +29,10 @@ const APPLE: [&str; 5] = [
 pub(crate) fn expand(unit: &str, text: &str) -> Result<String> {
     let tool = "the preprocessor";
     let mut command = command()?;
-    command.args(APPLE).arg("-");
+    let [metal, cplusplus] = Language::of(text).versions();
+    command.args(APPLE);
+    command.arg(format!("-D__METAL_VERSION__={metal}"));
+    command.arg(format!("-D__cplusplus={cplusplus}")).arg("-");
     let output = process::run(command, text, Options::default().timeout, tool, unit)?;
     if output.status.success() {
         return Ok(output.stdout);

@@ -1,11 +1,10 @@
 //! The text of an artefact, taken apart by kernel: the driver compiles what it is given, and a program launches few of the kernels of an
 //! artefact, which has one for each format.
 
-use std::borrow::Cow;
 use std::collections::HashMap;
 use std::ffi::{CStr, CString};
 
-use mettle_msl::{abi, begin_ahead};
+use mettle_msl::ptx;
 
 /// PTX with kernels that can be taken out of it one by one.
 pub(super) struct Ptx {
@@ -16,36 +15,23 @@ pub(super) struct Ptx {
 }
 
 impl Ptx {
-    /// Takes PTX apart, as LLVM writes it: an entry begins with a line of `.entry` and ends with the next line that is a brace. If `ahead`,
-    /// kernels may [begin before the launches before them are through](begin_ahead).
+    /// Takes PTX apart. If `ahead`, kernels may [begin before the launches before them are through](ptx::Part::begin_ahead).
     ///
     /// # Errors
     /// Why it is no such text.
     pub fn new(text: &[u8], ahead: bool) -> Result<Self, String> {
         let text = std::str::from_utf8(text).map_err(|_| "it is not text")?;
-        let text = match ahead {
-            true => Cow::Owned(begin_ahead(text)),
-            false => Cow::Borrowed(text),
-        };
-        let prefix = abi::ptx_entry("");
         let mut shared = String::new();
-        let mut kernels: HashMap<String, String> = HashMap::new();
-        let mut lines = text.split_inclusive('\n');
-        while let Some(line) = lines.next() {
-            let name = entry(line).filter(|name| name.starts_with(&prefix));
-            let Some(name) = name else {
-                shared.push_str(line);
-                continue;
+        let mut kernels = HashMap::new();
+        for part in ptx::parts(text)? {
+            let text = match ahead {
+                true => part.begin_ahead(),
+                false => part.text.to_owned(),
             };
-            let mut kernel = line.to_owned();
-            let ended = lines.by_ref().any(|line| {
-                kernel.push_str(line);
-                line.trim_end() == "}"
-            });
-            if !ended {
-                return Err(format!("its entry {name} has no end"));
+            match part.entry {
+                Some(name) => drop(kernels.insert(name.to_owned(), text)),
+                None => shared.push_str(&text),
             }
-            kernels.insert(name.to_owned(), kernel);
         }
         let text = |text: String| CString::new(text).map_err(|_| "its text holds a NUL");
         let with_shared = |(name, kernel): (String, String)| -> Result<_, String> {
@@ -69,15 +55,6 @@ impl Ptx {
     pub fn kernel(&self, entry: &str) -> Option<&CStr> {
         self.kernels.get(entry).map(CString::as_c_str)
     }
-}
-
-/// The name of the entry that begins in a line.
-fn entry(line: &str) -> Option<&str> {
-    let rest = line
-        .trim_start()
-        .trim_start_matches(".visible ")
-        .strip_prefix(".entry ")?;
-    rest.split(['(', ' ', '\t', '\r', '\n']).next()
 }
 
 #[cfg(test)]

@@ -8,6 +8,7 @@
 //! patched copy of the bindings and a runtime built from source, both to be kept up. The seam costs nothing at run time (there is
 //! one implementation a build, and no dynamic dispatch) and leaves only the type conversions of `objc` without a test off a Mac.
 
+use mettle_msl::metal::Language;
 use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -122,6 +123,8 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     fn has_unified_memory(&self) -> bool;
     /// Whether threadgroups at the edge of a grid may be smaller: the families Apple4 and Mac2 and later.
     fn supports_nonuniform_threadgroups(&self) -> bool;
+    /// Whether it has units that multiply matrices, and tensor operations that use them: the families Apple10 and Metal4.
+    fn has_tensor_units(&self) -> bool;
     fn max_threads_per_threadgroup(&self) -> usize;
     fn max_threadgroup_memory_length(&self) -> usize;
     fn max_buffer_length(&self) -> usize;
@@ -141,10 +144,11 @@ pub(crate) trait Device<A: Api>: Send + Sync {
     ) -> Option<A::Buffer>;
     /// `newLibraryWithData`
     fn new_library_with_data(&self, data: &[u8]) -> Result<A::Library, ApiError>;
-    /// `newLibraryWithSource`, in the language version of [`mettle_msl::metal::LANGUAGE`]; without fast math, infinities and NaN hold.
+    /// `newLibraryWithSource`; without fast math, infinities and NaN hold.
     fn new_library_with_source(
         &self,
         source: &str,
+        language: Language,
         fast_math: bool,
     ) -> Result<A::Library, ApiError>;
     /// `newComputePipelineStateWithDescriptor`

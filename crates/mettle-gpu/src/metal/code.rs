@@ -5,6 +5,7 @@ use super::api::{Api, Device as _, Function as _, FunctionConstant, Library as _
 use super::archive::{Archives, Wanted};
 use crate::backend::{LoadError, PipelineInfo, RawCode, RawPipeline};
 use mettle_msl::Cache;
+use mettle_msl::metal::Language;
 use std::collections::HashMap;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError, Weak};
 
@@ -105,7 +106,7 @@ fn open<A: Api>(
     } else {
         let source = std::str::from_utf8(bytes)
             .map_err(|error| format!("it is neither a metallib nor Metal source: {error}"))?;
-        device.new_library_with_source(source, fast_math)
+        device.new_library_with_source(source, Language::of(source), fast_math)
     };
     let library = library.map_err(|error| error.description)?;
     library.set_label(code.unit);

@@ -110,6 +110,7 @@ impl<A: Api> MetalBackend<A> {
                 max_threads_per_threadgroup: device.max_threads_per_threadgroup() as u32,
                 max_threadgroup_memory: device.max_threadgroup_memory_length(),
                 max_buffer_length: device.max_buffer_length().min(common.max_buffer_length),
+                tensor_units: device.has_tensor_units(),
                 ..common
             };
             Ok(MetalBackend {

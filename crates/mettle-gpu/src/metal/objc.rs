@@ -9,6 +9,7 @@ use super::api::{
     Lookup, Pipeline, Queue, ResidencySet, Sampling, Storage,
 };
 use dispatch2::DispatchData;
+use mettle_msl::metal::Language;
 use objc2::available;
 use objc2::rc::{Retained, autoreleasepool};
 use objc2::runtime::ProtocolObject;
@@ -103,6 +104,10 @@ impl Device<Apple> for Object<dyn MTLDevice> {
         self.supportsFamily(MTLGPUFamily::Apple4) || self.supportsFamily(MTLGPUFamily::Mac2)
     }
 
+    fn has_tensor_units(&self) -> bool {
+        self.supportsFamily(MTLGPUFamily::Apple10) && self.supportsFamily(MTLGPUFamily::Metal4)
+    }
+
     fn max_threads_per_threadgroup(&self) -> usize {
         self.maxThreadsPerThreadgroup().width
     }
@@ -168,10 +173,14 @@ impl Device<Apple> for Object<dyn MTLDevice> {
     fn new_library_with_source(
         &self,
         source: &str,
+        language: Language,
         fast_math: bool,
     ) -> Result<Object<dyn MTLLibrary>, ApiError> {
         let options = MTLCompileOptions::new();
-        options.setLanguageVersion(MTLLanguageVersion::Version3_1);
+        options.setLanguageVersion(match language {
+            Language::Metal3_1 => MTLLanguageVersion::Version3_1,
+            Language::Metal4_0 => MTLLanguageVersion::Version4_0,
+        });
         if available!(macos = 15.0) {
             options.setMathMode(if fast_math {
                 MTLMathMode::Fast

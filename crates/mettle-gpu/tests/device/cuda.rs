@@ -50,7 +50,7 @@ fn artefacts_for_another_machine() {
     for source in sources {
         let path = source.unwrap().path();
         let file = path.file_stem().unwrap().to_str().unwrap();
-        // Operations on tensors and what only the CPU device finds are not for GPUs yet.
+        // Not all operations on tensors, and nothing of what only the CPU device finds, are for GPUs.
         if !matches!(file, "tensor_ops" | "guard" | "budget") {
             compile_for(file, PTX, None, Instrumentation::None);
         }

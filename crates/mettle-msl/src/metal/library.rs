@@ -1,6 +1,6 @@
 //! Runs Xcode's Metal compiler.
 
-use super::LIBRARY;
+use super::{LIBRARY, Language};
 use crate::artefact::Artefact;
 use crate::diagnostic::{self, Diagnostic, Location};
 use crate::error::{Error, Result};
@@ -11,13 +11,8 @@ use std::path::Path;
 use std::process::Command;
 use std::sync::OnceLock;
 
-/// The oldest macOS that metallibs are made for: the first with this language version.
-pub const DEPLOYMENT: &str = "14.0";
-
-/// The language version of metallibs and of source: the first with `bfloat`.
-pub const LANGUAGE: &str = "metal3.1";
-
-/// Compiles what [`super::source_artefact`] made with `xcrun -sdk macosx metal`.
+/// Compiles what [`super::source_artefact`] made with `xcrun -sdk macosx metal`, in the oldest version of the language that will do and for the first
+/// macOS that has it.
 ///
 /// # Errors
 /// [`Error::Compile`] with positions in the user's files, [`Error::Timeout`], and [`Error::Tool`] and [`Error::Io`] for what keeps the compiler from
@@ -29,13 +24,14 @@ pub fn compile_library(source: &Artefact) -> Result<Artefact> {
         move |source| Error::Io { action, source }
     };
     let text = String::from_utf8_lossy(&source.code);
+    let language = Language::of(&text);
     let folder = tempfile::tempdir().map_err(io("make a folder for the metallib"))?;
     let path = folder.path().join("unit.metallib");
     let mut command = xcrun();
     command
         .args(ARGUMENTS)
-        .arg(format!("-std={LANGUAGE}"))
-        .arg(format!("-mmacosx-version-min={DEPLOYMENT}"))
+        .arg(format!("-std={}", language.standard()))
+        .arg(format!("-mmacosx-version-min={}", language.system()))
         .arg("-o")
         .args([&path, Path::new("-")]);
     let limit = Options::default().timeout;
@@ -101,7 +97,14 @@ impl Cache {
 
 /// Digest of everything that decides what [`compile_library`] returns, and for which GPU and system it is kept.
 fn fingerprint(source: &Artefact, version: &str, platform: &str) -> blake3::Hash {
-    let fixed = [LIBRARY, LANGUAGE, DEPLOYMENT, version, platform];
+    let language = Language::of(&String::from_utf8_lossy(&source.code));
+    let fixed = [
+        LIBRARY,
+        language.standard(),
+        language.system(),
+        version,
+        platform,
+    ];
     let text = fixed.into_iter().chain(ARGUMENTS).map(str::as_bytes);
     let source = source.to_bytes();
     Cache::key(text.chain([source.as_slice()]))

@@ -7,6 +7,7 @@ use super::timestamps::TimestampsObject;
 use super::{Mock, QueueObject, ResidencyObject, World, autoreleased};
 use crate::backend::Backend as _;
 use crate::metal::api::{ApiError, Device, Lookup, Sampling, Storage};
+use mettle_msl::metal::Language;
 use std::ffi::c_void;
 use std::path::Path;
 use std::ptr::NonNull;
@@ -28,9 +29,10 @@ pub(super) struct Model {
     sampling: Sampling,
     /// Whether the system has residency sets for it.
     residency: bool,
+    tensor_units: bool,
 }
 
-/// As those of Apple's with macOS 15, as those of a Mac with two GPUs, and with no more than every Mac has.
+/// As the latest of Apple's, as those of a Mac with two GPUs, and with no more than every Mac has.
 pub(super) const MODELS: [Model; 3] = [
     Model {
         name: "Stand-in GPU",
@@ -39,6 +41,7 @@ pub(super) const MODELS: [Model; 3] = [
         low_power: false,
         sampling: Sampling::AtStageBoundary,
         residency: true,
+        tensor_units: true,
     },
     Model {
         name: "Stand-in discrete GPU",
@@ -47,6 +50,7 @@ pub(super) const MODELS: [Model; 3] = [
         low_power: true,
         sampling: Sampling::AtDispatchBoundary,
         residency: true,
+        tensor_units: false,
     },
     Model {
         name: "Stand-in plain GPU",
@@ -55,6 +59,7 @@ pub(super) const MODELS: [Model; 3] = [
         low_power: true,
         sampling: Sampling::Never,
         residency: false,
+        tensor_units: false,
     },
 ];
 
@@ -103,6 +108,10 @@ impl Device<Mock> for DeviceObject {
 
     fn supports_nonuniform_threadgroups(&self) -> bool {
         true
+    }
+
+    fn has_tensor_units(&self) -> bool {
+        self.model.tensor_units
     }
 
     fn max_threads_per_threadgroup(&self) -> usize {
@@ -168,9 +177,11 @@ impl Device<Mock> for DeviceObject {
     fn new_library_with_source(
         &self,
         source: &str,
+        language: Language,
         fast_math: bool,
     ) -> Result<LibraryObject, ApiError> {
         autoreleased();
+        assert_eq!(language, Language::of(source));
         LibraryObject::new(source, fast_math)
     }
 

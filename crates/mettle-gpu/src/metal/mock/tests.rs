@@ -6,6 +6,7 @@ use crate::metal::api::{
     FunctionConstant, Library as _, Lookup, NO_TIMESTAMP, ResidencySet as _, Storage,
     Timestamps as _,
 };
+use mettle_msl::metal::Language;
 use std::path::{Path, PathBuf};
 use std::ptr::NonNull;
 
@@ -39,7 +40,9 @@ fn pipeline(device: &DeviceObject, library: &LibraryObject, name: &str) -> Pipel
 
 fn bench() -> Bench {
     let device = Mock::create_system_default_device().unwrap();
-    let library = device.new_library_with_source(SOURCE, false).unwrap();
+    let library = device
+        .new_library_with_source(SOURCE, Language::Metal3_1, false)
+        .unwrap();
     let buffer = device.new_buffer(16, Storage::Shared, "x").unwrap();
     // SAFETY: the buffer has room for four ints, and nobody else uses it.
     unsafe { buffer.contents().cast::<[i32; 4]>().write([1; 4]) };

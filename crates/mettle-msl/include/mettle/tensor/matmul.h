@@ -5,6 +5,8 @@
 // are its own (layout.h) from the whole operands. So, as on a GPU, barriers must stand between a product and what other
 // SIMD groups wrote before it or read after it.
 //
+// On NVIDIA GPUs each thread computes the elements that are its own by itself, without tensor cores.
+//
 // Products are added up in float, in the order of the inner dimension, and rounded once at the end; those of 8-bit
 // integers with an integer result in int.
 #pragma once
@@ -93,14 +95,15 @@ class matmul2d {
                          ulong site = mettle::call_site()) const {
     using Multiply = mettle::Multiply<Descriptor, groups, metal::remove_const_t<Left>, metal::remove_const_t<Right>,
                                       metal::remove_const_t<Destination>>;
-    const mettle::ProductOperands operands = {&left, &right, &destination, holder().group};
     if constexpr (groups == 0) {
+      const mettle::ProductOperands operands = {&left, &right, &destination, holder().group};
       const void* const alone = &operands;
       Multiply::combine(&alone, nullptr, 1);
     } else {
 #ifdef METTLE_PTX
-      static_assert(groups == 0, "on NVIDIA GPUs only single threads multiply tensors: execution_thread");
+      Multiply::compute_own(holder(), left, right, destination);
 #else
+      const mettle::ProductOperands operands = {&left, &right, &destination, holder().group};
       [[clang::nomerge]] mettle::wait(site, &Multiply::combine, &operands, nullptr);
 #endif
     }

@@ -164,6 +164,54 @@ struct Multiply {
     }
   }
 
+  // The sizes of the product: m x n results of k products each.
+  struct Sizes {
+    int m, n, k;
+
+    METTLE_INLINE Sizes(const Left& left, const Right& right) {
+      m = D.m < 0 ? size(left, D.transpose_left ? 0 : 1, 0) : D.m;
+      n = D.n < 0 ? size(right, D.transpose_right ? 1 : 0, 0) : D.n;
+      const int inner = size(left, D.transpose_left ? 1 : 0, D.k);
+      k = D.k < 0 || inner < D.k ? inner : D.k;
+    }
+  };
+
+#ifdef METTLE_PTX
+  // The elements of the result that the calling lane holds, or would hold, computed by it alone.
+  template <class To>
+  static void compute_own(Holder holder, const Left& left, const Right& right, To& to) {
+    static_assert(is_tensor<Left> && is_tensor<Right>,
+                  "on NVIDIA GPUs the operands of a product that several threads compute lie in memory");
+    const Sizes sizes(left, right);
+    const int columns = fragments_in(sizes.n);
+    const int count = fragments_in(sizes.m) * columns;
+    for (int fragment = holder.group; fragment < count; fragment += Groups) {
+      for (int i = 0; i < fragment_elements; i++) {
+        const Place at = in_fragment(holder.lane, i);
+        const int row = fragment / columns * fragment_size + at.row;
+        const int column = fragment % columns * fragment_size + at.column;
+        if (row >= sizes.m || column >= sizes.n) continue;
+        if constexpr (is_tensor<Destination>) {
+          if (row >= size(to, 1, 0) || column >= size(to, 0, 0)) continue;
+          to[column, row] = C(element(left, right, sizes.k, row, column, accumulates ? Sum(to[column, row]) : Sum(0)));
+        } else {
+          auto& own = to[ushort(fragment / Groups * fragment_elements + i)];
+          own = C(element(left, right, sizes.k, row, column, accumulates ? Sum(own) : Sum(0)));
+        }
+      }
+    }
+  }
+
+  METTLE_INLINE static Sum element(const Left& left, const Right& right, int k, int row, int column, Sum sum) {
+    for (int at = 0; at < k; at++) {
+      const auto a = D.transpose_left ? left.load(row, at) : left.load(at, row);
+      const auto b = D.transpose_right ? right.load(at, column) : right.load(column, at);
+      sum += Sum(a) * Sum(b);
+    }
+    return sum;
+  }
+#endif
+
   static void combine(const void* const* in, void* const*, uint active) {
     const OperandsOf<&ProductOperands::left> lefts{in, active};
     const OperandsOf<&ProductOperands::right> rights{in, active};
@@ -175,11 +223,7 @@ struct Multiply {
         *static_cast<const Destination*>(static_cast<const ProductOperands*>(in[first])->destination);
     const uint group = static_cast<const ProductOperands*>(in[first])->group;
 
-    const int m = D.m < 0 ? size(left, D.transpose_left ? 0 : 1, 0) : D.m;
-    const int n = D.n < 0 ? size(right, D.transpose_right ? 1 : 0, 0) : D.n;
-    const int inner = size(left, D.transpose_left ? 1 : 0, D.k);
-    const int k = D.k < 0 || inner < D.k ? inner : D.k;
-
+    const auto [m, n, k] = Sizes(left, right);
     const int columns = fragments_in(n);
     const int count = fragments_in(m) * columns;
     for (int fragment = int(group); fragment < count; fragment += Groups > 0 ? Groups : 1) {

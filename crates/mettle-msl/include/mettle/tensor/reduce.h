@@ -77,7 +77,13 @@ struct reduction_operation_identity {
   static constexpr Element min_identity = metal::numeric_limits<Element>::max();
 };
 
-#ifndef METTLE_PTX
+#ifdef METTLE_PTX
+#define METTLE_REDUCTION(name, rows)                                                                            \
+  template <class Source, class Destination, class... More>                                                     \
+  METTLE_INLINE void name(const Source&, Destination&, More...) {                                               \
+    static_assert(sizeof(Source) == 0, "on NVIDIA GPUs cooperative tensors are not reduced");                   \
+  }
+#else
 #define METTLE_REDUCTION(name, rows)                                                                            \
   template <class Element, class SourceExtents, class Extents, class SourceLayout, class Layout>                \
   METTLE_INLINE void name(const metal::cooperative_tensor<Element, SourceExtents, SourceLayout>& source,        \
@@ -90,10 +96,10 @@ struct reduction_operation_identity {
     using Reduction = mettle::Reduction<Element, Source, Destination, rows>;                                    \
     [[clang::nomerge]] mettle::wait(site, &Reduction::combine, &operands, nullptr);                             \
   }
+#endif
 METTLE_REDUCTION(reduce_rows, true)
 METTLE_REDUCTION(reduce_columns, false)
 #undef METTLE_REDUCTION
-#endif
 
 // Whether `destination.map_iterator` takes the iterators of `source`.
 template <class A, class B, class SourceExtents, class Extents, class SourceLayout, class Layout>
