@@ -15,7 +15,7 @@ use std::time::{Duration, Instant};
 
 use super::guard::Guard;
 use super::patience::Patience;
-use super::prepare::{Phase, Plan};
+use super::prepare::{Phase, Plan, SHARED_TIME, Share};
 use super::ticket::Ticket;
 use super::trap::{self, SystemThread};
 use super::watchdog::Watchdog;
@@ -159,7 +159,7 @@ impl Crew {
         let workers = self.helpers.len() as u64 + 1;
         let alone = commands.profile || guard.is_some();
         // SAFETY: the caller's promise.
-        unsafe { planned.make(commands, workers, alone) };
+        unsafe { planned.make(commands, alone) };
         let mut guarding = match guard
             .map(|guard| guard.begin(commands, planned))
             .transpose()
@@ -181,17 +181,20 @@ impl Crew {
             failure: Mutex::new(None),
         };
         let mut nanoseconds = Vec::new();
-        let shareable: u64 = job
-            .plan
-            .phases
-            .iter()
-            .filter(|phase| !phase.solo && patience.would_share(phase.time))
-            .map(|phase| phase.time)
-            .sum();
-        if shareable > WAKE_TIME {
+        // Helpers are awake when the first phase that is shared begins.
+        let mut shareable = 0u64;
+        let wakes = job.plan.phases.iter().any(|phase| {
+            let time = job.plan.time(phase);
+            if time >= SHARED_TIME && patience.would_share(time) {
+                shareable = shareable.saturating_add(time);
+            }
+            shareable > WAKE_TIME
+        });
+        if workers > 1 && wakes {
             self.shared.wake_sleepers();
         }
         for (index, phase) in job.plan.phases.iter().enumerate() {
+            let share = job.plan.share(phase, workers);
             let guarded = guarding
                 .as_mut()
                 .map(|guarding| (guarding, phase.launches.start));
@@ -199,14 +202,16 @@ impl Crew {
                 guarding.before(launch);
             }
             let started = commands.profile.then(Instant::now);
-            if phase.solo || !patience.shares(phase.time) {
+            if share.solo || !patience.shares(share.time) {
                 *short_solos = short_solos.wrapping_add(1);
                 let timed =
-                    phase.time >= SHORT_SOLO || short_solos.is_multiple_of(SHORT_SOLO_TIMED);
+                    share.time >= SHORT_SOLO || short_solos.is_multiple_of(SHORT_SOLO_TIMED);
                 job.run_alone(phase, worker, timed);
             } else {
-                let waited = self.shared.run_phase(&job, index, phase, worker);
-                patience.waited(waited, phase.longest);
+                let waited = self.shared.run_phase(&job, index, &share, worker);
+                if let Some(longest) = share.longest {
+                    patience.waited(waited, share.time, longest, workers);
+                }
             }
             if let Some(started) = started {
                 nanoseconds.push(started.elapsed().as_nanos() as u64);
@@ -272,18 +277,19 @@ impl Shared {
         &self,
         job: &Job<'_>,
         index: usize,
-        phase: &Phase,
+        share: &Share,
         worker: &mut Worker,
     ) -> Duration {
-        self.unfinished.0.store(phase.chunks, Ordering::Relaxed);
+        let phase = &job.plan.phases[index];
+        self.unfinished.0.store(share.chunks, Ordering::Relaxed);
         self.job
             .store(std::ptr::from_ref(job).cast_mut().cast(), Ordering::Relaxed);
         // Publishes the two stores above. Sequentially consistent with the count of sleepers: either a helper that
         // falls asleep sees the ticket or this thread sees the helper.
         self.ticket
             .0
-            .store(Ticket::new(index, phase.chunks).0, Ordering::SeqCst);
-        if phase.time > WAKE_TIME {
+            .store(Ticket::new(index, share.chunks).0, Ordering::SeqCst);
+        if share.time > WAKE_TIME {
             self.wake_sleepers();
         }
         while let Some((_, chunk)) = self.take_chunk() {

@@ -3,7 +3,7 @@
 use std::ffi::c_void;
 use std::ops::Range;
 use std::ptr;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use super::code::Kernel;
 use crate::backend::{Commands, RawArgument, RawLaunch};
@@ -20,7 +20,7 @@ const CHUNKS_PER_WORKER: u64 = 8;
 
 /// A phase of which less than this, in nanoseconds, could go to other workers runs on the submitting thread alone: handing work to another
 /// core and hearing back takes some hundred nanoseconds each way.
-const SHARED_TIME: u64 = 1_000;
+pub(super) const SHARED_TIME: u64 = 1_000;
 
 /// The most launches and chunks of one phase: workers count chunks in 20 bits.
 const MAX_LAUNCHES: usize = 1 << 14;
@@ -34,11 +34,11 @@ pub(super) struct Prepared {
     pub buffers: usize,
     /// Its dynamic threadgroup memory, in [`Plan::threadgroup_memory`].
     pub threadgroup_memory: Range<usize>,
-    /// Threadgroups, and how many of them make a chunk.
     groups: u32,
-    chunk_groups: u32,
-    /// The number of its first chunk in its phase.
-    first_chunk: u32,
+    /// How many threadgroups make a chunk, and the number of its first chunk in its phase: as [`Plan::share`] says. Others read them when they
+    /// have taken a chunk of the phase, which is published later.
+    chunk_groups: AtomicU32,
+    first_chunk: AtomicU32,
 }
 
 impl Prepared {
@@ -47,24 +47,30 @@ impl Prepared {
     }
 
     pub fn first_chunk(&self) -> u32 {
-        self.first_chunk
+        self.first_chunk.load(Ordering::Relaxed)
     }
 
     /// The threadgroups of a chunk of the phase, which is one of this launch.
     pub fn chunk(&self, chunk: u32) -> Range<u32> {
-        let start = (chunk - self.first_chunk) * self.chunk_groups;
-        start..start.saturating_add(self.chunk_groups).min(self.groups)
+        let chunk_groups = self.chunk_groups.load(Ordering::Relaxed);
+        let start = (chunk - self.first_chunk()) * chunk_groups;
+        start..start.saturating_add(chunk_groups).min(self.groups)
     }
 }
 
 /// Launches that may run at the same time.
 pub(super) struct Phase {
     pub launches: Range<usize>,
+}
+
+/// How a phase is shared out.
+#[derive(Clone, Copy)]
+pub(super) struct Share {
     pub chunks: u32,
     /// How long one worker would take, in nanoseconds, as far as is known.
     pub time: u64,
-    /// How long its longest chunk takes.
-    pub longest: u64,
+    /// How long its longest chunk takes; unknown if one of its kernels has not run yet.
+    pub longest: Option<u64>,
     /// Runs on the submitting thread alone.
     pub solo: bool,
 }
@@ -85,11 +91,11 @@ unsafe impl Send for Plan {}
 unsafe impl Sync for Plan {}
 
 impl Plan {
-    /// Plans a submission for a number of workers, each launch in a phase of its own if it is to be measured or watched `alone`.
+    /// Plans a submission, each launch in a phase of its own if it is to be measured or watched `alone`.
     ///
     /// # Safety
     /// The commands are valid, and stay so while the plan is used.
-    pub unsafe fn make(&mut self, commands: &Commands<'_>, workers: u64, alone: bool) {
+    pub unsafe fn make(&mut self, commands: &Commands<'_>, alone: bool) {
         self.launches.clear();
         self.phases.clear();
         self.pointers.clear();
@@ -98,15 +104,27 @@ impl Plan {
         for (index, launch) in commands.launches.iter().enumerate() {
             let begins = launch.barrier_before || alone || index - start == MAX_LAUNCHES;
             if begins && index > start {
-                self.push_phase(start..index, workers);
+                self.phases.push(Phase {
+                    launches: start..index,
+                });
                 start = index;
             }
             // SAFETY: the caller's promise.
             unsafe { self.push_launch(commands, launch) };
         }
         if start < self.launches.len() {
-            self.push_phase(start..self.launches.len(), workers);
+            self.phases.push(Phase {
+                launches: start..self.launches.len(),
+            });
         }
+    }
+
+    /// How long one worker would take for a phase, in nanoseconds, as far as is known.
+    pub fn time(&self, phase: &Phase) -> u64 {
+        self.launches[phase.launches.clone()]
+            .iter()
+            .map(|launch| expected_time(launch, launch.groups))
+            .fold(0, u64::saturating_add)
     }
 
     unsafe fn push_launch(&mut self, commands: &Commands<'_>, launch: &RawLaunch) {
@@ -148,53 +166,56 @@ impl Plan {
             buffers,
             threadgroup_memory: threadgroup_memory..self.threadgroup_memory.len(),
             groups: launch.grid.threadgroup_count(),
-            chunk_groups: 1,
-            first_chunk: 0,
+            chunk_groups: AtomicU32::new(1),
+            first_chunk: AtomicU32::new(0),
         });
     }
 
-    fn push_phase(&mut self, launches: Range<usize>, workers: u64) {
-        let members = &mut self.launches[launches.clone()];
-        let time = members
-            .iter()
-            .map(|launch| expected_time(launch, launch.groups))
-            .fold(0, u64::saturating_add);
+    /// Shares a phase out among a number of workers, when it is about to begin: the phases before it may have shown how long kernels take. Only the
+    /// submitting thread does so, and never while the phase runs.
+    pub fn share(&self, phase: &Phase, workers: u64) -> Share {
+        let members = &self.launches[phase.launches.clone()];
+        let time = self.time(phase);
         let wanted = (time / CHUNK_TIME).clamp(1, (workers * CHUNKS_PER_WORKER).min(MAX_CHUNKS));
-        let (mut chunks, mut longest) = (0, 0);
+        let (mut chunks, mut longest, mut known) = (0, 0, true);
         for launch in members {
             // Of the chunks wanted, each launch gets its share by time.
             let own = u128::from(expected_time(launch, launch.groups));
             let share = own * u128::from(wanted) / u128::from(time.max(1));
-            launch.chunk_groups = launch
+            let chunk_groups = launch
                 .groups
                 .div_ceil(share.clamp(1, MAX_CHUNKS.into()) as u32);
-            launch.first_chunk = chunks;
-            chunks += launch.groups.div_ceil(launch.chunk_groups);
-            longest = longest.max(expected_time(launch, launch.chunk_groups));
+            launch.chunk_groups.store(chunk_groups, Ordering::Relaxed);
+            launch.first_chunk.store(chunks, Ordering::Relaxed);
+            chunks += launch.groups.div_ceil(chunk_groups);
+            longest = longest.max(expected_time(launch, chunk_groups));
+            known &= cost(launch) > 0;
         }
-        self.phases.push(Phase {
-            launches,
+        Share {
             chunks,
             time,
-            longest,
+            longest: known.then_some(longest),
             solo: workers == 1 || time.saturating_sub(longest) < SHARED_TIME,
-        });
+        }
     }
 }
 
 /// How long some threadgroups of a launch take one worker, in nanoseconds, as far as is known.
 fn expected_time(launch: &Prepared, groups: u32) -> u64 {
-    // SAFETY: pipelines live at least as long as the submission.
-    match unsafe { (*launch.kernel).cost.load(Ordering::Relaxed) } {
+    match cost(launch) {
         0 => u64::from(groups) * UNKNOWN_COST,
         cost => u64::from(groups) * u64::from(cost) / 16,
     }
 }
 
+/// What a threadgroup costs, in sixteenths of a nanosecond; 0 if that is not known.
+fn cost(launch: &Prepared) -> u32 {
+    // SAFETY: pipelines live at least as long as the submission.
+    unsafe { (*launch.kernel).cost.load(Ordering::Relaxed) }
+}
+
 #[cfg(test)]
 mod tests {
-    use std::sync::atomic::AtomicU32;
-
     use super::*;
     use crate::backend::RawPipeline;
     use crate::cpu::code::{Entry, Text};
@@ -231,22 +252,23 @@ mod tests {
             let commands = Commands { launches: &raw, arguments: &[], values: &[], profile: false };
             let mut plan = Plan::default();
             // SAFETY: the kernels outlive the plan.
-            unsafe { plan.make(&commands, workers, false) };
+            unsafe { plan.make(&commands, false) };
             let mut next_launch = 0;
             for phase in &plan.phases {
                 prop_assert_eq!(phase.launches.start, next_launch);
                 next_launch = phase.launches.end;
-                prop_assert!(u64::from(phase.chunks) < 1 << 20);
+                let share = plan.share(phase, workers);
+                prop_assert!(u64::from(share.chunks) < 1 << 20);
                 let mut next_chunk = 0;
                 for launch in &plan.launches[phase.launches.clone()] {
                     prop_assert_eq!(launch.first_chunk(), next_chunk);
-                    let last = launch.groups.div_ceil(launch.chunk_groups) - 1;
+                    let last = launch.groups.div_ceil(launch.chunk(next_chunk).len() as u32) - 1;
                     prop_assert_eq!(launch.chunk(next_chunk).start, 0);
                     prop_assert_eq!(launch.chunk(next_chunk + last).end, launch.groups);
                     prop_assert!(!launch.chunk(next_chunk + last).is_empty());
                     next_chunk += last + 1;
                 }
-                prop_assert_eq!(phase.chunks, next_chunk);
+                prop_assert_eq!(share.chunks, next_chunk);
             }
             prop_assert_eq!(next_launch, launches.len());
         }

@@ -324,7 +324,7 @@ mod tests {
         let mut worker = Worker::new(None, false);
         // SAFETY: the commands are valid; the kernel has no arguments.
         let failure = unsafe {
-            plan.make(&commands, 1, false);
+            plan.make(&commands, false);
             worker
                 .run(&plan, &plan.launches[0], 4..6, None)
                 .unwrap_err()

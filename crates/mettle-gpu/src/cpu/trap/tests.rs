@@ -50,7 +50,7 @@ fn fault(worker: &mut Worker, entry: Entry) -> Option<Fault> {
     let mut plan = Plan::default();
     // SAFETY: the commands are valid; the kernel has no arguments.
     let failure = unsafe {
-        plan.make(&commands, 1, false);
+        plan.make(&commands, false);
         worker.run(&plan, &plan.launches[0], 0..3, None).err()
     };
     failure.map(|failure| failure.fault)
