@@ -60,7 +60,7 @@ pub fn targets(vendor: &str, arch: &str) -> Result<Vec<Target>> {
 pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for unit in units {
-        for &target in targets {
+        for &target in targets.iter().filter(|target| is_for(unit, target.class())) {
             let variants = specialised(unit, target)?;
             jobs.push(Job {
                 unit,
@@ -77,12 +77,21 @@ pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
     Ok(jobs)
 }
 
+/// Whether the kernels of a unit are launched on devices of a class. A variant without constants, in a unit that has none, says for which.
+fn is_for(unit: &Unit, class: TargetClass) -> bool {
+    let mut classes = unit.variants.iter().map(|variant| variant.class);
+    !unit.constants.is_empty()
+        || unit.variants.is_empty()
+        || classes.any(|meant| meant.is_none_or(|meant| meant == class))
+}
+
 /// The variants of a unit for a target; those with equal constants become one.
 fn specialised(unit: &Unit, target: Target) -> Result<Vec<Specialised<'_>>> {
     let mut found: Vec<Specialised<'_>> = Vec::new();
     for variant in &unit.variants {
         check(unit, variant)?;
-        if variant.class.is_some_and(|class| class != target.class()) {
+        let other = variant.class.is_some_and(|class| class != target.class());
+        if other || variant.constants.is_empty() {
             continue;
         }
         let kernels = unit
@@ -118,7 +127,7 @@ pub fn pipelines(unit: &Unit) -> Vec<(Option<TargetClass>, Specialised<'_>)> {
             .filter(|name| variant.is_none_or(|variant| variant.matches(name)))
             .collect()
     };
-    if unit.constants.is_empty() {
+    if unit.constants.is_empty() && unit.variants.is_empty() {
         let all = Specialised {
             constants: &[],
             kernels: of(None),

@@ -6,6 +6,10 @@
 using namespace metal;
 using namespace mettle_kernels;
 
+#ifndef METTLE_AFFINE
+#pragma mettle variant(cpu: mul_panel_*)
+#endif
+
 struct Params {
     uint rows;     // of the weights
     uint k;        // the columns of the weights: whole blocks of a quantised format

@@ -68,6 +68,11 @@ pub fn units() -> impl Iterator<Item = &'static EmbeddedUnit> {
     crate::embedded::UNITS.iter().copied()
 }
 
+/// Whether the kernels of a family are for a device: those made for the threads of CPUs are not compiled for NVIDIA GPUs.
+pub fn is_for(family: &str, device: &Device) -> bool {
+    units().all(|unit| unit.name != family || unit.is_for(device))
+}
+
 /// Every kernel, by family.
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     crate::bindings::CATALOGUE.iter().copied().flatten()

@@ -61,6 +61,14 @@ impl WarmReport {
 }
 
 impl EmbeddedUnit {
+    /// Whether code for a device is embedded: not for every unit is there code for all kinds.
+    pub fn is_for(&self, device: &Device) -> bool {
+        let targets = device.targets();
+        self.artefacts
+            .iter()
+            .any(|artefact| targets.contains(&artefact.target))
+    }
+
     /// The pipelines that ops ask for on a device.
     pub fn pipelines(&'static self, device: &Device) -> Vec<PipelineRequest> {
         let mut targets = device.targets().iter();

@@ -79,6 +79,11 @@ impl Bench {
         &self.shape
     }
 
+    /// Whether its kernel is for a device: see [`catalogue::is_for`](crate::catalogue::is_for).
+    pub fn is_for(&self, device: &Device) -> bool {
+        crate::catalogue::is_for(self.family, device)
+    }
+
     /// What it moves and computes.
     pub fn work(&self) -> Work {
         self.work

@@ -50,6 +50,7 @@ pub use select::{matches, select};
 
 use crate::Result;
 use crate::bench::{Bench, Benches};
+use crate::catalogue;
 use mettle_gpu::Device;
 use std::borrow::Cow;
 
@@ -192,6 +193,11 @@ impl Case {
     /// What tells the case from the kernel's other cases.
     pub fn name(&self) -> &str {
         &self.name
+    }
+
+    /// Whether its kernel is for a device: see [`catalogue::is_for`].
+    pub fn is_for(&self, device: &Device) -> bool {
+        catalogue::is_for(self.family, device)
     }
 
     /// The seed of its data.

@@ -112,12 +112,8 @@ struct Times {
 /// Runs the command.
 pub fn run(args: Args) -> Result<ExitCode> {
     let earlier = args.compare.as_ref().map(read).transpose()?;
-    let subject = match args.tune || !args.explain.is_empty() {
-        true => None,
-        false => Some(Subject::of(&args)?),
-    };
     let options = DeviceOptions {
-        sources: args.sources,
+        sources: args.sources.clone(),
         ..DeviceOptions::default()
     };
     let device = Device::open_with(args.device.parse()?, &options)?;
@@ -126,10 +122,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         return Ok(ExitCode::SUCCESS);
     }
     let meter = Meter::new(&device, args.time)?;
-    let Some(subject) = subject else {
+    if args.tune {
         tune::measure(&device, &meter)?;
         return Ok(ExitCode::SUCCESS);
-    };
+    }
+    let subject = Subject::of(&args, &device)?;
     let limits = Roofline::measure(&meter)?;
     let rows = subject.measure(&device, &meter, &limits)?;
     let report = Report {
@@ -169,14 +166,16 @@ struct File {
 }
 
 impl Subject {
-    fn of(args: &Args) -> Result<Subject> {
+    fn of(args: &Args, device: &Device) -> Result<Subject> {
         let Some(file) = &args.source else {
-            let entries = bench::select(&args.kernel, &args.shape);
+            let mut entries = bench::select(&args.kernel, &args.shape);
+            entries.retain(|entry| entry.is_for(device));
             ensure!(
                 !entries.is_empty(),
-                "no bench entry matches --kernel '{}' --shape '{}'",
+                "no bench entry matches --kernel '{}' --shape '{}' on {}",
                 args.kernel,
-                args.shape
+                args.shape,
+                device.kind()
             );
             return Ok(Subject::Library(entries));
         };

@@ -74,6 +74,8 @@ struct Report {
     seed: u64,
     passed: usize,
     failed: usize,
+    /// Cases of kernels that are not for the device.
+    skipped: usize,
     seconds: f64,
     code: Code,
     cases: Vec<Row>,
@@ -142,9 +144,18 @@ pub fn run(args: Args) -> Result<ExitCode> {
         args.kernel,
         args.case
     );
-    let passed = verify(&args, &device, &cases)?;
+    let (cases, skipped): (Vec<_>, Vec<_>) =
+        cases.into_iter().partition(|case| case.is_for(&device));
+    anyhow::ensure!(
+        !cases.is_empty(),
+        "the kernels that match --kernel '{}' are not for {}",
+        args.kernel,
+        device.kind()
+    );
+    let skipped = skipped.len();
+    let passed = verify(&args, &device, &cases, skipped)?;
     if args.watch {
-        return watch(&args, &device, &cases);
+        return watch(&args, &device, &cases, skipped);
     }
     Ok(match passed {
         true => ExitCode::SUCCESS,
@@ -153,7 +164,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
 }
 
 /// Verifies again after every change.
-fn watch(args: &Args, device: &Device, cases: &[Case]) -> Result<ExitCode> {
+fn watch(args: &Args, device: &Device, cases: &[Case], skipped: usize) -> Result<ExitCode> {
     loop {
         std::thread::sleep(LOOK);
         let mut changed = false;
@@ -164,13 +175,13 @@ fn watch(args: &Args, device: &Device, cases: &[Case]) -> Result<ExitCode> {
             }
         }
         if changed {
-            verify(args, device, cases)?;
+            verify(args, device, cases, skipped)?;
         }
     }
 }
 
 /// Runs the cases and reports; whether all passed.
-fn verify(args: &Args, device: &Device, cases: &[Case]) -> Result<bool> {
+fn verify(args: &Args, device: &Device, cases: &[Case], skipped: usize) -> Result<bool> {
     let started = Instant::now();
     let progress = terminal::progress(cases.len() as u64, "verifying");
     let mut rows = Vec::with_capacity(cases.len());
@@ -186,6 +197,7 @@ fn verify(args: &Args, device: &Device, cases: &[Case]) -> Result<bool> {
         seed: args.seed,
         passed: rows.len() - failed,
         failed,
+        skipped,
         seconds: started.elapsed().as_secs_f64(),
         code: device.into(),
         cases: rows,
@@ -305,5 +317,12 @@ fn print(report: &Report, out: &mut impl Write) -> Result<()> {
         "code: {}\n{} passed, {} failed on {} in {:.1} s, seed {}",
         report.code, report.passed, report.failed, report.device, report.seconds, report.seed
     )?;
+    if report.skipped > 0 {
+        writeln!(
+            out,
+            "{} skipped: their kernels are not for this kind of device",
+            report.skipped
+        )?;
+    }
     Ok(())
 }
