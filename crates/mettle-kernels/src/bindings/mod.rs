@@ -26,6 +26,8 @@ pub mod moe_route;
 pub mod moe_sort;
 pub mod mul_mm;
 pub mod mul_mm_affine;
+pub mod mul_mm_tensor;
+pub mod mul_mm_tensor_affine;
 pub mod mul_mv;
 pub mod mul_mv_affine;
 pub mod mul_panel;
@@ -102,6 +104,8 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     moe_sort::CATALOGUE,
     mul_mm::CATALOGUE,
     mul_mm_affine::CATALOGUE,
+    mul_mm_tensor::CATALOGUE,
+    mul_mm_tensor_affine::CATALOGUE,
     mul_mv::CATALOGUE,
     mul_mv_affine::CATALOGUE,
     mul_panel::CATALOGUE,

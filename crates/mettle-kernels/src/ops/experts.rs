@@ -6,7 +6,8 @@
 use super::check::Op;
 use super::fusion::{Fusion, Norm};
 use super::mapping::Mapping;
-use super::mul_mm::{ROWS_OF_EXPERT, mul_mm_experts};
+use super::mul_mm::{Matrices, ROWS_OF_EXPERT, mul_mm_experts};
+use super::mul_mm_tensor::{Results, multiply};
 use super::mul_mv::{Beside, experts_of, mul_mat_beside};
 use super::mul_panel::{STEP, mul_panel_experts};
 use super::{
@@ -79,6 +80,10 @@ pub fn mul_mat_sorted(
     let columns = OP.matrix("x", x, rows, w.columns())?;
     let mut results = OP.matrix("out", out, rows, n)?;
     match Mapping::of(pass.device()) {
+        Mapping::RowPerGroup if pass.device().limits().tensor_units => {
+            let (matrices, results) = (Matrices::Experts(experts), Results::Rows(out));
+            multiply(pass, OP, 1, w, x, matrices, results)
+        }
         Mapping::RowPerGroup => mul_mm_experts(pass, OP, w, x, experts, out),
         Mapping::RowPerThread => {
             mul_panel_experts(pass, w, &columns, &experts.buffer()?, &mut results)

@@ -28,6 +28,8 @@ pub mod moe_route;
 pub mod moe_sort;
 mod mul_mm;
 mod mul_mm_affine;
+pub mod mul_mm_tensor;
+mod mul_mm_tensor_affine;
 pub mod mul_mv;
 mod mul_mv_affine;
 mod mul_panel;
@@ -65,6 +67,7 @@ pub use layer_norm::*;
 pub use moe_combine::*;
 pub use moe_route::*;
 pub use moe_sort::*;
+pub use mul_mm_tensor::*;
 pub use mul_mv::*;
 pub use residual_norm::*;
 pub use rms_norm::*;
@@ -101,6 +104,8 @@ pub fn families() -> Vec<crate::cases::Family> {
         moe_sort::family(),
         mul_mm::family(),
         mul_mm_affine::family(),
+        mul_mm_tensor::family(),
+        mul_mm_tensor_affine::family(),
         mul_mv::family(),
         mul_mv_affine::family(),
         mul_panel::family(),

@@ -1,17 +1,17 @@
 //! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
 
+pub(super) mod cases;
+
+pub(crate) use self::cases::family;
 use super::check::Op;
-use super::mapping::{affine_constants, label};
-use super::mul_mv::{experts_of, mul_mat, reference};
-use super::round_rows::{Operand, round_rows, round_rows_in_scratch};
+use super::mapping::affine_constants;
+use super::mul_mv::experts_of;
+use super::round_rows::{Operand, Rounded, round_rows, round_rows_in_scratch};
 use super::sum_parts::sum_parts;
 use crate::Result;
-use crate::bench::{Benches, Work};
-use crate::bindings::FORMATS;
 use crate::bindings::mul_mm::{self, Constants, Params};
 use crate::bindings::mul_mm_affine;
-use crate::cases::{Cases, Expected, Family, Tolerance};
-use mettle_gpu::{Format, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
 /// Values of k in a tile: `DEPTH` of `mul_mm.metal`.
 const DEPTH: usize = 32;
@@ -105,11 +105,109 @@ pub(super) fn mul_mm_experts(
 
 /// Which of the matrices of the weights rows are multiplied with.
 #[derive(Clone, Copy)]
-enum Matrices<'a> {
+pub(super) enum Matrices<'a> {
     /// As many rows as there are batches, in order, with one each.
     Batches(usize),
     /// Each [`ROWS_OF_EXPERT`] rows with the one that these ids say.
     Experts(&'a Tensor),
+}
+
+/// The sizes of a product, and how its k is shared out.
+pub(super) struct Extent<'a> {
+    pub batches: usize,
+    /// Matrices that the weights consist of.
+    pub matrices: usize,
+    pub experts: Option<&'a Tensor>,
+    /// Rows of a batch.
+    pub m: usize,
+    /// Rows of a matrix of the weights.
+    pub n: usize,
+    pub k: usize,
+    /// Values of k of each of so many threadgroups, whole tiles but for the last.
+    pub depth: usize,
+    pub splits: usize,
+}
+
+impl<'a> Extent<'a> {
+    /// That of `w` and `x`, of which `splits` threadgroups at most share the k of each piece of results.
+    pub fn of(
+        op: Op,
+        splits: usize,
+        w: &Tensor,
+        x: &Tensor,
+        matrices: Matrices<'a>,
+    ) -> Result<Self> {
+        op.dense("w", w)?;
+        let (batches, matrices, experts) = match matrices {
+            Matrices::Batches(batches) => (batches, batches, None),
+            Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
+        };
+        let (n, k, m) = (w.rows() / matrices, w.columns(), x.rows() / batches);
+        op.strided::<f32>("x", x, batches * m, k)?;
+        let depth = k.div_ceil(DEPTH).div_ceil(splits) * DEPTH;
+        let splits = k.next_multiple_of(DEPTH).div_ceil(depth);
+        op.size("out", batches * splits)?;
+        Ok(Extent {
+            batches,
+            matrices,
+            experts,
+            m,
+            n,
+            k,
+            depth,
+            splits,
+        })
+    }
+
+    /// `experts` of the kernels' parameters.
+    pub fn experts(&self, op: Op) -> Result<u32> {
+        self.experts.map_or(Ok(0), |_| op.size("w", self.matrices))
+    }
+
+    /// The ids of experts; other memory where they are not read.
+    pub fn ids(&self, op: Op, other: &Buffer<f32>) -> Result<Buffer<u32>> {
+        match self.experts {
+            Some(experts) => op.vector("experts", experts, self.m / ROWS_OF_EXPERT),
+            None => Ok(other.cast()?),
+        }
+    }
+
+    /// The grid for pieces of so many rows and columns.
+    pub fn grid(&self, [rows, columns]: [usize; 2]) -> Grid {
+        let pieces = [self.m.div_ceil(rows), self.n.div_ceil(columns)];
+        Grid::groups([pieces[0], pieces[1], self.batches * self.splits]).threads(THREADS)
+    }
+
+    /// `x` rounded, of a multiple of `step` rows.
+    pub fn round(
+        &self,
+        pass: &mut Pass,
+        operand: Operand,
+        x: &Tensor,
+        step: usize,
+    ) -> Result<Rounded> {
+        match self.experts {
+            // Rows of experts are several times those of other layers.
+            Some(_) => round_rows_in_scratch(pass, operand, x, step),
+            None => round_rows(pass, operand, x, step),
+        }
+    }
+
+    /// Where threadgroups write: to `out`, or to parts of it that [`Extent::sum`] adds up.
+    pub fn parts(&self, pass: &mut Pass, out: &Buffer<f32>) -> Result<Buffer<f32>> {
+        match self.splits {
+            1 => Ok(out.clone()),
+            splits => Ok(pass.device().buffer(splits * out.len())?),
+        }
+    }
+
+    /// Adds up what threadgroups wrote.
+    pub fn sum(&self, pass: &mut Pass, parts: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {
+        match self.splits {
+            1 => Ok(()),
+            splits => sum_parts(pass, parts, [self.batches, splits], out),
+        }
+    }
 }
 
 fn multiply(
@@ -121,56 +219,31 @@ fn multiply(
     matrices: Matrices<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
-    op.dense("w", w)?;
-    let (batches, count, experts) = match matrices {
-        Matrices::Batches(batches) => (batches, batches, None),
-        Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
-    };
-    let (n, k, m) = (w.rows() / count, w.columns(), x.rows() / batches);
-    op.strided::<f32>("x", x, batches * m, k)?;
-    let mut out = op.matrix("out", out, batches * m, n)?;
-    let operand = match w.format() {
-        Format::F32 | Format::BF16 => Operand::TwoBfloats,
-        _ => Operand::Half,
-    };
+    let extent = Extent::of(op, splits, w, x, matrices)?;
+    let mut out = op.matrix("out", out, extent.batches * extent.m, extent.n)?;
     let (rows, columns) = size.results(w.format());
-    // Rows of experts are several times those of other layers.
-    let rounded = match experts {
-        Some(_) => round_rows_in_scratch(pass, operand, x, rows)?,
-        None => round_rows(pass, operand, x, rows)?,
-    };
-    // Whole tiles each, but for the last.
-    let depth = (rounded.stride / DEPTH).div_ceil(splits) * DEPTH;
-    let splits = rounded.stride.div_ceil(depth);
+    let rounded = extent.round(pass, operand(w.format()), x, rows)?;
     let vector = match w.format().block_len() {
         1 => VECTOR,
         _ => WORD,
     };
     let aligned = w.row_bytes().is_multiple_of(vector) && w.bytes().alignment() >= vector;
     let params = Params {
-        rows: op.size("x", m)?,
+        rows: op.size("x", extent.m)?,
         padded: op.size("x", rounded.rows)?,
-        columns: op.size("w", n)?,
-        k: op.size("w", k)?,
+        columns: op.size("w", extent.n)?,
+        k: op.size("w", extent.k)?,
         stride: op.size("w", rounded.stride)?,
         aligned: aligned.into(),
-        experts: experts.map_or(Ok(0), |_| op.size("w", count))?,
-        depth: op.size("w", depth)?,
-        splits: op.size("w", splits)?,
+        experts: extent.experts(op)?,
+        depth: op.size("w", extent.depth)?,
+        splits: op.size("w", extent.splits)?,
     };
-    op.size("out", batches * splits)?;
-    let experts = match experts {
-        Some(experts) => op.vector("experts", experts, m / ROWS_OF_EXPERT)?,
-        None => rounded.scale.cast()?,
-    };
+    let experts = extent.ids(op, &rounded.scale)?;
     let large = size == Size::Large;
     let tiles = size.memory(w.format());
-    let grid =
-        Grid::groups([m.div_ceil(rows), n.div_ceil(columns), batches * splits]).threads(THREADS);
-    let mut parts = match splits {
-        1 => out.clone(),
-        _ => pass.device().buffer(batches * splits * m * n)?,
-    };
+    let grid = extent.grid([rows, columns]);
+    let mut parts = extent.parts(pass, &out)?;
     if let Format::Affine(affine) = w.format() {
         let (bits, group, bf16) = affine_constants(affine);
         let binding = mul_mm_affine::F32 {
@@ -204,209 +277,13 @@ fn multiply(
         };
         pass.dispatch(binding, grid)?;
     }
-    match splits {
-        1 => Ok(()),
-        _ => sum_parts(pass, &parts, [batches, splits], &mut out),
-    }
+    extent.sum(pass, &parts, &mut out)
 }
 
-/// The kernel's name, for cases and bench entries.
-fn kernel_name(format: Format) -> &'static str {
+/// What activations are rounded to for weights of a format.
+pub(super) fn operand(format: Format) -> Operand {
     match format {
-        Format::Affine(_) => "mul_mm_affine_f32",
-        _ => mul_mm::F32Of::of(format).map_or("none", mul_mm::F32Of::name),
+        Format::F32 | Format::BF16 => Operand::TwoBfloats,
+        _ => Operand::Half,
     }
-}
-
-/// Both factors are rounded to half: each product is off by up to two times 2^-11, that is 2^-10 or 8192 steps of f32, and
-/// its mean square error is at most two times 2^-22 / 3 of its square. Halves below 2^-14, of values 2^-28 times as large as
-/// the largest of their row, have fewer bits and count less. The sums' own rounding comes on top.
-const HALVES: Tolerance = Tolerance {
-    nmse: 1.6e-7,
-    steps: 8192.0 + 64.0,
-};
-
-/// Two bfloats leave out up to 2^-18 of a value, 32 steps of f32: for weights of bf16 of x, for those of f32 of x, of the
-/// weights, and once more with the product that is not made. Tensor cores cut off what their sums cannot hold, up to a step
-/// each of the k / 16 times.
-const BFLOATS: Tolerance = Tolerance {
-    nmse: 1e-10,
-    steps: 3.0 * 32.0 + 64.0,
-};
-
-pub(super) fn tolerance(format: Format) -> Tolerance {
-    match format {
-        Format::F32 | Format::BF16 => BFLOATS,
-        _ => HALVES,
-    }
-}
-
-/// The cases of `mul_mm.metal`: one row and column, tiles that are not full, several threadgroups, both sizes, steps that are
-/// not full for dense weights, and rows of very large and small values.
-pub(crate) fn family() -> Family {
-    Family::new("mul_mm", HALVES, |cases| {
-        for format in FORMATS {
-            let block = format.block_len().max(32);
-            add(cases, Size::Small, format, (1, 1, block), 1.0);
-            add(cases, Size::Small, format, (70, 66, 2 * block), 1.0);
-            add(cases, Size::Large, format, (131, 17, block), 1.0);
-            add_of_experts(cases, format, (5, block));
-            if format.block_len() == 1 {
-                add_of_experts(cases, format, (3, 45));
-                add(cases, Size::Small, format, (3, 5, 45), 1.0);
-                add(cases, Size::Large, format, (9, 130, 72), 1.0);
-            }
-        }
-        for format in [
-            Format::F32,
-            Format::F16,
-            Format::BF16,
-            Format::Q4_0,
-            Format::Q4_K,
-        ] {
-            let block = format.block_len().max(32);
-            // Splits of unlike length, and more of them than there are steps.
-            add_split(cases, format, [1, 5, 9, 7 * block], 3);
-            add_split(cases, format, [1, 66, 70, 2 * block], 20);
-            add_split(cases, format, [3, 65, 5, block], 1);
-            add_split(cases, format, [2, 3, 70, 3 * block], 2);
-        }
-        for format in [Format::F32, Format::F16, Format::BF16, Format::Q4_0] {
-            add(cases, Size::Small, format, (5, 4, 64), 1e6);
-            add(cases, Size::Small, format, (5, 4, 64), 1e-30);
-        }
-    })
-    .benches(benches)
-}
-
-/// Weights of model shapes with prompts of several lengths.
-fn benches(benches: &mut Benches) {
-    for format in FORMATS {
-        for (m, n, k) in [
-            (32, 4096, 4096),
-            (512, 4096, 4096),
-            (512, 14_336, 4096),
-            (4096, 4096, 4096),
-        ] {
-            add_bench(benches, format, (m, n, k));
-        }
-    }
-    // A prompt of 512 tokens with 8 of 128 experts each, sorted by these.
-    let (format, experts, n, k) = (Format::Q8_0, 128, 768, 2048);
-    let m = experts * ROWS_OF_EXPERT;
-    let weights = experts * n * k / format.block_len() * format.block_bytes();
-    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-    let name = format!("n{n}_k{k}_m{m}_{experts}experts");
-    benches.add(kernel_name(format), name, work, move |setup| {
-        let w = setup.weights(format, experts * n, k)?;
-        let w = w.reshape([experts, n, k])?;
-        let of_pieces: Vec<u32> = (0..experts as u32).collect();
-        let (x, of_pieces) = (setup.values([m, k])?, setup.of(&of_pieces)?);
-        let mut out = setup.output(Format::F32, [m, n])?;
-        Ok(Box::new(move |pass| {
-            mul_mm_experts(pass, Op("mul_mat_sorted"), &w, &x, &of_pieces, &mut out)
-        }))
-    });
-}
-
-/// A product of x `[m, k]` and weights `[n, k]`.
-pub(super) fn add_bench(benches: &mut Benches, format: Format, (m, n, k): (usize, usize, usize)) {
-    let weights = n * k / format.block_len() * format.block_bytes();
-    let work = Work::new(weights + 4 * m * (n + k), 2 * n * k * m);
-    let name = format!("{}n{n}_k{k}_m{m}", label(format));
-    benches.add(kernel_name(format), name, work, move |setup| {
-        let w = setup.weights(format, n, k)?;
-        let x = setup.values([m, k])?;
-        let mut out = setup.output(Format::F32, [m, n])?;
-        Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
-    });
-}
-
-/// A case of x `[m, k]`, whose rows are `scale` times as large as activations are, and weights `[n, k]`.
-pub(super) fn add(
-    cases: &mut Cases,
-    size: Size,
-    format: Format,
-    (m, n, k): (usize, usize, usize),
-    scale: f32,
-) {
-    let kernel = kernel_name(format);
-    let of = label(format);
-    let name = format!("{of}{size:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
-    cases.add_with(tolerance(format), kernel, name, move |run| {
-        let (w, weights) = run.weights(format, n, k)?;
-        let mut x = run.rng().activations(m * k);
-        x.iter_mut().for_each(|x| *x *= scale);
-        let xs = run.input(&x, [m, k])?;
-        let mut out = run.output(Format::F32, [m, n])?;
-        let tiles = Tiles { size, splits: 1 };
-        run.pass(|pass| mul_mm(pass, Op("mul_mat"), tiles, 1, &w, &xs, &mut out))?;
-        run.check(&out, || reference(&weights, &x, k))
-    });
-}
-
-/// Batches of x `[m, k]`, whose rows have gaps between them, and of weights `[n, k]`; threadgroups share k.
-fn add_split(cases: &mut Cases, format: Format, [batches, m, n, k]: [usize; 4], splits: usize) {
-    const GAP: usize = 7;
-    let name = format!("batches{batches}_m{m}_n{n}_k{k}_splits{splits}");
-    cases.add_with(tolerance(format), kernel_name(format), name, move |run| {
-        let (w, weights) = run.weights(format, batches * n, k)?;
-        let x = run.rng().activations(batches * m * k);
-        let with_gaps: Vec<f32> = x
-            .chunks_exact(k)
-            .flat_map(|row| [row, &[f32::NAN; GAP]].concat())
-            .collect();
-        let xs = run.input(&with_gaps, [batches * m, k + GAP])?;
-        let xs = xs.columns_range(0..k)?;
-        let mut out = run.output(Format::F32, [batches * m, n])?;
-        let tiles = Tiles {
-            size: Size::Small,
-            splits,
-        };
-        run.pass(|pass| mul_mm(pass, Op("mul_mat"), tiles, batches, &w, &xs, &mut out))?;
-        run.check(&out, || {
-            let of_batches = weights.chunks_exact(n * k).zip(x.chunks_exact(m * k));
-            of_batches.flat_map(|(w, x)| reference(w, x, k)).collect()
-        })
-    });
-}
-
-/// Pieces of rows with weights `[n, k]` of their own, one of which has none.
-pub(super) fn add_of_experts(cases: &mut Cases, format: Format, (n, k): (usize, usize)) {
-    const EXPERTS: usize = 3;
-    const OF_PIECES: [u32; 3] = [2, u32::MAX, 0];
-    let name = format!("{}of_experts_n{n}_k{k}", label(format));
-    cases.add_with(tolerance(format), kernel_name(format), name, move |run| {
-        let rows = OF_PIECES.len() * ROWS_OF_EXPERT;
-        let (w, weights) = run.weights(format, EXPERTS * n, k)?;
-        let w = w.reshape([EXPERTS, n, k])?;
-        let x = run.rng().activations(rows * k);
-        let xs = run.input(&x, [rows, k])?;
-        let experts = run.input(&OF_PIECES, [OF_PIECES.len()])?;
-        let mut out = run.output(Format::F32, [rows, n])?;
-        run.pass(|pass| mul_mm_experts(pass, Op("mul_mat_sorted"), &w, &xs, &experts, &mut out))?;
-        run.check(&out, || {
-            reference_of_experts(&weights, &x, [n, k], &OF_PIECES, ROWS_OF_EXPERT)
-        })
-    });
-}
-
-/// Products of pieces of `step` rows with the matrices `[n, k]` of their experts, where they have one.
-pub(super) fn reference_of_experts(
-    weights: &[f32],
-    x: &[f32],
-    [n, k]: [usize; 2],
-    experts: &[u32],
-    step: usize,
-) -> Vec<Expected> {
-    let pieces = experts.iter().zip(x.chunks_exact(step * k));
-    pieces
-        .flat_map(|(&expert, x)| {
-            let matrix = weights.chunks_exact(n * k).nth(expert as usize);
-            match matrix {
-                Some(matrix) => reference(matrix, x, k),
-                None => vec![Expected::untouched(); step * n],
-            }
-        })
-        .collect()
 }

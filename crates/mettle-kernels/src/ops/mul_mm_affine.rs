@@ -1,6 +1,6 @@
 //! Cases and bench entries of products of many columns with weights in one of MLX's affine formats.
 
-use super::mul_mm::{Size, add, add_bench, add_of_experts, tolerance};
+use super::mul_mm::cases::{By, add, add_bench, add_of_experts, tolerance};
 use super::mul_mv_affine::usual;
 use crate::cases::Family;
 use mettle_gpu::{Affine, AffineScales, Format};
@@ -12,17 +12,17 @@ pub(crate) fn family() -> Family {
         for affine in Affine::ALL {
             if affine.scales() == AffineScales::BF16 || affine.group() == 64 {
                 let format = Format::Affine(affine);
-                add(cases, Size::Small, format, (20, 24, 128), 1.0);
+                add(cases, By::Small, format, (20, 24, 128), 1.0);
             }
         }
         for format in usual() {
             let block = format.block_len();
-            add(cases, Size::Small, format, (1, 1, block), 1.0);
-            add(cases, Size::Small, format, (70, 66, 2 * block), 1.0);
-            add(cases, Size::Large, format, (131, 17, block), 1.0);
-            add(cases, Size::Small, format, (5, 4, block), 1e6);
-            add(cases, Size::Small, format, (5, 4, block), 1e-30);
-            add_of_experts(cases, format, (5, block));
+            add(cases, By::Small, format, (1, 1, block), 1.0);
+            add(cases, By::Small, format, (70, 66, 2 * block), 1.0);
+            add(cases, By::Large, format, (131, 17, block), 1.0);
+            add(cases, By::Small, format, (5, 4, block), 1e6);
+            add(cases, By::Small, format, (5, 4, block), 1e-30);
+            add_of_experts(cases, By::Small, format, (5, block));
         }
     })
     .benches(|benches| {

@@ -8,13 +8,14 @@ pub(crate) use self::cases::family;
 pub(super) use self::cases::reference;
 pub(super) use self::spread::Spread;
 use self::spread::{RowsByDigits, Staged, Staging};
-use self::tuning::Way;
+pub(super) use self::tuning::Way;
 pub use self::tuning::{Capability, Choice, Kind, Tried, Tuned, Tuning, tune};
 use super::check::Op;
 use super::copy::copy;
 use super::fusion::Norm;
 use super::mapping::{Mapping, affine_constants, rows_per_group};
-use super::mul_mm::mul_mm;
+use super::mul_mm::{Matrices, mul_mm};
+use super::mul_mm_tensor::{Results, multiply as multiply_tensors};
 use super::mul_panel::mul_panel;
 use crate::Result;
 use crate::bindings::mul_mv::{self, Constants, Params};
@@ -44,7 +45,7 @@ const VECTOR: usize = 16;
 ///
 /// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
 /// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
-/// off by up to 2^-16.
+/// off by up to 2^-16. Those with units for tensor operations do the same with these, but that factors of f32 are multiplied as they are.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
@@ -86,6 +87,10 @@ pub(super) fn by(
     let (n, k, m) = (w.rows() / batches, w.columns(), x.rows() / batches);
     if let Way::Tiles(tiles) = way {
         return mul_mm(pass, op, tiles, batches, w, x, out);
+    }
+    if let Way::Tensors { splits } = way {
+        let (matrices, results) = (Matrices::Batches(batches), Results::Rows(out));
+        return multiply_tensors(pass, op, splits, w, x, matrices, results);
     }
     op.strided::<f32>("x", x, batches * m, k)?;
     op.row_stride("x", x)?;

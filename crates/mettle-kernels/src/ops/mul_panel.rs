@@ -2,7 +2,7 @@
 
 use super::check::Op;
 use super::mapping::{affine_constants, label};
-use super::mul_mm::reference_of_experts;
+use super::mul_mm::cases::reference_of_experts;
 use super::mul_mv::{experts_of, reference};
 use crate::Result;
 use crate::bench::{Benches, Work};

@@ -63,7 +63,7 @@ impl Spread {
         match Capability::of(device) {
             Capability::Cpu => Spread::RowPerThread,
             Capability::RoomyGpu if has_whole_numbers(format) => Spread::Staged,
-            Capability::Gpu | Capability::RoomyGpu => Spread::RowsPerGroup,
+            Capability::Gpu | Capability::RoomyGpu | Capability::TensorGpu => Spread::RowsPerGroup,
         }
     }
 

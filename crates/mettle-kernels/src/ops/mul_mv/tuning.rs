@@ -19,6 +19,8 @@ pub enum Capability {
     Gpu,
     /// Compute units with much more of it, which one threadgroup may have.
     RoomyGpu,
+    /// As `Gpu`, with units for tensor operations.
+    TensorGpu,
 }
 
 impl Capability {
@@ -27,6 +29,7 @@ impl Capability {
         const ROOMY: usize = 96 * 1024;
         match device.kind() {
             DeviceKind::Cpu => Capability::Cpu,
+            _ if device.limits().tensor_units => Capability::TensorGpu,
             _ if device.limits().max_threadgroup_memory >= ROOMY => Capability::RoomyGpu,
             _ => Capability::Gpu,
         }
@@ -59,7 +62,7 @@ pub struct Tuning {
     pub capability: Capability,
     /// Of the weights.
     pub kind: Kind,
-    /// Columns from which on one pass over the weights for all of them (`mul_panel` on CPUs, `mul_mm` on GPUs) is quicker than one for
+    /// Columns from which on one pass over the weights for all of them (`mul_panel` on CPUs, `mul_mm` and `mul_mm_tensor` on GPUs) is quicker than one for
     /// every few (`mul_mv`).
     pub many: usize,
     /// Threadgroups from which on large pieces of results are quicker than small ones, if ever.
@@ -71,7 +74,7 @@ pub struct Tuning {
 /// took 40 us by `mul_mv` and 44 in one pass, 24 took 56 and 45; 64 large threadgroups took 134 us where small ones took 106, and 128 of them 134 where small ones took 147; q4_0 has
 /// the same numbers. Dense weights on roomy GPUs: an H100, before `mul_mv` staged blocks. Other GPUs were never measured: they have the same numbers as
 /// that.
-const TABLE: [Tuning; 6] = [
+const TABLE: [Tuning; 8] = [
     Tuning {
         capability: Capability::Cpu,
         kind: Kind::Dense,
@@ -108,6 +111,18 @@ const TABLE: [Tuning; 6] = [
         many: 24,
         large: Some(128),
     },
+    Tuning {
+        capability: Capability::TensorGpu,
+        kind: Kind::Dense,
+        many: 16,
+        large: None,
+    },
+    Tuning {
+        capability: Capability::TensorGpu,
+        kind: Kind::Blocks,
+        many: 16,
+        large: None,
+    },
 ];
 
 impl Tuning {
@@ -135,6 +150,8 @@ pub(in crate::ops) enum Way {
     Panels,
     /// `mul_mm`.
     Tiles(Tiles),
+    /// `mul_mm_tensor`, with so many threadgroups that share the k of each piece of results.
+    Tensors { splits: usize },
 }
 
 /// How weights `[batches, n, k]` are multiplied with `[batches, m, k]`, and why. Its `Display` says both.
@@ -179,7 +196,10 @@ impl Choice {
                 let worth = (k / SHORTEST_SPLIT).min(row / (16 * m));
                 let idle = GROUPS_OF_UNIT * units / groups.max(1);
                 let splits = idle.min(worth).max(1);
-                Way::Tiles(Tiles { size, splits })
+                match tuning.capability {
+                    Capability::TensorGpu => Way::Tensors { splits },
+                    _ => Way::Tiles(Tiles { size, splits }),
+                }
             }
         };
         Choice {
@@ -210,12 +230,13 @@ impl fmt::Display for Choice {
                 f,
                 "mul_panel, all columns in one pass over the weights: {m} columns are at least {many}"
             )?,
-            Way::Tiles(Tiles { size, splits }) => {
+            Way::Tiles(Tiles { splits, .. }) | Way::Tensors { splits } => {
                 let (groups, units) = (self.groups, self.units);
-                write!(
-                    f,
-                    "mul_mm in {size:?} pieces, {groups} threadgroups for {units} compute units"
-                )?;
+                match self.way {
+                    Way::Tiles(Tiles { size, .. }) => write!(f, "mul_mm in {size:?} pieces")?,
+                    _ => f.write_str("mul_mm_tensor")?,
+                }
+                write!(f, ", {groups} threadgroups for {units} compute units")?;
                 if splits > 1 {
                     write!(f, ", so {splits} share the k of each")?;
                 }
@@ -247,7 +268,7 @@ pub struct Tuned {
     pub tuning: Tuning,
     /// Numbers of columns.
     pub columns: Vec<Tried>,
-    /// Large pieces; none on CPUs.
+    /// Large pieces, where there are two sizes.
     pub pieces: Vec<Tried>,
 }
 
@@ -278,8 +299,8 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
         columns.push(Tried { number, low, high });
     }
     let mut pieces = Vec::new();
-    let on_gpu = known.capability != Capability::Cpu;
-    for m in PIECES.into_iter().filter(|_| on_gpu) {
+    let of_two_sizes = matches!(known.capability, Capability::Gpu | Capability::RoomyGpu);
+    for m in PIECES.into_iter().filter(|_| of_two_sizes) {
         let tiles = |size| Way::Tiles(Tiles { size, splits: 1 });
         let (low, high) = (
             seconds(tiles(Size::Small), m)?,
@@ -314,7 +335,12 @@ mod tests {
 
     #[test]
     fn every_pair_has_one_line() {
-        for capability in [Capability::Cpu, Capability::Gpu, Capability::RoomyGpu] {
+        for capability in [
+            Capability::Cpu,
+            Capability::Gpu,
+            Capability::RoomyGpu,
+            Capability::TensorGpu,
+        ] {
             for kind in [Kind::Dense, Kind::Blocks] {
                 let lines = TABLE
                     .iter()
@@ -344,6 +370,10 @@ mod tests {
         assert_eq!(
             said(Capability::RoomyGpu, [512, 4096]),
             "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 24, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
+        );
+        assert_eq!(
+            said(Capability::TensorGpu, [512, 4096]),
+            "mul_mm_tensor, 512 threadgroups for 7 compute units: 512 columns are at least 16 (TensorGpu, Blocks)"
         );
     }
 

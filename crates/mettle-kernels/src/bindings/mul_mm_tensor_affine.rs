@@ -1,0 +1,213 @@
+//! Launch bindings of `metal/mul_mm_tensor_affine.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint rows`: m, the rows of x that count, of each batch
+    pub rows: u32,
+    /// `uint padded`: the rows that x has
+    pub padded: u32,
+    /// `uint columns`: n, the rows of the weights
+    pub columns: u32,
+    /// `uint k`: the columns of the weights: whole blocks of a quantised format
+    pub k: u32,
+    /// `uint stride`: values from one row of x to the next
+    pub stride: u32,
+    /// `uint aligned`: whether each row of weights starts at a multiple of sixteen bytes
+    pub aligned: u32,
+    /// `uint experts`: matrices that w consists of, where each piece of rows has one of its own; else 0
+    pub experts: u32,
+    /// `uint depth`: values of k that a threadgroup goes through, a multiple of DEPTH
+    pub depth: u32,
+    /// `uint splits`: threadgroups that share the k of a piece of results
+    pub splits: u32,
+    /// `uint head`: columns of a head, for results that are apart by head
+    pub head: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 40);
+    assert!(std::mem::offset_of!(Params, rows) == 0);
+    assert!(std::mem::offset_of!(Params, padded) == 4);
+    assert!(std::mem::offset_of!(Params, columns) == 8);
+    assert!(std::mem::offset_of!(Params, k) == 12);
+    assert!(std::mem::offset_of!(Params, stride) == 16);
+    assert!(std::mem::offset_of!(Params, aligned) == 20);
+    assert!(std::mem::offset_of!(Params, experts) == 24);
+    assert!(std::mem::offset_of!(Params, depth) == 28);
+    assert!(std::mem::offset_of!(Params, splits) == 32);
+    assert!(std::mem::offset_of!(Params, head) == 36);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `uint BITS`, function constant 13.
+    pub bits: u32,
+    /// `uint GROUP`, function constant 14.
+    pub group: u32,
+    /// `bool BF16`, function constant 15.
+    pub bf16: bool,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+            .with(13, self.bits)
+            .with(14, self.group)
+            .with(15, self.bf16)
+    }
+}
+
+/// out\[b, r, c\] = scale\[b, r\] \* sum over i of x\[b, r, i\] \* w\[b, c, i\] for batches b; w is \[batches, columns, k\]. x is one or two planes of halves
+/// or bfloats, as round_rows.metal makes them, of `padded` rows, with one value of scale each; for weights of f32 it is rows of floats, and
+/// scale is not read. out is floats, \[batches, rows, columns\], or bfloats, \[batches, columns / head, rows, head\].
+///
+/// Where threadgroups share k, out is \[batches, splits, rows, columns\] and has what each of them adds to a result; not with bfloats.
+///
+/// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
+/// that number, these results are not written. Else experts is not read.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of 64 x 64 of a batch's results, and that for each split of each
+/// batch. The tiles are two of 64 x 32 halves; dense weights need none.
+pub struct F32<'a> {
+    /// `device const uint* w`.
+    pub w: &'a Buffer<u32>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device const uint* experts`.
+    pub experts: &'a Buffer<u32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup half* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32<'_> {
+    fn kernel(&self) -> &'static str {
+        "mul_mm_tensor_affine_f32"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM_TENSOR_AFFINE
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.read(3, "experts", self.experts);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[b, r, c\] = scale\[b, r\] \* sum over i of x\[b, r, i\] \* w\[b, c, i\] for batches b; w is \[batches, columns, k\]. x is one or two planes of halves
+/// or bfloats, as round_rows.metal makes them, of `padded` rows, with one value of scale each; for weights of f32 it is rows of floats, and
+/// scale is not read. out is floats, \[batches, rows, columns\], or bfloats, \[batches, columns / head, rows, head\].
+///
+/// Where threadgroups share k, out is \[batches, splits, rows, columns\] and has what each of them adds to a result; not with bfloats.
+///
+/// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
+/// that number, these results are not written. Else experts is not read.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of 64 x 64 of a batch's results, and that for each split of each
+/// batch. The tiles are two of 64 x 32 halves; dense weights need none.
+pub struct Bf16<'a> {
+    /// `device const uint* w`.
+    pub w: &'a Buffer<u32>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device const uint* experts`.
+    pub experts: &'a Buffer<u32>,
+    /// `device bfloat* out`.
+    pub out: &'a mut Buffer<half::bf16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `threadgroup half* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Bf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "mul_mm_tensor_affine_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM_TENSOR_AFFINE
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.read(3, "experts", self.experts);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "mul_mm_tensor_affine_f32",
+        family: "mul_mm_tensor_affine",
+        file: "metal/mul_mm_tensor_affine.metal",
+        dtypes: &["u32", "u16", "f32"],
+        arguments: &[
+            Argument::new(0, "w", "device const uint* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device float* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup half* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["BITS", "GROUP", "BF16"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_tensor_affine_bf16",
+        family: "mul_mm_tensor_affine",
+        file: "metal/mul_mm_tensor_affine.metal",
+        dtypes: &["u32", "u16", "f32", "bf16"],
+        arguments: &[
+            Argument::new(0, "w", "device const uint* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device bfloat* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup half* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["BITS", "GROUP", "BF16"],
+    },
+];
