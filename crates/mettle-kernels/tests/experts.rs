@@ -3,8 +3,8 @@
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::cases::Rng;
 use mettle_kernels::ops::{
-    self, Combine, ExpertGroups, Fusion, Moe, MoeScratch, MoeShape, Norm, Routing, SharedExpert,
-    SortedExperts,
+    self, Combine, ExpertGroups, ExpertRounds, ExpertSlot, Fusion, Moe, MoeLayer, MoeScratch,
+    MoeShape, Norm, Routing, SharedExpert, SortedExperts,
 };
 use mettle_kernels::{Error, Result};
 
@@ -203,7 +203,65 @@ fn every_way_through_a_layer() {
             let squares: f64 = expected.iter().map(|e| e * e).sum();
             let error = errors / squares;
             assert!(error < 1e-11, "{tokens} tokens, {fusion:?}: {error:e}");
+
+            // The same bits in rounds.
+            let [gate, up, down] = [&gate, &up, &down].map(|w| moved(&d, w));
+            let layer = MoeLayer {
+                fusion,
+                norm,
+                moe: Moe {
+                    gate: &gate,
+                    up: &up,
+                    down: &down,
+                    ..moe
+                },
+                scratch: &scratch,
+            };
+            let mut stream = tensor(&x, [tokens, width].into());
+            in_rounds(&d, layer, &mut stream).unwrap();
+            assert_eq!(stream.to_vec::<f32>().unwrap(), found, "{tokens} tokens");
         }
+    }
+}
+
+/// The matrices of experts in other places: that of expert e in slot e + 2, or at the beginning.
+fn moved(d: &Device, matrices: &Tensor) -> Tensor {
+    let mut values = matrices.to_vec::<f32>().unwrap();
+    values.rotate_right(2 * matrices.len() / SHAPE.experts);
+    Tensor::from_slice(d, &values, *matrices.shape()).unwrap()
+}
+
+/// A layer whose experts are in the slots of [`moved`], two experts in the first round and the others in the second.
+fn in_rounds(d: &Device, layer: MoeLayer<'_>, stream: &mut Tensor) -> Result<()> {
+    let (tokens, width) = (stream.rows(), stream.columns());
+    let (mut normed, mut projected) = (f32s(d, [tokens, width]), f32s(d, [tokens, width]));
+    let mut pass = d.pass();
+    ops::norm_moe_route(&mut pass, layer, &mut normed, stream)?;
+    pass.submit()?.wait()?;
+    let chosen = layer.scratch.chosen(tokens)?;
+    let slots = [3, 0, 4, 1, 2].map(|expert| ExpertSlot {
+        expert,
+        slot: (expert + 2) % 5,
+    });
+    let rounds = [&slots[..2], &slots[2..]];
+    let rounds = ExpertRounds::new(d, layer.scratch.shape(), &chosen, &rounds)?;
+    let mut pass = d.pass();
+    ops::norm_moe_shared(&mut pass, layer, &normed, stream)?;
+    for round in 0..2 {
+        ops::norm_moe_round(&mut pass, layer, &rounds, round, &normed, stream)?;
+    }
+    ops::moe_rounds_add(&mut pass, layer, &rounds, &mut projected, stream)?;
+    Ok(pass.submit()?.wait()?)
+}
+
+#[test]
+fn rounds_without_an_expert() {
+    let d = device();
+    let of_round = [ExpertSlot { expert: 1, slot: 0 }];
+    for (chosen, argument) in [([1, 4], "rounds"), ([1, 5], "chosen")] {
+        refused("norm_moe_round", argument, |_| {
+            ExpertRounds::new(&d, SHAPE, &chosen, &[&of_round]).map(drop)
+        });
     }
 }
 

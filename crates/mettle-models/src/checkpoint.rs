@@ -7,7 +7,7 @@ use memmap2::Mmap;
 use crate::{
     Result,
     gguf::{self, Metadata, TensorInfo},
-    hugging_face,
+    hugging_face::{self, Interleaved},
 };
 
 /// An opened model: a GGUF file, or a folder as Hugging Face's `transformers` and MLX write them.
@@ -28,17 +28,40 @@ pub(crate) struct Tensor {
 
 /// Bytes of a tensor.
 pub(crate) enum Contents {
-    /// In a file, as kernels read them.
-    Mapped(Arc<Mmap>),
+    /// In the file of this path, as kernels read them.
+    Mapped(Arc<Mmap>, Arc<Path>),
+    /// Matrices whose codes, scales and biases lie apart in files.
+    Interleaved(Interleaved),
     /// Made from what the files have, each time anew.
     Made(Box<dyn Fn() -> Result<Mmap> + Send + Sync>),
+}
+
+/// Equal ranges of a file, at equal distances: the same part of each of several matrices.
+#[derive(Clone)]
+pub(crate) struct Strided {
+    pub(crate) map: Arc<Mmap>,
+    pub(crate) path: Arc<Path>,
+    /// Where the first begins, in bytes.
+    pub(crate) start: usize,
+    /// From one to the next.
+    pub(crate) stride: usize,
+    /// Of each.
+    pub(crate) len: usize,
+}
+
+impl Strided {
+    pub(crate) fn bytes(&self, index: usize) -> &[u8] {
+        let start = self.start + index * self.stride;
+        &self.map[start..start + self.len]
+    }
 }
 
 impl Tensor {
     /// Memory that holds the bytes, and where.
     pub(crate) fn bytes(&self) -> Result<(Arc<Mmap>, Range<usize>)> {
         let memory = match &self.contents {
-            Contents::Mapped(map) => map.clone(),
+            Contents::Mapped(map, _) => map.clone(),
+            Contents::Interleaved(matrices) => Arc::new(matrices.make()?),
             Contents::Made(make) => Arc::new(make()?),
         };
         Ok((memory, self.info.range.clone()))
@@ -90,7 +113,7 @@ impl From<gguf::File> for Checkpoint {
     fn from(file: gguf::File) -> Self {
         let tensors = file.tensors().map(|tensor| Tensor {
             info: TensorInfo::clone(&tensor),
-            contents: Contents::Mapped(tensor.map().clone()),
+            contents: Contents::Mapped(tensor.map().clone(), tensor.path().into()),
         });
         Self::new(file.metadata().clone(), tensors.collect())
     }

@@ -225,6 +225,21 @@ pub enum Error {
         /// Bytes it has available.
         available: u64,
     },
+    /// There is no room for an expert of each layer in a cache of this size.
+    #[error(
+        "an expert cache of {budget} bytes is too small: this model needs at least {least}, {one_each} for an expert of each layer and \
+         {on_their_way} for those on their way from the file"
+    )]
+    ExpertCache {
+        /// Bytes that were given.
+        budget: u64,
+        /// Bytes needed.
+        least: u64,
+        /// Bytes of as many experts as a token has in a layer, while they are read.
+        on_their_way: u64,
+        /// Bytes of an expert of each layer.
+        one_each: u64,
+    },
     /// The logits are not numbers, so no token can be drawn from them: damaged weights.
     #[error(
         "the model's output at position {position} is not a number; its weights may be damaged"

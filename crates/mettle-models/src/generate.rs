@@ -7,7 +7,7 @@ use std::{
 
 use mettle_kernels::ops;
 
-use crate::{Error, Launches, Result, Session, Tokenizer};
+use crate::{Error, ExpertStats, Launches, Result, Session, Tokenizer};
 
 /// How the next token is chosen.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -89,6 +89,8 @@ pub struct Stats {
     pub decode_time: Duration,
     /// Launches of the last of these passes, if there was any.
     pub decode_launches: Option<Launches>,
+    /// What the cache of experts did for them all, in models that have one.
+    pub experts: Option<ExpertStats>,
 }
 
 impl Stats {
@@ -147,6 +149,7 @@ pub fn generate(
         },
     };
     let stopped = || stop.load(Ordering::Relaxed);
+    let experts = session.model().expert_stats();
     let start = Instant::now();
     let first = session.start(prompt, &options.sampling, &mut || !stopped())?;
     out.stats.prompt_time = start.elapsed();
@@ -181,6 +184,8 @@ pub fn generate(
         out.stats.decode_launches = Some(session.launches());
     }
     out.stats.decode_time = start.elapsed();
+    let done = session.model().expert_stats().zip(experts);
+    out.stats.experts = done.map(|(now, before)| now.since(before));
     let rest = stream.finish();
     if let (Some(&id), false) = (out.ids.last(), rest.is_empty()) {
         each(Token { id, text: &rest });

@@ -36,6 +36,7 @@ mod checkpoint;
 mod config;
 mod encoder;
 mod error;
+mod expert_cache;
 mod generate;
 pub mod gguf;
 pub mod hugging_face;
@@ -55,6 +56,7 @@ pub use config::{
 };
 pub use encoder::{Encoder, EncoderConfig, Pooling, normalize};
 pub use error::{Error, Result};
+pub use expert_cache::ExpertStats;
 pub use generate::{Finish, GenerateOptions, Generation, Sampling, Stats, Token, generate};
 pub use kv_cache::KvFormat;
 pub use memory::MemoryEstimate;

@@ -3,7 +3,8 @@
 use mettle_gpu::Device;
 
 use crate::{
-    Adapter, Checkpoint, Config, Error, LoadOptions, Result, kv_cache::KvCache, scratch::Scratch,
+    Adapter, Checkpoint, Config, Error, LoadOptions, Result, expert_cache::Layout,
+    kv_cache::KvCache, scratch::Scratch,
 };
 
 /// Memory of a model with one session, in bytes.
@@ -11,6 +12,8 @@ use crate::{
 pub struct MemoryEstimate {
     /// Weights as stored, and those of adapters. Devices that can read the mapped file need no copy, but want it in memory all the same.
     pub weights: u64,
+    /// What the cache of experts takes of that, where not all of them are loaded.
+    pub expert_cache: Option<u64>,
     /// The key-value cache for the whole context, and what layers of linear attention keep.
     pub kv_cache: u64,
     /// Activations and logits.
@@ -21,7 +24,7 @@ impl MemoryEstimate {
     /// What loading `checkpoint` on `device` with `options` and one session will take.
     ///
     /// # Errors
-    /// Those of [`Config::from_metadata`].
+    /// Those of [`Config::from_metadata`]; [`Error::ExpertCache`] when a cache of experts is too small for them, [`Error::Request`] when there are none.
     pub fn new(checkpoint: &Checkpoint, options: &LoadOptions, device: &Device) -> Result<Self> {
         Self::adapted(checkpoint, &[], options, device)
     }
@@ -37,7 +40,7 @@ impl MemoryEstimate {
         device: &Device,
     ) -> Result<Self> {
         let config = Config::from_metadata(checkpoint.metadata())?;
-        Ok(Self::of(checkpoint, adapters, &config, options, device))
+        Self::of(checkpoint, adapters, &config, options, device)
     }
 
     pub(crate) fn of(
@@ -46,15 +49,23 @@ impl MemoryEstimate {
         config: &Config,
         options: &LoadOptions,
         device: &Device,
-    ) -> Self {
+    ) -> Result<Self> {
         let context = options.context_for(config);
         let weights = checkpoint
             .tensors()
             .filter(|tensor| !config.passes_over(&tensor.name))
             .map(|tensor| tensor.range.len() as u64);
         let rank = adapters.iter().map(Adapter::rank).max().unwrap_or(0);
-        Self {
-            weights: weights.chain(adapters.iter().map(Adapter::bytes)).sum(),
+        let weights: u64 = weights.chain(adapters.iter().map(Adapter::bytes)).sum();
+        let experts = match options.expert_cache {
+            Some(bytes) => Some(Layout::new(checkpoint, config, bytes)?),
+            None => None,
+        };
+        let in_files = experts.as_ref().map_or(0, Layout::of_experts);
+        let expert_cache = experts.as_ref().map(Layout::bytes);
+        Ok(Self {
+            weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
+            expert_cache,
             kv_cache: KvCache::bytes(config, context, options.kv_format),
             scratch: Scratch::bytes(
                 device,
@@ -63,7 +74,7 @@ impl MemoryEstimate {
                 context,
                 options.chunk_for(device, config),
             ),
-        }
+        })
     }
 
     /// All of it.

@@ -3,7 +3,10 @@
 use mettle_gpu::{Buffer, DeviceKind, Pass, Profile, Tensor};
 use mettle_kernels::ops;
 
-use crate::{Error, Model, Result, Sampling, kv_cache::KvCache, model::Outputs, scratch::Scratch};
+use crate::{
+    Error, Model, Result, Sampling, expert_cache::ExpertPass, kv_cache::KvCache, model::Outputs,
+    scratch::Scratch,
+};
 
 /// One sequence of tokens on a model: a KV cache and scratch memory.
 ///
@@ -15,6 +18,8 @@ pub struct Session {
     scratch: Scratch,
     /// Tokens read so far.
     position: usize,
+    /// Whether a pass has ended half-way, so that layers remember different numbers of tokens.
+    broken: bool,
     /// 0, 1, 2, ... to the end of the context; each pass over a prompt takes a slice.
     positions: Tensor,
     /// The position of a single token, `[1]`: always in the same place, so that the launches of one step are those of the next.
@@ -87,6 +92,7 @@ impl Session {
         Ok(Self {
             cache: KvCache::new(device, config, context, options.kv_format)?,
             position: 0,
+            broken: false,
             positions: Tensor::from_slice(device, &positions, [context])?.labelled("positions"),
             step_position: Tensor::zeros::<i32>(device, [1])?.labelled("position"),
             ids: Tensor::zeros::<u32>(device, [scratch.size()])?.labelled("tokens"),
@@ -137,6 +143,7 @@ impl Session {
     /// Forgets all tokens.
     pub fn clear(&mut self) {
         self.position = 0;
+        self.broken = false;
     }
 
     /// Reads tokens and returns the logits of what follows the last one, `[1, vocabulary]`.
@@ -144,7 +151,8 @@ impl Session {
     /// The tensor is the session's own: the next pass writes into it.
     ///
     /// # Errors
-    /// [`Error::ContextExceeded`], [`Error::TokenId`], [`Error::Request`] without tokens; nothing has been read then.
+    /// [`Error::ContextExceeded`], [`Error::TokenId`], [`Error::Request`] without tokens; nothing has been read then. [`Error::Io`] when experts that
+    /// stay in files cannot be read; the session must be cleared then.
     pub fn forward(&mut self, ids: &[u32]) -> Result<Tensor> {
         self.read(ids, Want::Last, &mut || true)?;
         Ok(self.logits.clone())
@@ -185,17 +193,20 @@ impl Session {
     /// Reads the token that was drawn last and draws the one that follows.
     pub(crate) fn step(&mut self, sampling: &Sampling) -> Result<u32> {
         self.check_room(1)?;
+        self.place(1)?;
+        let model = self.model.clone();
+        let mut experts = model.expert_pass(self.profile.is_some());
         let next = self.next_step.take();
         let pass = match next.filter(|next| next.is(self.position, sampling)) {
             Some(next) => next.pass,
-            None => self.record(None, Want::Token(sampling))?,
+            None => self.record(None, Want::Token(sampling), &mut experts)?,
         };
-        // The threads of a CPU have more to do than to record.
-        let ahead = self.model.device().kind() != DeviceKind::Cpu;
-        self.run(pass, 1, |session| {
+        // The threads of a CPU have more to do than to record, and a pass that reads experts is not recorded before it runs.
+        let ahead = model.device().kind() != DeviceKind::Cpu && experts.is_none();
+        self.run(pass, 1, experts, |session| {
             if ahead && session.room() > 0 {
                 // What is wrong with it is said when it is needed: then it is recorded again.
-                let pass = session.record(None, Want::Token(sampling)).ok();
+                let pass = session.record(None, Want::Token(sampling), &mut None).ok();
                 session.next_step = pass.map(|pass| NextStep {
                     pass,
                     position: session.position,
@@ -252,6 +263,10 @@ impl Session {
     }
 
     fn check_room(&self, tokens: usize) -> Result<()> {
+        if self.broken {
+            let reason = "the session's last pass ended half-way: it must be cleared";
+            return Err(Error::Request(reason.to_owned()));
+        }
         if tokens > self.room() {
             return Err(Error::ContextExceeded {
                 tokens,
@@ -278,21 +293,30 @@ impl Session {
     fn pass(&mut self, ids: &[u32], want: Want<'_>) -> Result<()> {
         let mut input = self.ids.rows_range(0..ids.len())?;
         input.write(ids)?;
-        let pass = self.record(Some(ids.len()), want)?;
-        self.run(pass, ids.len(), |_| {})
+        self.place(ids.len())?;
+        let model = self.model.clone();
+        let mut experts = model.expert_pass(self.profile.is_some());
+        let pass = self.record(Some(ids.len()), want, &mut experts)?;
+        self.run(pass, ids.len(), experts, |_| {})
     }
 
-    /// Submits a pass over so many tokens, does something else while a device computes, and waits.
-    fn run(
-        &mut self,
-        mut pass: Pass,
-        tokens: usize,
-        meanwhile: impl FnOnce(&mut Self),
-    ) -> Result<()> {
+    /// Says where a pass over so many tokens stands, before anything of it runs.
+    fn place(&mut self, tokens: usize) -> Result<()> {
         if tokens == 1 {
             // Loading has checked that the context fits i32.
             self.step_position.write(&[self.position as i32])?;
         }
+        Ok(())
+    }
+
+    /// Submits what is left of a pass over so many tokens, does something else while a device computes, and waits.
+    fn run(
+        &mut self,
+        mut pass: Pass,
+        tokens: usize,
+        experts: Option<ExpertPass<'_>>,
+        meanwhile: impl FnOnce(&mut Self),
+    ) -> Result<()> {
         self.launches = Launches {
             count: pass.len(),
             barriers: pass.barriers(),
@@ -305,14 +329,28 @@ impl Session {
         let times = submission
             .wait_profile()
             .inspect_err(|_| self.position = before)?;
+        let submitted = experts.map(ExpertPass::end);
+        if let Some(submitted) = &submitted {
+            self.launches.count += submitted.launches.count;
+            self.launches.barriers += submitted.launches.barriers;
+        }
         if let Some(profile) = &mut self.profile {
-            profile.merge(&times);
+            let earlier = submitted.map(|submitted| submitted.profile);
+            earlier
+                .iter()
+                .chain([&times])
+                .for_each(|times| profile.merge(times));
         }
         Ok(())
     }
 
-    /// Records a pass over the first so many of `ids`, or over the token drawn last.
-    fn record(&mut self, ids: Option<usize>, want: Want<'_>) -> Result<Pass> {
+    /// Records a pass over the first so many of `ids`, or over the token drawn last. With experts that stay in files, all but its end runs at once.
+    fn record(
+        &mut self,
+        ids: Option<usize>,
+        want: Want<'_>,
+        experts: &mut Option<ExpertPass<'_>>,
+    ) -> Result<Pass> {
         let tokens = ids.unwrap_or(1);
         let input = match ids {
             Some(tokens) => self.ids.rows_range(0..tokens)?,
@@ -347,14 +385,18 @@ impl Session {
             (_, Some(row)) => Outputs::Last(row),
             (_, None) => Outputs::All,
         };
-        self.model.record_blocks(
+        let recorded = self.model.record_blocks(
             &mut pass,
-            &input,
-            &positions,
+            [&input, &positions],
             activations,
             outputs,
             &mut self.cache,
-        )?;
+            experts,
+        );
+        if experts.is_some() {
+            self.broken = recorded.is_err();
+        }
+        recorded?;
         if !matches!(want, Want::Cache) {
             let logits = all_logits.as_mut().unwrap_or(&mut self.logits);
             self.model

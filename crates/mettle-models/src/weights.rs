@@ -7,7 +7,8 @@ use mettle_kernels::ops::{self, FORMATS};
 
 use crate::{
     Adapter, Checkpoint, Error, Result, checkpoint,
-    model::{LowRank, Projection},
+    expert_cache::{ExpertCache, MATRICES, tensor_name},
+    model::{ExpertMatrices, LowRank, Projection},
 };
 
 /// Takes tensors out of a checkpoint one by one and remembers which are left.
@@ -15,6 +16,8 @@ pub(crate) struct Loader<'a> {
     device: &'a Device,
     checkpoint: &'a Checkpoint,
     adapters: &'a [Adapter],
+    /// Where experts go that are not to be loaded.
+    expert_cache: Option<&'a mut ExpertCache>,
     taken: HashSet<String>,
     /// Matrices that adapters may add to.
     adaptable: HashSet<String>,
@@ -33,10 +36,17 @@ impl<'a> Loader<'a> {
             device,
             checkpoint,
             adapters,
+            expert_cache: None,
             taken: HashSet::new(),
             adaptable: HashSet::new(),
             loaded,
         }
+    }
+
+    /// Leaves experts in their files, with slots for some of them in a cache.
+    pub(crate) fn leave_experts_to(&mut self, cache: &'a mut ExpertCache) {
+        (self.loaded)(cache.on_their_way());
+        self.expert_cache = Some(cache);
     }
 
     /// Whether the checkpoint has a tensor of this name.
@@ -49,9 +59,34 @@ impl<'a> Loader<'a> {
         self.take(name, &shape, ops::decodes, &FORMATS)
     }
 
-    /// As many matrices of one shape as experts, `[experts, rows, columns]`, in any format that ops decode.
-    pub(crate) fn experts(&mut self, name: &str, shape: [usize; 3]) -> Result<Tensor> {
+    /// As many matrices of one shape as there are heads, `[heads, rows, columns]`, in any format that ops decode.
+    pub(crate) fn matrices(&mut self, name: &str, shape: [usize; 3]) -> Result<Tensor> {
         self.take(name, &shape, ops::decodes, &FORMATS)
+    }
+
+    /// Gate, up and down of the experts of a layer, `[experts, rows, columns]` each, in any format that ops decode.
+    pub(crate) fn experts(
+        &mut self,
+        layer: usize,
+        shapes: [[usize; 3]; 3],
+    ) -> Result<ExpertMatrices> {
+        let [gate, up, down] = [0, 1, 2].map(|i| (tensor_name(layer, MATRICES[i]), shapes[i]));
+        if self.expert_cache.is_none() {
+            let mut take = |(name, shape): (String, [usize; 3])| {
+                self.take(&name, &shape, ops::decodes, &FORMATS)
+            };
+            let matrices = [take(gate)?, take(up)?, take(down)?];
+            return Ok(ExpertMatrices::Resident(Box::new(matrices)));
+        }
+        let mut find =
+            |(name, shape): (String, [usize; 3])| self.find(&name, &shape, ops::decodes, &FORMATS);
+        let tensors = [find(gate)?, find(up)?, find(down)?];
+        let Some(cache) = &mut self.expert_cache else {
+            return Err(Error::Request("there is no cache of experts".to_owned()));
+        };
+        let (index, bytes) = cache.add(self.device, layer, tensors)?;
+        (self.loaded)(bytes);
+        Ok(ExpertMatrices::Cached(index))
     }
 
     /// A [`matrix`](Self::matrix) with what adapters add to products with it.

@@ -7,6 +7,7 @@ pub mod diagnostics;
 pub mod doctor;
 pub mod embed;
 pub mod exec;
+mod expert_cache;
 mod fusion;
 pub mod generate;
 pub mod kernels;

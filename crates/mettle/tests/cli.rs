@@ -161,6 +161,39 @@ fn the_twin_in_q4_0_generates_too() {
     assert_eq!(report["ids"].as_array().unwrap().len(), 8);
 }
 
+/// Experts that stay in the file are counted, for people and for programs, and change no token.
+#[test]
+fn experts_stay_in_their_file() {
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mettle-models/tests/fixtures");
+    let model = fixtures.join("qwen3moe-f32.gguf").display().to_string();
+    let generate = |more: &[&str]| {
+        let args = ["generate", "--greedy", "--max-tokens", "6", "--prompt", "x"];
+        run(&[&args[..], &["--model", &model], more].concat())
+    };
+    let resident = json(&generate(&["--json"]));
+    let cached = json(&generate(&["--json", "--expert-cache", "120K"]));
+    assert_eq!(cached["ids"], resident["ids"]);
+    assert!(resident["expert_cache"].is_null() && resident["memory"]["expert_cache"].is_null());
+    let experts = &cached["expert_cache"];
+    let number = |name: &str| experts[name].as_f64().unwrap();
+    assert_eq!(
+        number("bytes_read"),
+        number("misses") * 3.0 * 64.0 * 32.0 * 4.0
+    );
+    let all = number("hits") + number("misses");
+    assert!(number("misses") > 0.0 && number("hit_rate") == number("hits") / all);
+    assert!(number("read_seconds") > 0.0 && number("stall_seconds") >= 0.0);
+    assert!(cached["memory"]["expert_cache"].as_u64().unwrap() <= 120_000);
+
+    let output = generate(&["--expert-cache", "1M"]);
+    let told = String::from_utf8_lossy(&output.stderr);
+    assert!(told.contains("of them a cache of experts"), "{told}");
+    assert!(
+        told.contains("% of ") && told.contains(" read in "),
+        "{told}"
+    );
+}
+
 /// Whoever presses Ctrl-C gets the text so far, a line end, and exit code 0.
 #[cfg(unix)]
 #[test]

@@ -88,6 +88,11 @@ impl ExpertFile {
         Format::Affine(self.affine)
     }
 
+    /// How the matrices are quantised.
+    pub fn affine(&self) -> Affine {
+        self.affine
+    }
+
     /// Rows and columns of a matrix.
     pub fn shape(&self, matrix: ExpertMatrix) -> [usize; 2] {
         match matrix {

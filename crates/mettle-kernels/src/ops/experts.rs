@@ -139,17 +139,17 @@ pub struct MoeShape {
 /// Memory that [`norm_moe_add`] works in.
 #[derive(Clone, Debug)]
 pub struct MoeScratch {
-    shape: MoeShape,
-    logits: Tensor,
-    ids: Tensor,
-    weights: Tensor,
+    pub(super) shape: MoeShape,
+    pub(super) logits: Tensor,
+    pub(super) ids: Tensor,
+    pub(super) weights: Tensor,
     /// Where so many tokens are sorted.
     sorted: Option<SortedExperts>,
     /// `[rows, width]`: the rows of tokens, then what the experts made of them.
-    rows: Tensor,
+    pub(super) rows: Tensor,
     /// `[rows, of_expert]`.
-    gate: Tensor,
-    up: Tensor,
+    pub(super) gate: Tensor,
+    pub(super) up: Tensor,
     /// What all tokens' expert takes.
     shared: Option<SharedScratch>,
 }
@@ -246,7 +246,7 @@ impl MoeScratch {
     }
 
     /// The part of it that `tokens` take.
-    fn part(&self, tokens: usize) -> Result<MoeScratch> {
+    pub(super) fn part(&self, tokens: usize) -> Result<MoeScratch> {
         let shape = self.shape;
         let sorted = match &self.sorted {
             Some(sorted) if sorts(tokens, shape) => Some(sorted.part(tokens, shape.experts)?),
@@ -273,7 +273,7 @@ impl MoeScratch {
 }
 
 /// Whether so many tokens are sorted by expert.
-fn sorts(tokens: usize, shape: MoeShape) -> bool {
+pub(super) fn sorts(tokens: usize, shape: MoeShape) -> bool {
     tokens.saturating_mul(shape.slots) >= ROWS_TO_SORT.saturating_mul(shape.experts)
 }
 
@@ -291,89 +291,115 @@ pub fn norm_moe_add(
     [normed, projected]: [&mut Tensor; 2],
     stream: &mut Tensor,
 ) -> Result<()> {
-    if moe.shared.is_some() && scratch.shared.is_none() {
-        const OP: Op = Op("norm_moe_add");
-        return Err(OP.refuse("scratch", "has no memory for a shared expert"));
-    }
+    let mut part = scratch.part(stream.rows())?;
+    part.check(moe.shared)?;
+    let (x, norm) = record_norm(pass, fusion, norm, normed, stream)?;
+    product(pass, moe.router, x, norm, &mut part.logits)?;
+    part.record_shared(pass, fusion, moe.shared, x, norm)?;
     let MoeScratch {
         shape,
-        mut logits,
-        mut ids,
-        mut weights,
+        logits,
+        ids,
+        weights,
         sorted,
-        mut rows,
-        mut gate,
-        mut up,
-        mut shared,
-    } = scratch.part(stream.rows())?;
-    let norm_on_its_way = fusion.of_products(stream) && Beside::can_norm(pass.device());
-    let (x, norm) = match norm_on_its_way {
-        true => (&*stream, Some(norm)),
-        false => {
-            rms_norm(pass, stream, norm.weight, norm.eps, normed)?;
-            (&*normed, None)
-        }
-    };
-    product(pass, moe.router, x, norm, &mut logits)?;
-    let gated = moe.shared.is_some_and(|shared| shared.router.is_some());
-    let shared = match (moe.shared, &mut shared) {
-        (Some(expert), Some(scratch)) => {
-            record_shared(pass, fusion, expert, x, norm, scratch)?;
-            Some(&*scratch)
-        }
-        _ => None,
-    };
-    moe_route(pass, &logits, moe.routing, &mut ids, &mut weights)?;
-
-    let mut sorted = sorted;
-    match &mut sorted {
+        rows,
+        gate,
+        up,
+        ..
+    } = &mut part;
+    moe_route(pass, logits, moe.routing, ids, weights)?;
+    match sorted {
         Some(sorted) => {
-            moe_sort(pass, &ids, shape.experts, sorted)?;
-            gather(pass, x, sorted.tokens(), &mut rows)?;
-            mul_mat_sorted(pass, moe.gate, &rows, sorted, &mut gate)?;
-            mul_mat_sorted(pass, moe.up, &rows, sorted, &mut up)?;
-            binary_assign(pass, Binary::SiluMul, &mut gate, &up)?;
-            mul_mat_sorted(pass, moe.down, &gate, sorted, &mut rows)?;
+            moe_sort(pass, ids, shape.experts, sorted)?;
+            products_sorted(pass, moe, x, sorted, [gate, up, rows])?;
         }
-        None if fusion == Fusion::On && moe.gate.format() == moe.up.format() => {
-            let beside = Beside {
-                norm,
-                gated: Some(moe.up),
-                ids: Some(&ids),
-                ..Beside::default()
-            };
-            mul_mat_beside(pass, moe.gate, x, beside, &mut gate)?;
-            mul_mat_id(pass, moe.down, &gate, &ids, &mut rows)?;
-        }
-        None => {
-            for (w, out) in [(moe.gate, &mut gate), (moe.up, &mut up)] {
-                let beside = Beside {
-                    norm,
-                    ids: Some(&ids),
-                    ..Beside::default()
-                };
-                mul_mat_beside(pass, w, x, beside, out)?;
-            }
-            binary_assign(pass, Binary::SiluMul, &mut gate, &up)?;
-            mul_mat_id(pass, moe.down, &gate, &ids, &mut rows)?;
-        }
+        None => products_by_id(pass, fusion, moe, x, norm, ids, [gate, up, rows])?,
     }
-    let combine = Combine {
-        sorted: sorted.as_ref(),
-        shared: shared.map(|shared| &shared.out),
-        shared_gate: shared.filter(|_| gated).map(|shared| &shared.weight),
-        add: fusion == Fusion::On,
-        ..Combine::default()
+    part.record_sum(
+        pass,
+        fusion,
+        moe.shared,
+        part.sorted.as_ref(),
+        projected,
+        stream,
+    )
+}
+
+/// What products are of, and the norm that they make on their way; where they cannot, the norm is recorded.
+pub(super) fn record_norm<'a>(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'a>,
+    normed: &'a mut Tensor,
+    stream: &'a Tensor,
+) -> Result<(&'a Tensor, Option<Norm<'a>>)> {
+    if !norms_on_its_way(pass.device(), fusion, stream) {
+        rms_norm(pass, stream, norm.weight, norm.eps, normed)?;
+    }
+    Ok(input(pass.device(), fusion, norm, normed, stream))
+}
+
+/// The same once the norm has been recorded.
+pub(super) fn input<'a>(
+    device: &Device,
+    fusion: Fusion,
+    norm: Norm<'a>,
+    normed: &'a Tensor,
+    stream: &'a Tensor,
+) -> (&'a Tensor, Option<Norm<'a>>) {
+    match norms_on_its_way(device, fusion, stream) {
+        true => (stream, Some(norm)),
+        false => (normed, None),
+    }
+}
+
+fn norms_on_its_way(device: &Device, fusion: Fusion, stream: &Tensor) -> bool {
+    fusion.of_products(stream) && Beside::can_norm(device)
+}
+
+/// What the experts of sorted pairs make of the rows of `x`; the last of the three has it afterwards.
+pub(super) fn products_sorted(
+    pass: &mut Pass,
+    moe: Moe<'_>,
+    x: &Tensor,
+    sorted: &SortedExperts,
+    [gate, up, rows]: [&mut Tensor; 3],
+) -> Result<()> {
+    gather(pass, x, sorted.tokens(), rows)?;
+    mul_mat_sorted(pass, moe.gate, rows, sorted, gate)?;
+    mul_mat_sorted(pass, moe.up, rows, sorted, up)?;
+    binary_assign(pass, Binary::SiluMul, gate, up)?;
+    mul_mat_sorted(pass, moe.down, gate, sorted, rows)
+}
+
+/// What each of the experts `ids` makes of its row of `x`, or of the one that it shares; the last of the three has it afterwards.
+pub(super) fn products_by_id(
+    pass: &mut Pass,
+    fusion: Fusion,
+    moe: Moe<'_>,
+    x: &Tensor,
+    norm: Option<Norm<'_>>,
+    ids: &Tensor,
+    [gate, up, rows]: [&mut Tensor; 3],
+) -> Result<()> {
+    let beside = Beside {
+        norm,
+        ids: Some(ids),
+        ..Beside::default()
     };
-    if combine.add {
-        return moe_combine(pass, &rows, &weights, combine, stream);
+    if fusion == Fusion::On && moe.gate.format() == moe.up.format() {
+        let gated = Some(moe.up);
+        mul_mat_beside(pass, moe.gate, x, Beside { gated, ..beside }, gate)?;
+    } else {
+        mul_mat_beside(pass, moe.gate, x, beside, gate)?;
+        mul_mat_beside(pass, moe.up, x, beside, up)?;
+        binary_assign(pass, Binary::SiluMul, gate, up)?;
     }
-    moe_combine(pass, &rows, &weights, combine, projected)?;
-    add_assign(pass, stream, projected)
+    mul_mat_id(pass, moe.down, gate, ids, rows)
 }
 
 /// `out = rms_norm(x) w^T`, or without the norm.
-fn product(
+pub(super) fn product(
     pass: &mut Pass,
     w: &Tensor,
     x: &Tensor,
@@ -392,35 +418,78 @@ fn product(
     }
 }
 
-/// What the expert that all tokens have makes of `x`, or of its norm, and what its weight is the sigmoid of.
-fn record_shared(
-    pass: &mut Pass,
-    fusion: Fusion,
-    expert: SharedExpert<'_>,
-    x: &Tensor,
-    norm: Option<Norm<'_>>,
-    scratch: &mut SharedScratch,
-) -> Result<()> {
-    let SharedExpert {
-        router,
-        gate,
-        up,
-        down,
-    } = expert;
-    if let Some(router) = router {
-        product(pass, router, x, norm, &mut scratch.weight)?;
+impl MoeScratch {
+    /// Whether there is memory for an expert that all tokens have, where there is one.
+    pub(super) fn check(&self, expert: Option<SharedExpert<'_>>) -> Result<()> {
+        if expert.is_some() && self.shared.is_none() {
+            const OP: Op = Op("norm_moe_add");
+            return Err(OP.refuse("scratch", "has no memory for a shared expert"));
+        }
+        Ok(())
     }
-    if fusion.of_products(x) && gate.format() == up.format() {
-        let beside = Beside {
-            norm,
-            gated: Some(up),
-            ..Beside::default()
+
+    /// Records what the expert that all tokens have makes of `x`, or of its norm, and what its weight is the sigmoid of.
+    pub(super) fn record_shared(
+        &mut self,
+        pass: &mut Pass,
+        fusion: Fusion,
+        expert: Option<SharedExpert<'_>>,
+        x: &Tensor,
+        norm: Option<Norm<'_>>,
+    ) -> Result<()> {
+        let (Some(expert), Some(scratch)) = (expert, &mut self.shared) else {
+            return Ok(());
         };
-        mul_mat_beside(pass, gate, x, beside, &mut scratch.gate)?;
-    } else {
-        product(pass, gate, x, norm, &mut scratch.gate)?;
-        product(pass, up, x, norm, &mut scratch.up)?;
-        binary_assign(pass, Binary::SiluMul, &mut scratch.gate, &scratch.up)?;
+        let SharedExpert {
+            router,
+            gate,
+            up,
+            down,
+        } = expert;
+        if let Some(router) = router {
+            product(pass, router, x, norm, &mut scratch.weight)?;
+        }
+        if fusion.of_products(x) && gate.format() == up.format() {
+            let beside = Beside {
+                norm,
+                gated: Some(up),
+                ..Beside::default()
+            };
+            mul_mat_beside(pass, gate, x, beside, &mut scratch.gate)?;
+        } else {
+            product(pass, gate, x, norm, &mut scratch.gate)?;
+            product(pass, up, x, norm, &mut scratch.up)?;
+            binary_assign(pass, Binary::SiluMul, &mut scratch.gate, &scratch.up)?;
+        }
+        mul_mat(pass, down, &scratch.gate, &mut scratch.out)
     }
-    mul_mat(pass, down, &scratch.gate, &mut scratch.out)
+
+    /// Records the sum of what the experts of each token made, added to the stream. `arranged` says where the rows of pairs are; side by side
+    /// without.
+    pub(super) fn record_sum(
+        &self,
+        pass: &mut Pass,
+        fusion: Fusion,
+        expert: Option<SharedExpert<'_>>,
+        arranged: Option<&SortedExperts>,
+        projected: &mut Tensor,
+        stream: &mut Tensor,
+    ) -> Result<()> {
+        let shared = self.shared.as_ref().filter(|_| expert.is_some());
+        let gated = expert.is_some_and(|expert| expert.router.is_some());
+        let count = arranged.map_or(self.rows.rows(), |sorted| sorted.tokens().len());
+        let rows = self.rows.rows_range(0..count)?;
+        let combine = Combine {
+            sorted: arranged,
+            shared: shared.map(|shared| &shared.out),
+            shared_gate: shared.filter(|_| gated).map(|shared| &shared.weight),
+            add: fusion == Fusion::On,
+            ..Combine::default()
+        };
+        if combine.add {
+            return moe_combine(pass, &rows, &self.weights, combine, stream);
+        }
+        moe_combine(pass, &rows, &self.weights, combine, projected)?;
+        add_assign(pass, stream, projected)
+    }
 }

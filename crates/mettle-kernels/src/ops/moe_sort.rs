@@ -1,5 +1,7 @@
 //! Tokens sorted by expert.
 
+use std::ops::Range;
+
 use super::check::Op;
 use super::mapping::Mapping;
 use crate::Result;
@@ -11,7 +13,7 @@ use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 const OP: Op = Op("moe_sort");
 
 /// What stands for no token and no expert: `NONE` of `moe_sort.metal`.
-const NONE: u32 = u32::MAX;
+pub(super) const NONE: u32 = u32::MAX;
 
 /// Threads of the threadgroup that sorts.
 const THREADS: usize = 512;
@@ -64,6 +66,37 @@ impl SortedExperts {
             rows: self.rows.rows_range(0..tokens)?,
             step: self.step,
         })
+    }
+
+    /// As the host has arranged pairs: the expert of each piece of `step` rows, the token of each row, and the row of each pair, `[tokens, slots]`.
+    pub(super) fn arranged(
+        device: &Device,
+        [experts, tokens, rows]: [&[u32]; 3],
+        slots: usize,
+        step: usize,
+    ) -> Result<SortedExperts> {
+        Ok(SortedExperts {
+            experts: Tensor::from_slice(device, experts, [experts.len()])?,
+            tokens: Tensor::from_slice(device, tokens, [tokens.len()])?,
+            rows: Tensor::from_slice(device, rows, [rows.len() / slots, slots])?,
+            step,
+        })
+    }
+
+    /// Some of the pieces, with the rows that they have.
+    pub(super) fn pieces(&self, range: Range<usize>) -> Result<SortedExperts> {
+        let rows = range.start * self.step..range.end * self.step;
+        Ok(SortedExperts {
+            experts: self.experts.rows_range(range)?,
+            tokens: self.tokens.rows_range(rows)?,
+            rows: self.rows.clone(),
+            step: self.step,
+        })
+    }
+
+    /// Rows of a piece.
+    pub(super) fn step(&self) -> usize {
+        self.step
     }
 
     /// For cases: pairs in these rows.

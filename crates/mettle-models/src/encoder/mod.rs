@@ -57,6 +57,7 @@ impl Encoder {
         let weights = checkpoint.tensors().map(|t| t.range.len() as u64).sum();
         let memory = MemoryEstimate {
             weights,
+            expert_cache: None,
             kv_cache: 0,
             scratch: States::bytes(&config, TOKENS_OF_PASS.max(config.context)),
         };

@@ -31,6 +31,7 @@ pub struct File {
 pub struct Tensor<'a> {
     info: &'a TensorInfo,
     map: &'a Arc<Mmap>,
+    path: &'a Path,
 }
 
 impl<'a> Tensor<'a> {
@@ -42,6 +43,11 @@ impl<'a> Tensor<'a> {
     /// The mapped file that [`TensorInfo::range`] refers to.
     pub fn map(&self) -> &'a Arc<Mmap> {
         self.map
+    }
+
+    /// The path of that file.
+    pub fn path(&self) -> &'a Path {
+        self.path
     }
 }
 
@@ -166,6 +172,7 @@ impl File {
         Tensor {
             info,
             map: &self.maps[*part],
+            path: &self.paths[*part],
         }
     }
 }

@@ -1,5 +1,6 @@
 //! Matrices that MLX has quantised: codes, scales and biases in a tensor each.
 
+use memmap2::Mmap;
 use mettle_gpu::{Affine, AffineScales, Format};
 use mettle_kernels::formats;
 use safetensors::Dtype;
@@ -9,8 +10,8 @@ use super::{
     weights::{Stored, memory},
 };
 use crate::{
-    Error,
-    checkpoint::{Contents, Tensor},
+    Error, Result,
+    checkpoint::{Contents, Strided, Tensor},
     gguf::TensorInfo,
 };
 
@@ -77,26 +78,69 @@ impl Parts {
 
     /// The matrix under a name, in blocks.
     pub(super) fn tensor(self, name: String) -> Tensor {
-        let format = Format::Affine(self.format);
-        let values: usize = self.shape.iter().product();
-        let bytes = values / format.block_len() * format.block_bytes();
+        let count = match self.shape.len() {
+            3 => self.shape[0],
+            _ => 1,
+        };
+        let [codes, scales, biases] =
+            [&self.codes, &self.scales, &self.biases].map(|part| part.parts(count));
+        let matrices = Interleaved {
+            format: self.format,
+            count,
+            codes,
+            scales,
+            biases,
+        };
+        matrices.tensor(name, self.shape)
+    }
+}
+
+/// Matrices of one shape whose codes, scales and biases lie apart in files.
+pub(crate) struct Interleaved {
+    pub(crate) format: Affine,
+    pub(crate) count: usize,
+    pub(crate) codes: Strided,
+    pub(crate) scales: Strided,
+    pub(crate) biases: Strided,
+}
+
+impl Interleaved {
+    /// All of them as one tensor, of a shape that they fit.
+    pub(super) fn tensor(self, name: String, shape: Vec<usize>) -> Tensor {
         let info = TensorInfo {
             name,
-            format,
-            shape: self.shape.clone(),
-            range: 0..bytes,
+            format: Format::Affine(self.format),
+            shape,
+            range: 0..self.count * self.matrix_bytes(),
         };
-        let make = move || {
-            let mut fits = None;
-            let map = memory(bytes, |blocks| {
-                let (codes, scales) = (self.codes.bytes(), self.scales.bytes());
-                let biases = self.biases.bytes();
-                fits = formats::interleave_affine(self.format, codes, scales, biases, blocks);
-            })?;
-            let unfit = || Error::Request("codes, scales and biases of a matrix do not fit".into());
-            fits.map(|()| map).ok_or_else(unfit)
-        };
-        let contents = Contents::Made(Box::new(make));
+        let contents = Contents::Interleaved(self);
         Tensor { info, contents }
+    }
+
+    /// Bytes of a matrix, in blocks as in files.
+    pub(crate) fn matrix_bytes(&self) -> usize {
+        self.codes.len + self.scales.len + self.biases.len
+    }
+
+    /// All of them in blocks.
+    pub(crate) fn make(&self) -> Result<Mmap> {
+        let each = self.matrix_bytes();
+        let mut made = Ok(());
+        let map = memory(self.count * each, |blocks| {
+            let mut blocks = blocks.chunks_exact_mut(each.max(1)).enumerate();
+            made = blocks.try_for_each(|(i, blocks)| {
+                let parts = [&self.codes, &self.scales, &self.biases].map(|part| part.bytes(i));
+                self.interleave(parts, blocks)
+            });
+        })?;
+        made.map(|()| map)
+    }
+
+    /// Puts the codes, scales and biases of a matrix together.
+    fn interleave(&self, parts: [&[u8]; 3], blocks: &mut [u8]) -> Result<()> {
+        let [codes, scales, biases] = parts;
+        let fits = formats::interleave_affine(self.format, codes, scales, biases, blocks);
+        let unfit = || Error::Request("codes, scales and biases of a matrix do not fit".into());
+        fits.ok_or_else(unfit)
     }
 }

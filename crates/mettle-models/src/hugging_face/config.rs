@@ -149,6 +149,22 @@ impl Config {
         Ok(config)
     }
 
+    /// Layers.
+    pub(super) fn layers(&self) -> usize {
+        self.num_hidden_layers as usize
+    }
+
+    /// Of experts in files of their own: how many there are, what is between their matrices, what goes in and comes out, and the bits of a code.
+    pub(super) fn packed_experts(&self) -> Option<([usize; 3], usize)> {
+        let sizes = [
+            self.experts.num_experts?,
+            self.experts.moe_intermediate_size?,
+            self.hidden_size,
+        ];
+        let bits = self.quantization.as_ref()?.usual.bits;
+        Some((sizes.map(|size| size as usize), bits))
+    }
+
     /// How a matrix is quantised, by its name without `.weight`: as the file says for it, or for all.
     pub(super) fn affine(&self, path: &Path, name: &str) -> Result<Option<Affine>> {
         let Some(quantization) = &self.quantization else {

@@ -1,13 +1,16 @@
 //! Model folders as Hugging Face's `transformers` and MLX write them, seen as GGUF files are.
 //!
 //! A folder has `config.json`, `*.safetensors` with their index if there are several, and `tokenizer.json` with
-//! `tokenizer_config.json`. Dense weights stay in the mapped files. Weights that MLX has quantised come in three tensors, which kernels
+//! `tokenizer_config.json`; experts may be in `packed_experts` instead. Dense weights stay in the mapped files. Weights that MLX has quantised come in three tensors, which kernels
 //! read as one: they are put together when they are loaded.
 
 mod affine;
 mod config;
+mod packed_experts;
 mod tokenizer;
 mod weights;
+
+pub(crate) use affine::Interleaved;
 
 use std::{
     fs, io,
@@ -59,6 +62,9 @@ pub enum Problem {
         /// What does not fit.
         reason: String,
     },
+    /// A file of experts does not have those of the model.
+    #[error("{0}")]
+    Experts(String),
     /// The tokenizer is of a kind that is not implemented.
     #[error("{0}")]
     Tokenizer(String),
@@ -70,7 +76,14 @@ pub(crate) fn open(folder: &Path) -> Result<(Metadata, Vec<Tensor>)> {
     let mut metadata = Metadata::default();
     config.add_to(&mut metadata);
     tokenizer::add_to(&mut metadata, folder, config.vocab_size)?;
-    let tensors = weights::open(folder, &config)?;
+    let mut tensors = weights::open(folder, &config)?;
+    for experts in packed_experts::open(folder, &config)? {
+        let name = &experts.info.name;
+        if tensors.iter().any(|tensor| tensor.info.name == *name) {
+            return Err(bad(folder, Problem::DuplicateTensor(name.clone())));
+        }
+        tensors.push(experts);
+    }
     Ok((metadata, tensors))
 }
 

@@ -16,7 +16,7 @@ use serde::Deserialize;
 use super::{Problem, affine::Parts, bad, config::Config, find_json};
 use crate::{
     Error, Result,
-    checkpoint::{Contents, Tensor},
+    checkpoint::{Contents, Strided, Tensor},
     gguf::{TensorInfo, map_file},
 };
 
@@ -34,12 +34,25 @@ pub(super) struct Stored {
     pub(super) kind: Dtype,
     pub(super) shape: Vec<usize>,
     map: Arc<Mmap>,
+    path: Arc<Path>,
     range: Range<usize>,
 }
 
 impl Stored {
-    pub(super) fn bytes(&self) -> &[u8] {
+    fn bytes(&self) -> &[u8] {
         &self.map[self.range.clone()]
+    }
+
+    /// As so many equal parts, one after the other.
+    pub(super) fn parts(&self, count: usize) -> Strided {
+        let len = self.range.len() / count.max(1);
+        Strided {
+            map: self.map.clone(),
+            path: self.path.clone(),
+            start: self.range.start,
+            stride: len,
+            len,
+        }
     }
 }
 
@@ -117,6 +130,7 @@ fn read_part(path: &Path, stored: &mut HashMap<String, Stored>) -> Result<()> {
             kind: view.dtype(),
             shape: view.shape().to_vec(),
             map: map.clone(),
+            path: path.into(),
             range: start..start + view.data().len(),
         };
         if stored.insert(name.to_owned(), tensor).is_some() {
@@ -187,7 +201,7 @@ fn dense(folder: &Path, theirs: &str, name: String, stored: Stored) -> Result<Te
             shape,
             range: stored.range,
         };
-        let contents = Contents::Mapped(stored.map);
+        let contents = Contents::Mapped(stored.map, stored.path);
         return Ok(Tensor { info, contents });
     }
     let count: usize = shape.iter().product();

@@ -4,7 +4,10 @@ use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{Fusion, Norm, Rope};
 
 use super::{attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward, mla::Mla};
-use crate::{Config, Result, kv_cache::LayerMemory, scratch::Activations, weights::Loader};
+use crate::{
+    Config, Result, expert_cache::ExpertPass, kv_cache::LayerMemory, scratch::Activations,
+    weights::Loader,
+};
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
 pub(super) struct Block {
@@ -84,6 +87,7 @@ impl Block {
         frame: Frame<'_>,
         a: &mut Activations,
         memory: &mut LayerMemory,
+        experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         let norm = frame.norm(&self.attention_norm);
         match (&self.mixer, &mut *memory) {
@@ -98,7 +102,7 @@ impl Block {
             }
             _ => {} // Sessions have memory as the configuration has layers.
         }
-        self.record_output(pass, frame, a, memory)
+        self.record_output(pass, frame, a, memory, experts)
     }
 
     /// Records of the block what fills the cache, and its output for nothing but the last token, whose row of `a` is `last`; for
@@ -110,6 +114,7 @@ impl Block {
         a: &mut Activations,
         mut last: Option<&mut Activations>,
         memory: &mut LayerMemory,
+        experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         let norm = frame.norm(&self.attention_norm);
         match (&self.mixer, &mut *memory) {
@@ -132,7 +137,7 @@ impl Block {
             positions: &frame.positions.rows_range(tokens - 1..tokens)?,
             ..frame
         };
-        self.record_output(pass, frame, row, memory)
+        self.record_output(pass, frame, row, memory, experts)
     }
 
     /// Records what follows once the memory has what the tokens bring.
@@ -142,6 +147,7 @@ impl Block {
         frame: Frame<'_>,
         a: &mut Activations,
         memory: &LayerMemory,
+        experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         let [attention_norm, feed_forward_norm] = match &self.post_norms {
             Some(norms) => norms.each_ref().map(|weight| Some(frame.norm(weight))),
@@ -163,6 +169,7 @@ impl Block {
             frame.norm(&self.feed_forward_norm),
             feed_forward_norm,
             a,
+            experts,
         )
     }
 }

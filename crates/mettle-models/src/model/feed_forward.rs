@@ -1,13 +1,17 @@
 //! The feed-forward layer of a block: gated, of all tokens alike or of the experts of each.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Activation, GluScratch, Moe, Norm, Routing, SharedExpert};
+use mettle_kernels::ops::{
+    self, Activation, GluScratch, Moe, MoeLayer, Norm, Routing, SharedExpert,
+};
 
 use super::{
     block::Frame,
     projection::{GatedUnit, Projection, norm_glu, product_norm_add},
 };
-use crate::{Config, Error, Experts, Result, scratch::Activations, weights::Loader};
+use crate::{
+    Config, Error, Experts, Result, expert_cache::ExpertPass, scratch::Activations, weights::Loader,
+};
 
 /// Weights of the layer. Matrices are `[outputs, inputs]`.
 pub(super) enum FeedForward {
@@ -18,17 +22,23 @@ pub(super) enum FeedForward {
         down: Projection,
         activation: Activation,
     },
-    /// Experts, `[experts, outputs, inputs]`; the router chooses those of a token.
+    /// Experts, of which the router chooses those of a token.
     Experts {
         shape: Experts,
         router: Tensor,
         /// Added to the scores of experts when they are chosen, in models that have it.
         bias: Option<Box<Tensor>>,
-        gate: Tensor,
-        up: Tensor,
-        down: Tensor,
+        matrices: ExpertMatrices,
         shared: Option<Box<Shared>>,
     },
+}
+
+/// Gate, up and down of experts.
+pub(crate) enum ExpertMatrices {
+    /// Of all of them, `[experts, outputs, inputs]`.
+    Resident(Box<[Tensor; 3]>),
+    /// Of those that the model's cache has under this index.
+    Cached(usize),
 }
 
 /// Weights of an expert that all tokens have. Matrices are `[outputs, inputs]`.
@@ -77,9 +87,14 @@ impl FeedForward {
                     false => None,
                 },
                 router: loader.matrix(&name("ffn_gate_inp"), [count, hidden])?,
-                gate: loader.experts(&name("ffn_gate_exps"), [count, width, hidden])?,
-                up: loader.experts(&name("ffn_up_exps"), [count, width, hidden])?,
-                down: loader.experts(&name("ffn_down_exps"), [count, hidden, width])?,
+                matrices: loader.experts(
+                    layer,
+                    [
+                        [count, width, hidden],
+                        [count, width, hidden],
+                        [count, hidden, width],
+                    ],
+                )?,
                 shared: match experts.shared {
                     Some(width) => {
                         let (sizes, gated) = ([hidden, width], experts.shared_gate);
@@ -114,6 +129,7 @@ impl FeedForward {
         front: Norm<'_>,
         behind: Option<Norm<'_>>,
         a: &mut Activations,
+        experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         match self {
             Self::Glu {
@@ -157,9 +173,7 @@ impl FeedForward {
                 shape,
                 router,
                 bias,
-                gate,
-                up,
-                down,
+                matrices,
                 shared,
             } => {
                 let shared = shared.as_ref().map(|shared| SharedExpert {
@@ -168,6 +182,18 @@ impl FeedForward {
                     up: &shared.up,
                     down: &shared.down,
                 });
+                let in_slots;
+                let [gate, up, down] = match (matrices, &*experts) {
+                    (ExpertMatrices::Resident(all), _) => all.each_ref(),
+                    (ExpertMatrices::Cached(layer), Some(experts)) => {
+                        in_slots = experts.matrices(*layer)?;
+                        in_slots.each_ref()
+                    }
+                    (ExpertMatrices::Cached(_), None) => {
+                        let reason = "the pass was begun without the experts";
+                        return Err(Error::Request(reason.to_owned()));
+                    }
+                };
                 let moe = Moe {
                     router,
                     routing: Routing {
@@ -185,8 +211,24 @@ impl FeedForward {
                 let scratch = a.experts.as_ref().ok_or_else(|| {
                     Error::Request("the session was made without memory for experts".to_owned())
                 })?;
-                let rows = [&mut a.normed, &mut a.projected];
-                ops::norm_moe_add(pass, frame.fusion, front, moe, scratch, rows, &mut a.stream)?;
+                let (normed, projected) = (&mut a.normed, &mut a.projected);
+                let (fusion, norm, stream) = (frame.fusion, front, &mut a.stream);
+                match (matrices, experts) {
+                    (ExpertMatrices::Cached(layer), Some(experts)) => {
+                        let of_layer = MoeLayer {
+                            fusion,
+                            norm,
+                            moe,
+                            scratch,
+                        };
+                        let rows = [normed, projected, stream];
+                        experts.record(pass, *layer, of_layer, rows)?;
+                    }
+                    _ => {
+                        let rows = [normed, projected];
+                        ops::norm_moe_add(pass, fusion, norm, moe, scratch, rows, stream)?;
+                    }
+                }
             }
         }
         Ok(())

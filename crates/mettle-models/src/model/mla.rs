@@ -87,8 +87,8 @@ impl Mla {
                 [loader.transposed(&keys, heads)?, expand]
             }
             false => [
-                loader.experts(&name("attn_k_b"), [heads, rank, key])?,
-                loader.experts(&name("attn_v_b"), [heads, value, rank])?,
+                loader.matrices(&name("attn_k_b"), [heads, rank, key])?,
+                loader.matrices(&name("attn_v_b"), [heads, value, rank])?,
             ],
         };
         Ok(Self {

@@ -16,7 +16,7 @@ mod qwen3;
 mod qwen35;
 
 use std::collections::HashSet;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use mettle_gpu::{
     Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport,
@@ -25,12 +25,15 @@ use mettle_kernels::catalogue;
 use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, RopeConfig, Unary, Yarn};
 
 use crate::{
-    Adapter, Architecture, Checkpoint, Config, Error, MemoryEstimate, Result, RopeScaling, Session,
+    Adapter, Architecture, Checkpoint, Config, Error, ExpertStats, MemoryEstimate, Result,
+    RopeScaling, Session,
+    expert_cache::{ExpertCache, ExpertPass, Layout},
     kv_cache::{KvCache, KvFormat},
     scratch::Activations,
     weights::Loader,
 };
 use block::{Block, Frame};
+pub(crate) use feed_forward::ExpertMatrices;
 pub(crate) use projection::{LowRank, Projection};
 
 /// Contexts are allocated in full, so long ones are taken only when asked for.
@@ -47,6 +50,8 @@ pub struct LoadOptions {
     pub chunk: Option<usize>,
     /// Whether sequences of operations are fused into single launches.
     pub fusion: Fusion,
+    /// Bytes for a cache of experts, which stay in their files otherwise; all are loaded when absent.
+    pub expert_cache: Option<u64>,
 }
 
 impl LoadOptions {
@@ -124,6 +129,8 @@ struct Inner {
     rope: Rope,
     /// Of layers with a window, where it is another.
     window_rope: Option<Rope>,
+    /// Where not all experts are loaded.
+    expert_cache: Option<Mutex<ExpertCache>>,
     embedding: Tensor,
     blocks: Vec<Block>,
     output_norm: Tensor,
@@ -134,7 +141,7 @@ impl Model {
     /// Loads the weights of a checkpoint; they stay in the mapped file where the device can read it.
     ///
     /// # Errors
-    /// Those of [`Config::from_metadata`]; [`Error::Memory`] when it cannot fit; [`Error::MissingTensor`],
+    /// Those of [`Config::from_metadata`]; [`Error::Memory`] when it cannot fit, [`Error::ExpertCache`] when a cache of experts is too small for them; [`Error::MissingTensor`],
     /// [`Error::TensorShape`], [`Error::TensorFormat`] and [`Error::UnexpectedTensor`] when the tensors are not those of
     /// the architecture.
     pub fn load(device: &Device, checkpoint: &Checkpoint, options: &LoadOptions) -> Result<Self> {
@@ -172,9 +179,16 @@ impl Model {
             adapter.check(config.architecture)?;
         }
         options.kv_format.check(&config)?;
-        let memory = MemoryEstimate::of(checkpoint, adapters, &config, options, device);
+        let memory = MemoryEstimate::of(checkpoint, adapters, &config, options, device)?;
         memory.check(device)?;
+        let mut expert_cache = match options.expert_cache {
+            Some(bytes) => Some(ExpertCache::new(Layout::new(checkpoint, &config, bytes)?)?),
+            None => None,
+        };
         let mut loader = Loader::new(device, checkpoint, adapters, loaded);
+        if let Some(cache) = &mut expert_cache {
+            loader.leave_experts_to(cache);
+        }
         let table = [config.vocabulary, config.hidden];
         let embedding = loader.matrix("token_embd.weight", table)?;
         let output_norm = loader.vector("output_norm.weight", config.hidden)?;
@@ -208,6 +222,7 @@ impl Model {
                 rank: adapters.iter().map(Adapter::rank).max().unwrap_or(0),
                 rope,
                 window_rope,
+                expert_cache: expert_cache.map(Mutex::new),
                 embedding,
                 blocks,
                 output_norm,
@@ -239,6 +254,20 @@ impl Model {
     /// The largest rank of its adapters; 0 without.
     pub(crate) fn rank(&self) -> usize {
         self.inner.rank
+    }
+
+    /// What its cache of experts has done since the model was loaded, in all sessions; none where all experts were. Waits for a pass that uses the
+    /// cache.
+    pub fn expert_stats(&self) -> Option<ExpertStats> {
+        let cache = self.inner.expert_cache.as_ref()?;
+        Some(cache.lock().unwrap_or_else(PoisonError::into_inner).stats())
+    }
+
+    /// The cache of experts, for a pass. Waits for another session's.
+    pub(crate) fn expert_pass(&self, profiled: bool) -> Option<ExpertPass<'_>> {
+        let cache = self.inner.expert_cache.as_ref()?;
+        let cache = cache.lock().unwrap_or_else(PoisonError::into_inner);
+        Some(ExpertPass::new(cache, profiled))
     }
 
     /// Memory of the model with one session.
@@ -343,11 +372,11 @@ impl Model {
     pub(crate) fn record_blocks(
         &self,
         pass: &mut Pass,
-        ids: &Tensor,
-        positions: &Tensor,
+        [ids, positions]: [&Tensor; 2],
         activations: &mut Activations,
         outputs: Outputs<'_>,
         cache: &mut KvCache,
+        experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         let model = &*self.inner;
         let frame = Frame {
@@ -364,13 +393,14 @@ impl Model {
             return Ok(()); // A configuration has at least one block.
         };
         for (block, layer) in blocks.iter().zip(layers) {
-            block.record(pass, frame, activations, layer)?;
+            block.record(pass, frame, activations, layer, experts)?;
         }
-        match outputs {
-            Outputs::All => last.record(pass, frame, activations, last_layer),
-            Outputs::None => last.record_last(pass, frame, activations, None, last_layer),
-            Outputs::Last(row) => last.record_last(pass, frame, activations, Some(row), last_layer),
-        }
+        let row = match outputs {
+            Outputs::All => return last.record(pass, frame, activations, last_layer, experts),
+            Outputs::None => None,
+            Outputs::Last(row) => Some(row),
+        };
+        last.record_last(pass, frame, activations, row, last_layer, experts)
     }
 
     /// Records the logits of tokens behind the blocks, `[tokens, vocabulary]`.

@@ -98,6 +98,7 @@ fn load(model: &Builder, adapters: &[(&Builder, f32)], fusion: Fusion) -> Result
         context: Some(32),
         chunk: Some(8),
         fusion,
+        ..LoadOptions::default()
     };
     let mut bytes = 0;
     let model = Model::load_with(&device, &checkpoint, &adapters, &options, &mut |more| {

@@ -6,6 +6,7 @@ mod bundled;
 mod chat;
 mod config;
 mod encoder;
+mod expert_cache;
 mod folders;
 mod formats;
 mod fusion;

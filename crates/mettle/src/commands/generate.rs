@@ -19,6 +19,7 @@ use mettle_models::{
 };
 use serde::Serialize;
 
+use super::expert_cache::{self, ExpertCacheArgs};
 use super::fusion::FusionArgs;
 use super::kv_cache::KvCacheArgs;
 use crate::{bundled, terminal};
@@ -58,6 +59,8 @@ pub struct Args {
     device: String,
     #[command(flatten)]
     kv_cache: KvCacheArgs,
+    #[command(flatten)]
+    expert_cache: ExpertCacheArgs,
     #[command(flatten)]
     fusion: FusionArgs,
     /// Print one JSON document at the end instead of streaming the text.
@@ -133,6 +136,7 @@ struct Report<'a> {
     decode_tokens_per_second: f64,
     time_to_first_token_seconds: f64,
     decode_launches: Option<StepLaunches>,
+    expert_cache: Option<expert_cache::Report>,
     memory: Memory,
 }
 
@@ -147,6 +151,7 @@ struct StepLaunches {
 #[derive(Serialize)]
 struct Memory {
     weights: u64,
+    expert_cache: Option<u64>,
     kv_type: &'static str,
     kv_cache: u64,
     scratch: u64,
@@ -178,6 +183,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         context: args.context,
         kv_format: args.kv_cache.format()?,
         fusion: args.fusion.fusion(),
+        expert_cache: args.expert_cache.bytes()?,
         ..LoadOptions::default()
     };
     let adapters = args.lora.iter().map(|argument| adapter(argument));
@@ -236,6 +242,11 @@ pub fn run(args: Args) -> Result<ExitCode> {
         )?;
     } else if io::stderr().is_terminal() || args.model.is_none() {
         eprintln!("{}", summary(&done));
+    }
+    if !args.json
+        && let Some(experts) = &done.stats.experts
+    {
+        eprintln!("{}", expert_cache::summary(experts));
     }
     if let Some(profile) = session.profile() {
         eprintln!("{}", profile_table(profile));
@@ -337,10 +348,17 @@ fn cache_size(format: KvFormat, bytes: u64, usual: u64) -> String {
 
 fn announce(name: &str, device: &Device, memory: &MemoryEstimate, cache: &str) {
     eprintln!(
-        "model {name} on {} ({}): {} weights, {cache}, {} scratch; {} available",
+        "model {name} on {} ({}): {}, {cache}, {} scratch; {} available",
         device.name(),
         device.kind(),
-        terminal::bytes(memory.weights),
+        match memory.expert_cache {
+            Some(cache) => format!(
+                "{} weights, {} of them a cache of experts",
+                terminal::bytes(memory.weights),
+                terminal::bytes(cache)
+            ),
+            None => format!("{} weights", terminal::bytes(memory.weights)),
+        },
         terminal::bytes(memory.scratch),
         terminal::bytes(device.memory().available),
     );
@@ -414,8 +432,10 @@ fn report<'a>(
             count: launches.count,
             barriers: launches.barriers,
         }),
+        expert_cache: done.stats.experts.map(Into::into),
         memory: Memory {
             weights: memory.weights,
+            expert_cache: memory.expert_cache,
             kv_type: model.options().kv_format.name(),
             kv_cache: memory.kv_cache,
             scratch: memory.scratch,
