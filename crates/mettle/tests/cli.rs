@@ -383,6 +383,33 @@ fn measures_kernels_and_compares_runs() {
 }
 
 #[test]
+fn says_how_products_are_multiplied() {
+    let output = run(&[
+        "bench",
+        "--device",
+        "cpu",
+        "--explain",
+        "q4_0:1x4096x4096",
+        "--explain",
+        "f16:64x100x45",
+    ]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines: Vec<&str> = text.lines().collect();
+    assert!(
+        lines[0].starts_with("Q4_0 1 x 4096 x 4096: mul_mv, "),
+        "{text}"
+    );
+    assert!(
+        lines[1].starts_with("F16 64 x 100 x 45: mul_panel, "),
+        "{text}"
+    );
+    let refused = run(&["bench", "--explain", "q4_0:1x4096x45"]);
+    assert_eq!(refused.status.code(), Some(2));
+    let reason = String::from_utf8_lossy(&refused.stderr);
+    assert!(reason.contains("whole blocks of K"), "{reason}");
+}
+
+#[test]
 fn lists_the_kernels() {
     let all = json(&run(&["kernels", "--json"]));
     let kernels = all.as_array().unwrap();
