@@ -2,6 +2,7 @@
 
 use crate::affine::Affine;
 use crate::error::{Error, Result};
+use crate::turbo::Turbo;
 
 /// How the values of a tensor are stored.
 ///
@@ -66,6 +67,8 @@ pub enum Format {
     Q3,
     /// Few bits in groups with scale and bias (MLX), brought together in blocks.
     Affine(Affine),
+    /// Few bits a value with a scale for each head (TurboQuant), in key-value caches.
+    Turbo(Turbo),
 }
 
 /// Those without parameters.
@@ -101,13 +104,16 @@ const PLAIN: [Format; 26] = [
 impl Format {
     /// Every format.
     pub const ALL: &'static [Format] = &{
-        let mut all = [Format::F32; PLAIN.len() + Affine::ALL.len()];
+        const TURBO: usize = PLAIN.len() + Affine::ALL.len();
+        let mut all = [Format::F32; TURBO + Turbo::ALL.len()];
         let mut i = 0;
         while i < all.len() {
             all[i] = if i < PLAIN.len() {
                 PLAIN[i]
-            } else {
+            } else if i < TURBO {
                 Format::Affine(Affine::ALL[i - PLAIN.len()])
+            } else {
+                Format::Turbo(Turbo::ALL[i - TURBO])
             };
             i += 1;
         }
@@ -144,6 +150,7 @@ impl Format {
             Format::KHQ4 => ("KHQ4", 32, 20),
             Format::Q3 => ("Q3", 32, 16),
             Format::Affine(affine) => (affine.name(), affine.group(), affine.block_bytes()),
+            Format::Turbo(turbo) => (turbo.name(), turbo.values(), turbo.block_bytes()),
         }
     }
 

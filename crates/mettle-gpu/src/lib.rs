@@ -42,6 +42,7 @@ mod shape;
 mod storage;
 mod submission;
 mod tensor;
+mod turbo;
 
 pub use affine::{Affine, AffineScales};
 pub use arguments::Arguments;
@@ -66,3 +67,4 @@ pub use pool::PoolStats;
 pub use shape::Shape;
 pub use submission::{GpuTime, KernelTime, Profile, Submission};
 pub use tensor::{Scalar, Tensor};
+pub use turbo::Turbo;

@@ -21,7 +21,7 @@ constant bool SOFTCAP [[function_constant(2)]];
 
 // Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
 constant bool SINKS [[function_constant(3)]];
-
+#ifndef METTLE_TURBO
 #pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 64, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 80, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(cpu: attention_f*, ROW_PER_THREAD = true, HEAD_SIZE = 96, SOFTCAP = false, SINKS = false)
@@ -35,7 +35,7 @@ constant bool SINKS [[function_constant(3)]];
 #pragma mettle variant(cpu: attention_q*, ROW_PER_THREAD = true, HEAD_SIZE = 256, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 192, SOFTCAP = false, SINKS = false)
 #pragma mettle variant(gpu: attention_f*, ROW_PER_THREAD = false, HEAD_SIZE = 512, SOFTCAP = false, SINKS = false)
-
+#endif
 constant constexpr uint MAX_HEAD_SIZE = 576;
 constant constexpr uint MAX_SIMD_GROUPS = 8;
 constant constexpr uint LANES = 32;

@@ -193,19 +193,21 @@ pub enum Error {
     /// There is no such type of KV caches.
     #[error("there are no KV caches of type {0}: there are {known}", known = crate::kv_cache::names())]
     UnknownKvFormat(String),
-    /// Heads of a model are no whole blocks of the format that they are to be cached in.
+    /// A model has heads that cannot be cached in a format.
     #[error(
-        "a KV cache of {format} needs heads of a multiple of {block} values, those of this model have {head_dim}: \
-         take f16, bf16 or f32"
+        "a KV cache of {format} needs heads of {needs} values, those of this model have {head_dim}: take f16, bf16 or f32"
     )]
     KvFormat {
         /// The format asked for.
         format: KvFormat,
-        /// Values of a block.
-        block: usize,
+        /// The heads that it serves.
+        needs: &'static str,
         /// Values of a head.
         head_dim: usize,
     },
+    /// A model with latent attention cannot be cached in blocks of values.
+    #[error("a KV cache of {0} cannot keep the rows of latent attention: take f16, bf16 or f32")]
+    LatentKvFormat(KvFormat),
     /// Weights, cache and scratch memory do not fit into the device's memory.
     #[error(
         "the model needs {needed} bytes (weights {weights}, KV cache {cache}, scratch {scratch}), \

@@ -1,6 +1,6 @@
 //! What a session keeps of the tokens it has seen: keys and values, and the state of layers of linear attention.
 
-use mettle_gpu::{Device, Format, Pass, Tensor};
+use mettle_gpu::{Device, Format, Pass, Tensor, Turbo};
 use mettle_kernels::ops;
 
 use crate::{Config, Error, LinearAttention, Result};
@@ -20,13 +20,37 @@ pub enum KvFormat {
     Q8_0,
     /// 4.5 bits a value: a scale for each 32 of a head.
     Q4_0,
+    /// 2 bits a value, and a scale for each head of 64, 128 or 256 or half of a head of 512 (TurboQuant).
+    Tq2,
+    /// The same with 3 bits.
+    Tq3,
+    /// The same with 4 bits.
+    Tq4,
+    /// The same with 5 bits.
+    Tq5,
+    /// The same with 6 bits.
+    Tq6,
+    /// The same with 8 bits.
+    Tq8,
 }
 
 impl KvFormat {
     /// Every one, those of most bits first.
-    pub const ALL: [Self; 5] = [Self::F32, Self::F16, Self::BF16, Self::Q8_0, Self::Q4_0];
+    pub const ALL: [Self; 11] = [
+        Self::F32,
+        Self::F16,
+        Self::BF16,
+        Self::Q8_0,
+        Self::Tq8,
+        Self::Tq6,
+        Self::Tq5,
+        Self::Q4_0,
+        Self::Tq4,
+        Self::Tq3,
+        Self::Tq2,
+    ];
 
-    /// Its name: `f16`, `q8_0`.
+    /// Its name: `f16`, `q8_0`, `tq4`.
     pub const fn name(self) -> &'static str {
         match self {
             Self::F32 => "f32",
@@ -34,34 +58,56 @@ impl KvFormat {
             Self::BF16 => "bf16",
             Self::Q8_0 => "q8_0",
             Self::Q4_0 => "q4_0",
+            Self::Tq2 => "tq2",
+            Self::Tq3 => "tq3",
+            Self::Tq4 => "tq4",
+            Self::Tq5 => "tq5",
+            Self::Tq6 => "tq6",
+            Self::Tq8 => "tq8",
         }
     }
 
-    pub(crate) fn format(self) -> Format {
+    /// Bits of the codes of TurboQuant; `None` for other formats.
+    const fn turbo_bits(self) -> Option<usize> {
         match self {
-            Self::F32 => Format::F32,
-            Self::F16 => Format::F16,
-            Self::BF16 => Format::BF16,
-            Self::Q8_0 => Format::Q8_0,
-            Self::Q4_0 => Format::Q4_0,
+            Self::F32 | Self::F16 | Self::BF16 | Self::Q8_0 | Self::Q4_0 => None,
+            Self::Tq2 => Some(2),
+            Self::Tq3 => Some(3),
+            Self::Tq4 => Some(4),
+            Self::Tq5 => Some(5),
+            Self::Tq6 => Some(6),
+            Self::Tq8 => Some(8),
         }
     }
 
-    /// Fails for a model whose heads are no whole blocks, and for latent attention in blocks.
-    pub(crate) fn check(self, config: &Config) -> Result<()> {
-        let block = self.format().block_len();
-        if config.latent.is_some() && block > 1 {
-            return Err(Error::Request(format!(
-                "a KV cache of {self} cannot keep the rows of latent attention: take f16, bf16 or f32"
-            )));
-        }
-        if config.head_dim.is_multiple_of(block) {
-            return Ok(());
-        }
-        Err(Error::KvFormat {
+    /// That of the tensors, for a model whose heads it serves.
+    ///
+    /// # Errors
+    /// [`Error::KvFormat`] for models with other heads, [`Error::LatentKvFormat`] for blocks of values and models of latent attention.
+    pub(crate) fn format(self, config: &Config) -> Result<Format> {
+        let head_dim = config.head_dim;
+        let format = match self {
+            Self::F32 => Some(Format::F32),
+            Self::F16 => Some(Format::F16),
+            Self::BF16 => Some(Format::BF16),
+            _ if config.latent.is_some() => {
+                return Err(Error::LatentKvFormat(self));
+            }
+            Self::Q8_0 => Some(Format::Q8_0),
+            Self::Q4_0 => Some(Format::Q4_0),
+            _ => self
+                .turbo_bits()
+                .and_then(|bits| Turbo::new(bits, head_dim))
+                .map(Format::Turbo),
+        };
+        let whole = |format: &Format| head_dim.is_multiple_of(format.block_len());
+        format.filter(whole).ok_or(Error::KvFormat {
             format: self,
-            block,
-            head_dim: config.head_dim,
+            needs: match self.turbo_bits() {
+                Some(_) => "64, 128, 256 or 512",
+                None => "a multiple of 32",
+            },
+            head_dim,
         })
     }
 }
@@ -125,9 +171,10 @@ impl KvCache {
         context: usize,
         format: KvFormat,
     ) -> Result<Self> {
+        let format = format.format(config)?;
         let tensor = |layer: usize, what: &str| -> Result<Tensor> {
             let shape = [context, config.kv_heads, config.head_dim];
-            let tensor = Tensor::empty_as(device, format.format(), shape)?;
+            let tensor = Tensor::empty_as(device, format, shape)?;
             Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))
         };
         let states = match states(config) {
@@ -179,7 +226,10 @@ impl KvCache {
     }
 
     /// Bytes that [`new`](Self::new) allocates.
-    pub(crate) fn bytes(config: &Config, context: usize, format: KvFormat) -> u64 {
+    ///
+    /// # Errors
+    /// [`Error::KvFormat`] for a format that does not serve the model's heads.
+    pub(crate) fn bytes(config: &Config, context: usize, format: KvFormat) -> Result<u64> {
         let (linear, values) = states(config);
         let cached = config.layers - linear;
         let product = |factors: &[usize]| {
@@ -188,13 +238,9 @@ impl KvCache {
                 .fold(1u64, |n, &d| n.saturating_mul(d as u64))
         };
         let each = if config.latent.is_some() { 1 } else { 2 };
-        let format = format.format();
-        // Heads are whole blocks, or the model is refused.
-        let blocks = config.head_dim.div_ceil(format.block_len());
-        let heads = [each, cached, context, config.kv_heads, blocks];
-        product(&heads)
-            .saturating_mul(format.block_bytes() as u64)
-            .saturating_add(product(&[linear, values, 4]))
+        let head = format.format(config)?.row_bytes(config.head_dim)?;
+        Ok(product(&[each, cached, context, config.kv_heads, head])
+            .saturating_add(product(&[linear, values, 4])))
     }
 }
 

@@ -25,6 +25,7 @@ impl MemoryEstimate {
     ///
     /// # Errors
     /// Those of [`Config::from_metadata`]; [`Error::ExpertCache`] when a cache of experts is too small for them, [`Error::Request`] when there are none.
+    /// [`Error::KvFormat`] and [`Error::LatentKvFormat`] for a cache that does not serve the model.
     pub fn new(checkpoint: &Checkpoint, options: &LoadOptions, device: &Device) -> Result<Self> {
         Self::adapted(checkpoint, &[], options, device)
     }
@@ -66,7 +67,7 @@ impl MemoryEstimate {
         Ok(Self {
             weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
             expert_cache,
-            kv_cache: KvCache::bytes(config, context, options.kv_format),
+            kv_cache: KvCache::bytes(config, context, options.kv_format)?,
             scratch: Scratch::bytes(
                 device,
                 config,

@@ -77,6 +77,9 @@ fn the_cache_has_the_type_that_is_asked_for() {
     let (half, usual) = memory("f16");
     let (quantised, ids) = memory("q8_0");
     assert_eq!((quantised * 32, &ids), (half * 17, &usual));
+    // The bundled model has heads of 64.
+    let (turned, _) = memory("tq4");
+    assert_eq!(turned * 128, half * (4 + 32));
     let told = String::from_utf8(generate(&["--kv-type", "q4_0"]).stderr).unwrap();
     assert!(
         told.contains("KV cache (q4_0, ") && told.contains("less than f16)"),
@@ -84,7 +87,7 @@ fn the_cache_has_the_type_that_is_asked_for() {
     );
     assert_refused(
         &["generate", "--kv-type", "q9"],
-        &["q9", "f32, f16, bf16, q8_0, q4_0"],
+        &["q9", "f32, f16, bf16, q8_0, tq8"],
     );
 }
 

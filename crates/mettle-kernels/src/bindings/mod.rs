@@ -8,6 +8,7 @@ pub mod argmax;
 pub mod argsort;
 pub mod attention;
 pub mod attention_grouped;
+pub mod attention_turbo;
 pub mod binary;
 pub mod copy;
 pub mod cumsum;
@@ -17,7 +18,9 @@ pub mod embedding_affine;
 pub mod fill;
 pub mod gated_delta_net;
 pub mod gather;
+pub mod hadamard;
 pub mod kv_append;
+pub mod kv_append_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -86,6 +89,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     argsort::CATALOGUE,
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
+    attention_turbo::CATALOGUE,
     binary::CATALOGUE,
     copy::CATALOGUE,
     cumsum::CATALOGUE,
@@ -95,7 +99,9 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     fill::CATALOGUE,
     gated_delta_net::CATALOGUE,
     gather::CATALOGUE,
+    hadamard::CATALOGUE,
     kv_append::CATALOGUE,
+    kv_append_turbo::CATALOGUE,
     l2_norm::CATALOGUE,
     latent_append::CATALOGUE,
     layer_norm::CATALOGUE,

@@ -17,13 +17,15 @@ mod lattice;
 mod legacy;
 mod non_linear;
 mod plain;
+mod turbo;
 mod two_level;
 
 pub use affine::interleave_affine;
 pub use experts::{ExpertFile, ExpertMatrix, ExpertRanges};
+pub use turbo::{turbo_distortion, turbo_levels};
 
 use crate::{Error, Result};
-use mettle_gpu::{Affine, Format};
+use mettle_gpu::{Affine, Format, Turbo};
 
 /// How the blocks of a format are read and written: block and values are whole, values finite.
 struct Codec {
@@ -59,7 +61,7 @@ const CODECS: [Codec; 22] = [
     Codec { format: Format::Q3, decode: lattice::decode_q3, encode: lattice::encode_q3 },
 ];
 
-/// The formats that weights are stored in, all that [`dequantize`] decodes and [`quantize`] encodes, but for [`Format::Affine`].
+/// The formats that weights are stored in, all that [`dequantize`] decodes and [`quantize`] encodes, but for [`Format::Affine`] and [`Format::Turbo`].
 pub const WEIGHTS: [Format; CODECS.len()] = {
     let mut formats = [Format::F32; CODECS.len()];
     let mut i = 0;
@@ -75,7 +77,7 @@ pub const LARGEST: f32 = 65504.0;
 
 /// Decodes `bytes`, a whole number of blocks of `format`, into `values`.
 ///
-/// Supports the formats of [`WEIGHTS`] and [`Format::Affine`]: integer formats are not weights.
+/// Supports the formats of [`WEIGHTS`], [`Format::Affine`] and, for caches, [`Format::Turbo`]: integer formats are not weights.
 ///
 /// # Errors
 /// [`Error::Length`] unless `bytes` holds whole blocks and exactly `values.len()` values;
@@ -118,12 +120,16 @@ pub fn quantize(format: Format, values: &[f32], bytes: &mut [u8]) -> Result<()> 
 enum Coder {
     Listed(&'static Codec),
     Affine(Affine),
+    Turbo(Turbo),
 }
 
 impl Coder {
     fn of(format: Format, operation: &'static str) -> Result<Coder> {
         if let Format::Affine(affine) = format {
             return Ok(Coder::Affine(affine));
+        }
+        if let Format::Turbo(turbo) = format {
+            return Ok(Coder::Turbo(turbo));
         }
         const { &CODECS }
             .iter()
@@ -139,6 +145,7 @@ impl Coder {
         match self {
             Coder::Listed(codec) => (codec.decode)(block, values),
             Coder::Affine(affine) => affine::decode(*affine, block, values),
+            Coder::Turbo(turbo) => turbo::decode(*turbo, block, values),
         }
     }
 
@@ -146,6 +153,7 @@ impl Coder {
         match self {
             Coder::Listed(codec) => (codec.encode)(values, block),
             Coder::Affine(affine) => affine::encode(*affine, values, block),
+            Coder::Turbo(turbo) => turbo::encode(*turbo, values, block),
         }
     }
 }

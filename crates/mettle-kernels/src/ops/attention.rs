@@ -4,11 +4,13 @@ mod cases;
 
 use super::attention_grouped::{Call, Plan};
 use super::check::Op;
+use super::mapping::turbo_constants;
 use crate::bindings::attention::{self, Constants, Params};
+use crate::bindings::attention_turbo;
 use crate::{Error, Result};
 pub(crate) use cases::family;
-pub(super) use cases::{BENCH_HEADS, Sizes, add_bench, check};
-use mettle_gpu::{Device, DeviceKind, Grid, Pass, Tensor};
+pub(super) use cases::{BENCH_HEADS, Sizes, add_bench, check, kernel_name};
+use mettle_gpu::{Device, DeviceKind, Format, Grid, Pass, Tensor};
 
 pub(super) const OP: Op = Op("attention");
 
@@ -60,7 +62,8 @@ impl Path {
 /// `0 <= positions[t] - j < window`, with scores capped where there is a softcap, and exponentials of sinks in the denominator where there are some; g is the key-value head `h / (heads / kv_heads)`. Both for one token and for many.
 ///
 /// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of
-/// [`CACHE_FORMATS`](super::CACHE_FORMATS), `positions` i32 `[tokens]`. Entry j of a cache is the token at position j. A token whose position lies outside the
+/// [`CACHE_FORMATS`](super::CACHE_FORMATS) or [`Format::Turbo`], `positions` i32 `[tokens]`. With the latter, queries and what comes out are
+/// transformed as keys and values are: see [`hadamard`](super::hadamard()). Entry j of a cache is the token at position j. A token whose position lies outside the
 /// cache gets NaN.
 ///
 /// # Errors
@@ -150,8 +153,7 @@ pub(super) fn mapped(
         sinks: options.sinks.is_some(),
     };
     let format = cache_k.format();
-    let kernel = attention::KernelOf::of(format);
-    let kernel = kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?;
+    OP.known_cache(format)?;
     let k = &OP.cache("cache_k", cache_k, format, cache_k.len())?;
     let v = &OP.cache("cache_v", cache_v, format, cache_k.len())?;
     let q = &OP.values("q", q)?;
@@ -195,17 +197,40 @@ pub(super) fn mapped(
             Grid::groups([heads, tokens]).threads(32 * simd_groups)
         }
     };
+    // Without sinks they are not read.
+    let sinks = sinks.as_ref().unwrap_or(q);
+    if let Format::Turbo(turbo) = format {
+        let (turbo_bits, turbo_values) = turbo_constants(turbo);
+        let kernel = attention_turbo::Kernel {
+            q,
+            k: &k.cast()?,
+            v: &v.cast()?,
+            positions,
+            out,
+            params: bytemuck::cast(params),
+            sinks,
+            constants: attention_turbo::Constants {
+                turbo_bits,
+                turbo_values,
+                row_per_thread: constants.row_per_thread,
+                head_size: constants.head_size,
+                softcap: constants.softcap,
+                sinks: constants.sinks,
+            },
+        };
+        return Ok(pass.dispatch(kernel, grid)?);
+    }
+    let kernel = attention::KernelOf::of(format);
     pass.dispatch(
         attention::Kernel {
-            kernel,
+            kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
             q,
             k,
             v,
             positions,
             out,
             params,
-            // Without sinks it is not read.
-            sinks: sinks.as_ref().unwrap_or(q),
+            sinks,
             constants,
         },
         grid,

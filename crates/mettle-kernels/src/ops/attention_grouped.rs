@@ -13,6 +13,7 @@ use mettle_gpu::{Buffer, Format, Grid, Pass};
 fn head_sizes(format: Format) -> &'static [usize] {
     match format {
         Format::F32 | Format::F16 => &[64, 80, 96, 128, 256],
+        Format::Turbo(_) => &[],
         _ => &[64, 128, 256],
     }
 }

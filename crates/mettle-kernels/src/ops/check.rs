@@ -162,11 +162,22 @@ impl Op {
         Ok(cache.bytes().clone())
     }
 
+    /// Fails for a cache of a format that there are no kernels for.
+    pub fn known_cache(self, format: Format) -> Result<()> {
+        match format {
+            Format::Turbo(_) => Ok(()),
+            _ if CACHE_FORMATS.contains(&format) => Ok(()),
+            _ => Err(self.no_kernel_for_cache(format)),
+        }
+    }
+
     /// The error for a cache of a format that there are no kernels for.
     pub fn no_kernel_for_cache(self, format: Format) -> Error {
         Error::Unsupported {
             op: self.0,
-            reason: format!("a cache of {format}; there are {CACHE_FORMATS:?}"),
+            reason: format!(
+                "a cache of {format}; there are {CACHE_FORMATS:?} and those of TurboQuant"
+            ),
         }
     }
 

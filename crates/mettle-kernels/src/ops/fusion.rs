@@ -9,11 +9,11 @@ use super::mapping::Mapping;
 use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
 use super::{
-    Binary, ResidualNorm, Rope, add_assign, binary, kv_append, mul_mat, residual_norm, rms_norm,
-    rms_norm_assign, rope,
+    Binary, Hadamard, ResidualNorm, Rope, add_assign, binary, hadamard, kv_append, mul_mat,
+    residual_norm, rms_norm, rms_norm_assign, rope,
 };
 use crate::Result;
-use mettle_gpu::{Pass, Tensor};
+use mettle_gpu::{Format, Pass, Tensor};
 
 /// Whether sequences of operations are fused into single launches.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -287,7 +287,7 @@ pub struct HeadBiases<'a> {
 /// Where keys and values go: see [`kv_append()`](super::kv_append()).
 #[derive(Debug)]
 pub struct CacheRows<'a> {
-    /// `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`](super::CACHE_FORMATS).
+    /// `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`](super::CACHE_FORMATS) or [`Format::Turbo`].
     pub keys: &'a mut Tensor,
     /// As `keys`.
     pub values: &'a mut Tensor,
@@ -296,7 +296,8 @@ pub struct CacheRows<'a> {
 }
 
 /// Adds the biases, where there are any; normalises each head of the queries and keys where there are norms, rotates it by the position of its token, and appends keys
-/// and values to the cache, converted to its format. A token whose position lies outside the cache is rotated but not stored.
+/// and values to the cache, converted to its format. With a cache of [`Format::Turbo`] all heads are transformed at last, those of queries too: see
+/// [`hadamard`](super::hadamard()). A token whose position lies outside the cache is rotated but not stored.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format; [`Error::Argument`](crate::Error::Argument) for
@@ -310,7 +311,8 @@ pub fn qk_norm_rope_append(
     heads: ProjectedHeads<'_>,
     cache: CacheRows<'_>,
 ) -> Result<()> {
-    if fusion == Fusion::On {
+    let transformed = matches!(cache.keys.format(), Format::Turbo(_));
+    if fusion == Fusion::On && !transformed {
         let mapping = Mapping::of(pass.device());
         return launch(pass, mapping, norms, rotation, heads, cache);
     }
@@ -339,11 +341,18 @@ pub fn qk_norm_rope_append(
         }
         rms_norm_assign(pass, key, norms.key, norms.eps)?;
     }
-    if let Some(query) = query {
+    if let Some(query) = &mut query {
         let tokens = positions.len();
         let first = tokens.saturating_sub(query.shape()[0]);
         rope(pass, query, &positions.rows_range(first..tokens)?, rotation)?;
     }
     rope(pass, key, positions, rotation)?;
+    if transformed {
+        if let Some(query) = query {
+            hadamard(pass, Hadamard::Forward, query)?;
+        }
+        hadamard(pass, Hadamard::Forward, key)?;
+        hadamard(pass, Hadamard::Forward, value)?;
+    }
     kv_append(pass, key, value, keys, values, positions)
 }

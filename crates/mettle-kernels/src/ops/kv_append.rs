@@ -1,10 +1,11 @@
 //! The key-value cache.
 
 use super::check::Op;
-use super::mapping::{WIDE, rows_per_group};
+use super::mapping::{WIDE, rows_per_group, turbo_constants};
 use crate::bench::{Benches, Work};
 pub use crate::bindings::CACHE_FORMATS;
 use crate::bindings::kv_append::{self, Params};
+use crate::bindings::kv_append_turbo;
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Result, formats};
 use mettle_gpu::{Format, Grid, Pass, Tensor};
@@ -12,11 +13,11 @@ use mettle_gpu::{Format, Grid, Pass, Tensor};
 const OP: Op = Op("kv_append");
 
 /// `cache_k[positions[t]] = k[t]` and the same for `v`, for tokens `t`, converted to the format of the cache. `k` and `v`
-/// are f32 `[tokens, kv_heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`], `positions`
-/// i32 `[tokens]`. A token whose position lies outside the cache is not stored.
+/// are f32 `[tokens, kv_heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`] or
+/// [`Format::Turbo`], `positions` i32 `[tokens]`. A token whose position lies outside the cache is not stored.
 ///
 /// F16 and BF16 round to the nearest, blocks are encoded as [`formats::quantize`] does it, to the bit. That refuses values
-/// that are not finite; here a block with such a value decodes to NaN.
+/// that are not finite; here a block with such a value decodes to NaN, or to infinities.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format; [`Error::Argument`](crate::Error::Argument) for
@@ -49,13 +50,34 @@ pub fn kv_append(
     let v = &OP.vector("v", v, tokens * columns)?;
     let positions = &OP.values("positions", positions)?;
     let format = cache_k.format();
-    let kernel = kv_append::KernelOf::of(format);
-    let kernel = kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?;
-    let shares = columns.div_ceil(format.block_len().max(WIDE));
-    let grid = Grid::threads_total([shares, tokens])
-        .threads([shares.min(256), rows_per_group(tokens, columns).min(4)]);
+    OP.known_cache(format)?;
     let cache_k = &mut OP.cache("cache_k", cache_k, format, capacity * columns)?;
     let cache_v = &mut OP.cache("cache_v", cache_v, format, capacity * columns)?;
+    let values_of_thread = match format {
+        Format::Turbo(_) => WIDE,
+        _ => format.block_len().max(WIDE),
+    };
+    let shares = columns.div_ceil(values_of_thread);
+    let grid = Grid::threads_total([shares, tokens])
+        .threads([shares.min(256), rows_per_group(tokens, columns).min(4)]);
+    if let Format::Turbo(turbo) = format {
+        let (turbo_bits, turbo_values) = turbo_constants(turbo);
+        let kernel = kv_append_turbo::Kernel {
+            k,
+            v,
+            cache_k: &mut cache_k.cast()?,
+            cache_v: &mut cache_v.cast()?,
+            positions,
+            params: bytemuck::cast(params),
+            constants: kv_append_turbo::Constants {
+                turbo_bits,
+                turbo_values,
+            },
+        };
+        return Ok(pass.dispatch(kernel, grid)?);
+    }
+    let kernel = kv_append::KernelOf::of(format);
+    let kernel = kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?;
     pass.dispatch(
         kv_append::Kernel {
             kernel,
@@ -77,8 +99,11 @@ fn row_len(tensor: &Tensor) -> usize {
 }
 
 /// The kernel's name, for cases and bench entries.
-fn kernel_name(format: Format) -> &'static str {
-    kv_append::KernelOf::of(format).map_or("none", kv_append::KernelOf::name)
+pub(super) fn kernel_name(format: Format) -> &'static str {
+    match format {
+        Format::Turbo(_) => "kv_append_turbo",
+        _ => kv_append::KernelOf::of(format).map_or("none", kv_append::KernelOf::name),
+    }
 }
 
 /// The cases of `kv_append.metal`: one value, one token, a run in the middle of the cache, scattered positions, rows longer
@@ -145,34 +170,38 @@ fn unusual(values: &[f32]) -> Vec<f32> {
         .collect()
 }
 
-/// One token and a prompt, eight heads of 128.
 fn benches(benches: &mut Benches) {
-    let (heads, head_size, capacity) = (8, 128, 4096);
     for format in CACHE_FORMATS {
-        for tokens in [1, 512] {
-            let values = 2 * tokens * heads * head_size;
-            let stored = values / format.block_len() * format.block_bytes();
-            benches.add(
-                kernel_name(format),
-                format!("tokens{tokens}_heads{heads}_head{head_size}"),
-                Work::new(4 * values + stored, 0),
-                move |setup| {
-                    let shape = [tokens, heads, head_size];
-                    let (k, v) = (setup.values(shape)?, setup.values(shape)?);
-                    let mut cache_k = setup.output(format, [capacity, heads, head_size])?;
-                    let mut cache_v = setup.output(format, [capacity, heads, head_size])?;
-                    let positions: Vec<i32> = (0..tokens as i32).collect();
-                    let positions = setup.of(&positions)?;
-                    Ok(Box::new(move |pass| {
-                        kv_append(pass, &k, &v, &mut cache_k, &mut cache_v, &positions)
-                    }))
-                },
-            );
-        }
+        add_bench(benches, format);
     }
 }
 
-fn check(
+/// One token and a prompt, eight heads of 128.
+pub(super) fn add_bench(benches: &mut Benches, format: Format) {
+    let (heads, head_size, capacity) = (8, 128, 4096);
+    for tokens in [1, 512] {
+        let values = 2 * tokens * heads * head_size;
+        let stored = values / format.block_len() * format.block_bytes();
+        benches.add(
+            kernel_name(format),
+            format!("tokens{tokens}_heads{heads}_head{head_size}"),
+            Work::new(4 * values + stored, 0),
+            move |setup| {
+                let shape = [tokens, heads, head_size];
+                let (k, v) = (setup.values(shape)?, setup.values(shape)?);
+                let mut cache_k = setup.output(format, [capacity, heads, head_size])?;
+                let mut cache_v = setup.output(format, [capacity, heads, head_size])?;
+                let positions: Vec<i32> = (0..tokens as i32).collect();
+                let positions = setup.of(&positions)?;
+                Ok(Box::new(move |pass| {
+                    kv_append(pass, &k, &v, &mut cache_k, &mut cache_v, &positions)
+                }))
+            },
+        );
+    }
+}
+
+pub(super) fn check(
     run: &mut Run<'_>,
     format: Format,
     shape: [usize; 3],

@@ -1,6 +1,6 @@
 //! How kernels over rows are spread over threads.
 
-use mettle_gpu::{Affine, AffineScales, Device, DeviceKind, Format, Grid};
+use mettle_gpu::{Affine, AffineScales, Device, DeviceKind, Format, Grid, Turbo};
 
 /// The two mappings of kernels that reduce rows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -107,6 +107,11 @@ pub(super) fn affine_constants(affine: Affine) -> (u32, u32, bool) {
         affine.group() as u32,
         affine.scales() == AffineScales::BF16,
     )
+}
+
+/// The function constants `TURBO_BITS` and `TURBO_VALUES` of `mettle/turbo.h`.
+pub(super) fn turbo_constants(turbo: Turbo) -> (u32, u32) {
+    (turbo.bits() as u32, turbo.values() as u32)
 }
 
 /// What the names of cases and bench entries of weights begin with: kernels for affine formats serve all of them.

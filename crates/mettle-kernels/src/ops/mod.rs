@@ -6,6 +6,7 @@ pub mod argmax;
 pub mod argsort;
 pub mod attention;
 mod attention_grouped;
+mod attention_turbo;
 pub mod binary;
 mod check;
 pub mod copy;
@@ -19,7 +20,9 @@ pub mod fill;
 pub mod fusion;
 pub mod gated_delta_net;
 pub mod gather;
+pub mod hadamard;
 pub mod kv_append;
+mod kv_append_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -62,6 +65,7 @@ pub use fill::*;
 pub use fusion::*;
 pub use gated_delta_net::*;
 pub use gather::*;
+pub use hadamard::*;
 pub use kv_append::*;
 pub use l2_norm::*;
 pub use latent_append::*;
@@ -88,6 +92,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         argsort::family(),
         attention::family(),
         attention_grouped::family(),
+        attention_turbo::family(),
         binary::family(),
         copy::family(),
         cumsum::family(),
@@ -97,7 +102,9 @@ pub fn families() -> Vec<crate::cases::Family> {
         fill::family(),
         gated_delta_net::family(),
         gather::family(),
+        hadamard::family(),
         kv_append::family(),
+        kv_append_turbo::family(),
         l2_norm::family(),
         latent_append::family(),
         layer_norm::family(),

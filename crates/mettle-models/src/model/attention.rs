@@ -1,8 +1,8 @@
 //! Attention of a block: projections, rotation, the cache, and what is read of it.
 
-use mettle_gpu::{Pass, Tensor};
+use mettle_gpu::{Format, Pass, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, Binary, CacheRows, HeadBiases, HeadNorms, Norm, ProjectedHeads,
+    self, Attention, Binary, CacheRows, Hadamard, HeadBiases, HeadNorms, Norm, ProjectedHeads,
 };
 
 use super::{
@@ -222,6 +222,9 @@ impl SelfAttention {
             &options,
             &mut a.attended.heads,
         )?;
+        if let Format::Turbo(_) = cache.keys.format() {
+            ops::hadamard(pass, Hadamard::Inverse, &mut a.attended.heads)?;
+        }
         let attended = match &a.gated_query {
             None => &a.attended.rows,
             Some(gated) => {

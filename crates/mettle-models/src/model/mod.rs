@@ -124,6 +124,8 @@ struct Inner {
     memory: MemoryEstimate,
     /// Formats of the weights.
     formats: HashSet<Format>,
+    /// That of keys and values.
+    cached: Format,
     /// The largest of the adapters; 0 without.
     rank: usize,
     rope: Rope,
@@ -178,7 +180,6 @@ impl Model {
         for adapter in adapters {
             adapter.check(config.architecture)?;
         }
-        options.kv_format.check(&config)?;
         let memory = MemoryEstimate::of(checkpoint, adapters, &config, options, device)?;
         memory.check(device)?;
         let mut expert_cache = match options.expert_cache {
@@ -212,6 +213,7 @@ impl Model {
                     chunk: Some(chunk),
                     ..*options
                 },
+                cached: options.kv_format.format(&config)?,
                 config,
                 memory,
                 formats: checkpoint
@@ -277,10 +279,8 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 12] = [
+        const FAMILIES: [&str; 10] = [
             "argmax",
-            "attention",
-            "attention_grouped",
             "binary",
             "embedding",
             "mul_mm",
@@ -296,9 +296,15 @@ impl Model {
             Some(_) => &["copy", "latent_append"],
             None => &[],
         };
+        let turbo = matches!(inner.cached, Format::Turbo(_));
+        let of_cache: &[&str] = match (turbo, inner.options.fusion) {
+            (true, _) => &["attention_turbo", "hadamard", "kv_append_turbo", "rope"],
+            (false, Fusion::On) => &["attention", "attention_grouped", "qk_norm_rope_append"],
+            (false, Fusion::Off) => &["attention", "attention_grouped", "kv_append", "rope"],
+        };
         let of_fusion: &[&str] = match inner.options.fusion {
-            Fusion::On => &["qk_norm_rope_append", "residual_norm"],
-            Fusion::Off => &["kv_append", "rope"],
+            Fusion::On => &["residual_norm"],
+            Fusion::Off => &[],
         };
         let of_values: &[&str] = match inner.config.logit_softcap {
             Some(_) => &["unary"],
@@ -313,7 +319,7 @@ impl Model {
             None => &[],
         };
         let name = |format: Format| format.name().to_lowercase();
-        let cached = name(inner.options.kv_format.format());
+        let cached = name(inner.cached);
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
         // Rows that are rounded for products by tiles are passed on as bits.
         known.extend(["f32", "u32", "i32", "u16", cached.as_str()].map(str::to_owned));
@@ -330,7 +336,7 @@ impl Model {
         };
         catalogue::pipelines(&inner.device, |kernel| {
             // The merge of grouped attention sees no cache.
-            let of_cache = matches!(
+            let sees_cache = matches!(
                 kernel.family,
                 "attention"
                     | "attention_grouped"
@@ -342,6 +348,7 @@ impl Model {
             [
                 &FAMILIES[..],
                 of_affine,
+                of_cache,
                 of_fusion,
                 of_values,
                 of_states,
@@ -350,7 +357,7 @@ impl Model {
             ]
             .iter()
             .any(|families| families.contains(&kernel.family))
-                && (!of_cache || kernel.dtypes.contains(&cached.as_str()))
+                && (!sees_cache || kernel.dtypes.contains(&cached.as_str()))
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         })
     }

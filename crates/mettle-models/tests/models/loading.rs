@@ -208,7 +208,8 @@ fn caches_of_blocks() {
     }
     let unknown = "q4_1".parse::<KvFormat>().unwrap_err().to_string();
     assert!(
-        unknown.contains("q4_1: there are f32, f16, bf16, q8_0, q4_0"),
+        unknown
+            .contains("q4_1: there are f32, f16, bf16, q8_0, tq8, tq6, tq5, q4_0, tq4, tq3, tq2"),
         "{unknown}"
     );
 
@@ -229,7 +230,20 @@ fn caches_of_blocks() {
     // Keys and values of 2 layers with a head of 128.
     assert_eq!(
         KvFormat::ALL.map(bytes),
-        [4 * 128, 2 * 128, 2 * 128, 4 * 34, 4 * 18].map(|head| 10 * 4 * head)
+        [
+            512,
+            256,
+            256,
+            4 * 34,
+            4 + 128,
+            4 + 96,
+            4 + 80,
+            4 * 18,
+            4 + 64,
+            4 + 48,
+            4 + 32
+        ]
+        .map(|head| 10 * 4 * head)
     );
 
     let options = LoadOptions {
@@ -242,8 +256,8 @@ fn caches_of_blocks() {
             error,
             Error::KvFormat {
                 format: KvFormat::Q8_0,
-                block: 32,
-                head_dim: 16
+                head_dim: 16,
+                ..
             }
         ),
         "{error}"
@@ -253,11 +267,23 @@ fn caches_of_blocks() {
         "{error}"
     );
     let deepseek = decoded(&fixture("deepseek2-f32.gguf"));
-    let error = load(&deepseek, &options).err().unwrap().to_string();
-    assert_eq!(
-        error,
-        "a KV cache of q8_0 cannot keep the rows of latent attention: take f16, bf16 or f32"
-    );
+    for kv_format in [KvFormat::Q8_0, KvFormat::Tq4] {
+        let options = LoadOptions {
+            kv_format,
+            ..LoadOptions::default()
+        };
+        let error = load(&deepseek, &options).err().unwrap();
+        assert!(
+            matches!(error, Error::LatentKvFormat(format) if format == kv_format),
+            "{error}"
+        );
+        assert!(
+            error
+                .to_string()
+                .contains("rows of latent attention: take f16"),
+            "{error}"
+        );
+    }
 }
 
 /// A model says how it was loaded, and what that takes is what was estimated.

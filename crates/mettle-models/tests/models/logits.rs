@@ -231,6 +231,34 @@ fn caches_of_fewer_bits_are_close() {
     }
 }
 
+/// The same of TurboQuant, which loses the distortion of its codebooks.
+#[test]
+fn caches_of_turboquant_are_close() {
+    const GROWTH: f64 = 100.0;
+    let name = "qwen3-tied-f32";
+    for (bits, format) in [
+        (2, KvFormat::Tq2),
+        (3, KvFormat::Tq3),
+        (4, KvFormat::Tq4),
+        (5, KvFormat::Tq5),
+        (6, KvFormat::Tq6),
+        (8, KvFormat::Tq8),
+    ] {
+        let lost = mettle_kernels::formats::turbo_distortion(bits).unwrap();
+        let fixture = Fixture::load(name, format, 7);
+        let chunks = nmse(&fixture.all_at_once(), &fixture.logits);
+        let single = nmse(&fixture.one_by_one(), &fixture.logits);
+        println!(
+            "{name}: NMSE {chunks:.2e} in chunks, {single:.2e} token by token in {format}, which loses {lost:.2e}"
+        );
+        let allowed = lost / GROWTH..(lost * GROWTH).min(0.9);
+        assert!(
+            allowed.contains(&chunks) && allowed.contains(&single),
+            "{format}: {chunks:e}, {single:e}"
+        );
+    }
+}
+
 #[test]
 fn sessions_are_independent_and_can_start_again() {
     for name in ["llama-gqa2-f32", "qwen35-f32"] {

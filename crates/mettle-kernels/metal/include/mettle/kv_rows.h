@@ -120,10 +120,16 @@ METAL_FUNC void put(device bfloat* row, uint first, device const float* from, ui
 
 }  // namespace mettle_kernels
 
-// INSTANTIATE(name, element type) for every format of caches.
+// INSTANTIATE(name, element type) for every format of caches. A family's kernel for TurboQuant is in a file of its own, which defines
+// METTLE_TURBO and includes the family's: it has function constants that others have not.
+#ifdef METTLE_TURBO
+#include <mettle/turbo.h>
+#define METTLE_CACHE_FORMATS(INSTANTIATE) INSTANTIATE(turbo, uint)
+#else
 #define METTLE_CACHE_FORMATS(INSTANTIATE) \
     INSTANTIATE(f32, float)               \
     INSTANTIATE(f16, half)                \
     INSTANTIATE(bf16, bfloat)             \
     INSTANTIATE(q8_0, block_q8_0)         \
     INSTANTIATE(q4_0, block_q4_0)
+#endif

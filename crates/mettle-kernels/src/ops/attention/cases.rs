@@ -86,6 +86,20 @@ impl Adversity {
 }
 
 impl Sizes {
+    /// One token that sees 71 keys.
+    pub const DECODE: Sizes = Sizes {
+        heads: 4,
+        kv_heads: 2,
+        head_size: 64,
+        capacity: 100,
+        positions: &[70],
+        window: None,
+        steepness: 1.0,
+        softcap: None,
+        blocked: 0,
+        sinks: None,
+    };
+
     /// What tells caches of other formats than F32 and F16 apart: heads of one block and more, prompts, windows, positions outside.
     pub fn of_other_formats(self, format: Format, add: &mut impl FnMut(String, Sizes)) {
         let head_sizes: &[usize] = match format.is_quantised() {
@@ -135,8 +149,11 @@ impl Sizes {
 }
 
 /// The kernel's name, for cases and bench entries.
-fn kernel_name(format: Format) -> &'static str {
-    KernelOf::of(format).map_or("none", KernelOf::name)
+pub(in crate::ops) fn kernel_name(format: Format) -> &'static str {
+    match format {
+        Format::Turbo(_) => "attention_turbo",
+        _ => KernelOf::of(format).map_or("none", KernelOf::name),
+    }
 }
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
@@ -154,18 +171,7 @@ pub(crate) fn family() -> Family {
                         move |run| check(run, path, format, sizes),
                     );
                 };
-                let decode = Sizes {
-                    heads: 4,
-                    kv_heads: 2,
-                    head_size: 64,
-                    capacity: 100,
-                    positions: &[70],
-                    window: None,
-                    steepness: 1.0,
-                    softcap: None,
-                    blocked: 0,
-                    sinks: None,
-                };
+                let decode = Sizes::DECODE;
                 if !matches!(format, Format::F32 | Format::F16) {
                     decode.of_other_formats(format, &mut add);
                     continue;

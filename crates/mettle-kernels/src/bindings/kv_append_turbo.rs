@@ -1,0 +1,96 @@
+//! Launch bindings of `metal/kv_append_turbo.metal`.
+//!
+//! Generated from it by `cargo run -p xtask -- bindings`: do not edit.
+
+use crate::catalogue::{self, Access, Argument};
+use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
+
+/// `struct Params`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct Params {
+    /// `uint capacity`: rows of each cache
+    pub capacity: u32,
+    /// `uint columns`: values of a row: kv heads \* head size
+    pub columns: u32,
+}
+
+const _: () = {
+    assert!(size_of::<Params>() == 8);
+    assert!(std::mem::offset_of!(Params, capacity) == 0);
+    assert!(std::mem::offset_of!(Params, columns) == 4);
+};
+
+/// Function constants: each set of values is a kernel of its own.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct Constants {
+    /// `uint TURBO_BITS`, function constant 13.
+    pub turbo_bits: u32,
+    /// `uint TURBO_VALUES`, function constant 14.
+    pub turbo_values: u32,
+}
+
+impl Constants {
+    fn set(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+            .with(13, self.turbo_bits)
+            .with(14, self.turbo_values)
+    }
+}
+
+/// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the format of the cache, for tokens t; k and v are
+/// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
+///
+/// One thread for sixteen columns of a token, or for a block: the grid is \[ceil(columns / 16), tokens\], or \[columns / 32, tokens\].
+pub struct Kernel<'a> {
+    /// `device const float* k`.
+    pub k: &'a Buffer<f32>,
+    /// `device const float* v`.
+    pub v: &'a Buffer<f32>,
+    /// `device uint* cache_k`.
+    pub cache_k: &'a mut Buffer<u32>,
+    /// `device uint* cache_v`.
+    pub cache_v: &'a mut Buffer<u32>,
+    /// `device const int* positions`.
+    pub positions: &'a Buffer<i32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for Kernel<'_> {
+    fn kernel(&self) -> &'static str {
+        "kv_append_turbo"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::KV_APPEND_TURBO
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "k", self.k);
+        args.read(1, "v", self.v);
+        args.write(2, "cache_k", self.cache_k);
+        args.write(3, "cache_v", self.cache_v);
+        args.read(4, "positions", self.positions);
+        args.value(5, "params", &self.params);
+    }
+}
+
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
+    name: "kv_append_turbo",
+    family: "kv_append_turbo",
+    file: "metal/kv_append_turbo.metal",
+    dtypes: &["f32", "u32", "i32"],
+    arguments: &[
+        Argument::new(0, "k", "device const float* k", Access::Read),
+        Argument::new(1, "v", "device const float* v", Access::Read),
+        Argument::new(2, "cache_k", "device uint* cache_k", Access::ReadWrite),
+        Argument::new(3, "cache_v", "device uint* cache_v", Access::ReadWrite),
+        Argument::new(4, "positions", "device const int* positions", Access::Read),
+        Argument::new(5, "params", "constant Params& params", Access::Value),
+    ],
+    constants: &["TURBO_BITS", "TURBO_VALUES"],
+}];
