@@ -97,6 +97,14 @@ impl Pass {
         self.recording.barriers()
     }
 
+    /// The kernels of the launches so far, in order, each with the values of its function constants.
+    pub fn launches(&self) -> impl Iterator<Item = (&str, ConstantSet)> {
+        (0..self.recording.len()).map(|launch| {
+            let pipeline = self.recording.pipeline(launch);
+            (pipeline.kernel.name.as_str(), pipeline.constants)
+        })
+    }
+
     /// Records a launch. A launch that is refused leaves the pass as it was.
     ///
     /// # Errors

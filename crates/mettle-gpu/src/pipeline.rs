@@ -5,6 +5,7 @@ use std::sync::Arc;
 use mettle_msl::{Artefact, ArtefactArgument, ArtefactKernel};
 
 use crate::backend::RawPipeline;
+use crate::constants::ConstantSet;
 use crate::device::Device;
 use crate::library::Loaded;
 
@@ -79,6 +80,8 @@ impl std::fmt::Display for CodeOrigin {
 pub(crate) struct PipelineInner {
     pub raw: RawPipeline,
     pub kernel: ArtefactKernel,
+    /// The values of its function constants.
+    pub constants: ConstantSet,
     /// Threads that a threadgroup may have.
     pub max_threads: u32,
     pub origin: CodeOrigin,

@@ -19,8 +19,18 @@ constant bool SIGMOID [[function_constant(1)]];
 // the order of but where they are rounded to the same.
 constant bool BIASED [[function_constant(2)]];
 
-#pragma mettle variant(cpu: moe_route_f32, ROW_PER_THREAD = true, SIGMOID = false, BIASED = false)
-#pragma mettle variant(gpu: moe_route_f32, ROW_PER_THREAD = false, SIGMOID = false, BIASED = false)
+// When weights are multiplied by scales of the experts, of the values below.
+constant uint SCALES [[function_constant(3)]];
+
+// Never: there are none.
+constant constexpr uint UNSCALED = 0;
+// After the weights have been divided by their sum.
+constant constexpr uint AFTER = 1;
+// Before, so that the sum is that of products.
+constant constexpr uint BEFORE = 2;
+
+#pragma mettle variant(cpu: moe_route_f32, ROW_PER_THREAD = true, SIGMOID = false, BIASED = false, SCALES = 0)
+#pragma mettle variant(gpu: moe_route_f32, ROW_PER_THREAD = false, SIGMOID = false, BIASED = false, SCALES = 0)
 
 struct Params {
     uint experts;
@@ -101,7 +111,8 @@ METAL_FUNC float score_of_group(
 }
 
 // For each token t, the experts ids[t, :] in falling order of their choice, the lowest id among equals, and weights[t, :], their scores
-// times `scale`. logits is [tokens, experts], bias is [experts] and not read without BIASED, ids and weights are [tokens, slots].
+// times `scale` and, with SCALES, those of the experts. logits is [tokens, experts], bias and scales are [experts] and not read without BIASED
+// and SCALES, ids and weights are [tokens, slots].
 //
 // One thread (ROW_PER_THREAD) or threadgroup of one SIMD group for each token; `keys` holds one for each expert and group.
 kernel void moe_route_f32(
@@ -110,6 +121,7 @@ kernel void moe_route_f32(
     device uint*        ids     [[buffer(2)]],
     device float*       weights [[buffer(3)]],
     constant Params&    params  [[buffer(4)]],
+    device const float* scales  [[buffer(5)]],
     threadgroup uint*   keys    [[threadgroup(0)]],
     uint token [[threadgroup_position_in_grid]],
     uint lane  [[thread_index_in_threadgroup]])
@@ -161,7 +173,7 @@ kernel void moe_route_f32(
     float sum = 0.0f;
     for (uint slot = 0; slot < params.slots; ++slot) {
         place = next_of(group, keys, experts, place);
-        const float score = scoring.of(logits[place.id]);
+        const float score = scoring.of(logits[place.id]) * (SCALES == BEFORE ? scales[place.id] : 1.0f);
         sum += score;
         if (slot % group.threads == group.thread_index) {
             ids[slot] = place.id;
@@ -171,6 +183,6 @@ kernel void moe_route_f32(
     // All scores may be zero.
     const float factor = params.renormalise ? params.scale / max(sum, 1e-20f) : params.scale;
     for (uint slot = group.thread_index; slot < params.slots; slot += group.threads) {
-        weights[slot] *= factor;
+        weights[slot] *= SCALES == AFTER ? factor * scales[ids[slot]] : factor;
     }
 }

@@ -33,6 +33,7 @@ struct Params {
     uint columns;
     float eps;    // of all norms
     float scale;  // of the sum
+    float out_scale;  // of the normalised outputs
 };
 
 // Sixteen values of the new stream: (stream + y) * scale, or the norm of y instead of it, or nothing.
@@ -51,7 +52,7 @@ METAL_FUNC wide sum_at(
 }
 
 // stream[r, :] = (stream[r, :] + a[r, :]) * scale, a being y, or rms_norm(y[r, :], y_weight), or zero, as ADDED says; then
-// out_k[r, :] = rms_norm(stream[r, :], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
+// out_k[r, :] = rms_norm(stream[r, :], weight_k) * out_scale of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 // y and each out_k are [rows, columns], weights are [columns].
 //
 // One thread (ROW_PER_THREAD) or threadgroup for each row.
@@ -92,7 +93,7 @@ kernel void residual_norm(
             squares = fma(values, values, squares);
         }
     }
-    const wide scale = splat(1.0f / sqrt(group_sum(group, sum(squares)) / float(columns) + params.eps));
+    const wide scale = splat(params.out_scale / sqrt(group_sum(group, sum(squares)) / float(columns) + params.eps));
 
     // Each thread replaces what only it reads.
     for (uint i = group.thread_index; i < sixteens; i += group.threads) {

@@ -1,5 +1,9 @@
 //! What there is: every kernel with its file, arguments and element types, without a compiler or a device.
 
+mod seed_names;
+
+pub use seed_names::{SeedName, seed_names};
+
 use std::collections::HashSet;
 
 use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest};
@@ -17,7 +21,7 @@ pub struct Kernel {
     pub dtypes: &'static [&'static str],
     /// Arguments in the order written.
     pub arguments: &'static [Argument],
-    /// Names of the function constants of its file.
+    /// Names of the function constants of its file, in the order of their indices.
     pub constants: &'static [&'static str],
 }
 

@@ -1,8 +1,11 @@
 //! Every case of every kernel on the CPU device, in its natural order and in permuted orders.
 
-use mettle_gpu::{Device, Preference};
-use mettle_kernels::{cases, catalogue};
+use mettle_gpu::{ConstantSet, Device, Preference};
+use mettle_kernels::Error;
+use mettle_kernels::cases::{self, Case, Outcome};
+use mettle_kernels::catalogue::{self, SeedName};
 use std::collections::BTreeSet;
+use std::sync::LazyLock;
 
 /// Permuted orders of threads, SIMD groups and threadgroups that each case runs in.
 const ORDERS: u32 = 2;
@@ -12,25 +15,85 @@ fn seed() -> u64 {
     std::env::var("METTLE_SEED").map_or(1, |seed| seed.parse().expect("METTLE_SEED is a number"))
 }
 
-#[test]
-fn every_case_passes() {
+/// Every case with what became of it.
+static RAN: LazyLock<Vec<(Case, Result<Outcome, Error>)>> = LazyLock::new(|| {
     let seed = seed();
     println!("seed {seed} (set METTLE_SEED for another)");
     let device = Device::open(Preference::Cpu).unwrap();
-    let mut failures = Vec::new();
-    for case in cases::select("*", "*", seed) {
-        match case.run(&device, ORDERS) {
-            Ok(outcome) if outcome.passed => {}
-            Ok(outcome) => failures.push(format!("{}\n  {outcome:?}", case.replay())),
-            Err(error) => failures.push(format!("{}\n  {error}", case.replay())),
-        }
-    }
+    let cases = cases::select("*", "*", seed).into_iter();
+    cases
+        .map(|case| {
+            let outcome = case.run(&device, ORDERS);
+            (case, outcome)
+        })
+        .collect()
+});
+
+#[test]
+fn every_case_passes() {
+    let failures: Vec<String> = RAN
+        .iter()
+        .filter_map(|(case, outcome)| match outcome {
+            Ok(outcome) if outcome.passed => None,
+            Ok(outcome) => Some(format!("{}\n  {outcome:?}", case.replay())),
+            Err(error) => Some(format!("{}\n  {error}", case.replay())),
+        })
+        .collect();
     assert!(
         failures.is_empty(),
         "{} cases failed:\n{}",
         failures.len(),
         failures.join("\n")
     );
+}
+
+/// A kernel that is to take the place of one of an older system does so in a case that passes, with the constants that it is to have.
+#[test]
+fn every_seed_name_has_a_passing_case() {
+    let missing: Vec<String> = catalogue::seed_names()
+        .filter(|seed| {
+            !RAN.iter()
+                .any(|(case, outcome)| proves(case, outcome, seed))
+        })
+        .map(|seed| format!("{seed:?}"))
+        .collect();
+    assert!(
+        missing.is_empty(),
+        "no case that passes shows the counterparts of {} kernels:\n{}",
+        missing.len(),
+        missing.join("\n")
+    );
+    assert!(catalogue::seed_names().count() > 0);
+}
+
+/// Whether a case passes in which the kernel is launched with the constants that make it a counterpart.
+fn proves(case: &Case, outcome: &Result<Outcome, Error>, seed: &SeedName) -> bool {
+    let Ok(outcome) = outcome else {
+        return false;
+    };
+    let kernel = catalogue::kernels().find(|kernel| kernel.name == seed.kernel);
+    let Some(kernel) = kernel.filter(|kernel| kernel.name == case.kernel()) else {
+        return false;
+    };
+    let as_said = |launched: &ConstantSet| {
+        // A launch gives every constant of its file.
+        let values = launched.entries().iter().map(|&(_, bits)| bits);
+        let launched: Vec<_> = kernel.constants.iter().zip(values).collect();
+        launched.len() == kernel.constants.len()
+            && seed.constants.iter().all(|(name, value)| {
+                let bits = match *value {
+                    "true" => Some(1),
+                    "false" => Some(0),
+                    number => number.parse().ok(),
+                };
+                launched
+                    .iter()
+                    .any(|&(own, own_bits)| own == name && Some(own_bits) == bits)
+            })
+    };
+    outcome.passed
+        && cases::matches(seed.cases, case.name())
+        && outcome.launched.iter().any(as_said)
 }
 
 #[test]

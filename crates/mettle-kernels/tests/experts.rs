@@ -3,8 +3,8 @@
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::cases::Rng;
 use mettle_kernels::ops::{
-    self, Combine, ExpertGroups, ExpertRounds, ExpertSlot, Fusion, Moe, MoeLayer, MoeScratch,
-    MoeShape, Norm, Routing, SharedExpert, SortedExperts,
+    self, Combine, ExpertGroups, ExpertRounds, ExpertScales, ExpertSlot, Fusion, Moe, MoeLayer,
+    MoeScratch, MoeShape, Norm, Routing, SharedExpert, SortedExperts,
 };
 use mettle_kernels::{Error, Result};
 
@@ -309,6 +309,11 @@ fn routing() {
         ..plain
     };
     route("scale", &logits, scaled, 2, 3);
+    let scaled = Routing {
+        expert_scales: Some(ExpertScales::Last(&bias)),
+        ..plain
+    };
+    route("expert_scales", &logits, scaled, 2, 3);
     for (count, kept, best) in [(5, 1, 1), (0, 1, 1), (4, 5, 1), (4, 0, 1), (4, 2, 3)] {
         let groups = Some(ExpertGroups { count, kept, best });
         route("groups", &logits, Routing { groups, ..plain }, 2, 3);
@@ -413,6 +418,22 @@ fn sorting_and_combining() {
         ..plain
     };
     combine("norm", &y, norm(EPS), 4);
+    let weight = f32s(&d, [5]);
+    let normed = Combine {
+        shared_norm: Some(Norm {
+            weight: &weight,
+            eps: EPS,
+        }),
+        ..plain
+    };
+    combine("shared_norm", &y, normed, 4);
+    let shared = f32s(&d, [4, 5]);
+    let normed = Combine {
+        shared: Some(&shared),
+        shared_gate: Some(&gate),
+        ..normed
+    };
+    combine("shared_norm", &y, normed, 4);
     let sorted = Some(&sorted);
     combine("y", &y, Combine { sorted, ..plain }, 4);
 }

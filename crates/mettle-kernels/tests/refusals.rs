@@ -7,10 +7,14 @@ use mettle_kernels::ops::{
 };
 use mettle_kernels::{Error, Result};
 
+#[path = "refusals/gradients.rs"]
+mod gradients;
 #[path = "refusals/latent_attention.rs"]
 mod latent_attention;
 #[path = "refusals/linear_attention.rs"]
 mod linear_attention;
+#[path = "refusals/rotations.rs"]
+mod rotations;
 
 fn device() -> Device {
     Device::open(Preference::Cpu).unwrap()
@@ -202,6 +206,7 @@ fn rows() {
         first: None,
         eps: 1e-6,
         scale: 1.0,
+        out_scale: 1.0,
     };
     let weight = f32s(&d, [6]);
     refused("residual_norm", "y", |p| {
@@ -216,6 +221,11 @@ fn rows() {
             ResidualNorm { scale, ..norm },
             &mut [],
         )
+    });
+    refused("residual_norm", "out_scale", |p| {
+        let out_scale = f32::INFINITY;
+        let norm = ResidualNorm { out_scale, ..norm };
+        ops::residual_norm(p, &mut out, None, norm, &mut [])
     });
     refused("residual_norm", "first", |p| {
         let first = Some(NormWeight::None);
@@ -233,6 +243,41 @@ fn rows() {
     });
     refused("softmax", "out", |p| {
         ops::softmax(p, &x, &mut f32s(&d, [6, 4]))
+    });
+    let mask = f32s(&d, [2, 6]);
+    refused("scale_mask_softmax", "mask", |p| {
+        ops::scale_mask_softmax(p, &x, 1.0, &f32s(&d, [3, 6]), &mut out)
+    });
+    refused("scale_mask_softmax", "mask", |p| {
+        ops::scale_mask_softmax(p, &x, 1.0, &f32s(&d, [2, 5]), &mut out)
+    });
+    refused("scale_mask_softmax", "scale", |p| {
+        ops::scale_mask_softmax(p, &x, 0.0, &mask, &mut out)
+    });
+    refused("scale_mask_softmax", "", |p| {
+        ops::scale_mask_softmax(p, &x, 1.0, &i32s(&d, 6), &mut out)
+    });
+    refused("rms_norm_dual", "rounded", |p| {
+        ops::rms_norm_dual(
+            p,
+            &x,
+            NormWeight::None,
+            0.0,
+            &mut out,
+            &mut f32s(&d, [4, 6]),
+        )
+    });
+    refused("rms_norm_dual", "rounded", |p| {
+        let mut heads = f32s(&d, [2, 4, 6]);
+        let x = f32s(&d, [4, 2, 6]);
+        ops::rms_norm_dual_permuted(
+            p,
+            &x,
+            NormWeight::None,
+            0.0,
+            &mut heads,
+            &mut f32s(&d, [4, 2, 6]),
+        )
     });
     refused("argmax", "out", |p| ops::argmax(p, &x, &mut u32s(&d, 6)));
     refused("argmax", "out", |p| ops::argmax(p, &x, &mut i32s(&d, 4)));
@@ -305,43 +350,6 @@ fn weights() {
         ops::token_ids(&d, &[3, 7, 1], 7).map(drop)
     });
     refused("token_ids", "ids", |_| ops::token_ids(&d, &[], 7).map(drop));
-}
-
-#[test]
-fn rotation() {
-    let d = device();
-    let plain = RopeConfig::new(Pairing::HalfSplit, 32, 1e4);
-    for (argument, config) in [
-        ("dims", RopeConfig { dims: 31, ..plain }),
-        ("dims", RopeConfig { dims: 0, ..plain }),
-        (
-            "freq_factors",
-            RopeConfig {
-                freq_factors: Some(&[1.0; 15]),
-                ..plain
-            },
-        ),
-        ("config", RopeConfig { base: 0.0, ..plain }),
-        (
-            "config",
-            RopeConfig {
-                scale: f64::NAN,
-                ..plain
-            },
-        ),
-    ] {
-        refused("rope", argument, |_| Rope::new(&d, &config).map(drop));
-    }
-    let rope = Rope::new(&d, &plain).unwrap();
-    refused("rope", "x", |p| {
-        ops::rope(p, &mut f32s(&d, [2, 32]), &i32s(&d, 2), &rope)
-    });
-    refused("rope", "x", |p| {
-        ops::rope(p, &mut f32s(&d, [2, 4, 30]), &i32s(&d, 2), &rope)
-    });
-    refused("rope", "positions", |p| {
-        ops::rope(p, &mut f32s(&d, [2, 4, 32]), &i32s(&d, 3), &rope)
-    });
 }
 
 #[test]

@@ -436,6 +436,16 @@ fn lists_the_kernels() {
     );
     let some = run(&["kernels", "--kernel", "rms_norm*"]);
     assert!(String::from_utf8_lossy(&some.stdout).contains("rms_norm_f32"));
+    let seeds = json(&run(&["kernels", "--seed-names", "--json"]));
+    let seeds = seeds.as_array().unwrap();
+    let seed = seeds
+        .iter()
+        .find(|seed| seed["system"] == "oxibonsai" && seed["name"] == "residual_add");
+    let seed = seed.expect("residual_add of oxibonsai is listed");
+    assert_eq!(seed["kernel"], "binary_assign_f32");
+    assert_eq!(seed["constants"]["FUNCTION"], "0");
+    let some = run(&["kernels", "--seed-names", "--kernel", "tri_solve*"]);
+    assert!(String::from_utf8_lossy(&some.stdout).contains("tri_solve_lower_unit_bf16"));
 }
 
 #[test]

@@ -301,8 +301,9 @@ fn catalogue(unit: &Unit) -> Result<String> {
                 }
             }
         }
-        let constants: Vec<&str> = unit
-            .constants
+        let mut constants: Vec<&FunctionConstant> = unit.constants.iter().collect();
+        constants.sort_by_key(|constant| constant.index);
+        let constants: Vec<&str> = constants
             .iter()
             .map(|constant| constant.name.as_str())
             .collect();

@@ -153,6 +153,7 @@ impl Slot {
         Ok(Arc::new(PipelineInner {
             raw,
             kernel,
+            constants: *constants,
             max_threads,
             origin: self.origin,
             artefact: artefact.clone(),

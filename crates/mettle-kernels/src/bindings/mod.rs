@@ -9,6 +9,7 @@ pub mod argsort;
 pub mod attention;
 pub mod attention_grouped;
 pub mod attention_turbo;
+pub mod backward;
 pub mod binary;
 pub mod copy;
 pub mod cumsum;
@@ -19,6 +20,7 @@ pub mod fill;
 pub mod gated_delta_net;
 pub mod gather;
 pub mod hadamard;
+pub mod head_norm_rope;
 pub mod kv_append;
 pub mod kv_append_turbo;
 pub mod l2_norm;
@@ -45,6 +47,7 @@ pub mod sample;
 pub mod softmax;
 pub mod ssm_conv;
 pub mod sum_parts;
+pub mod training;
 pub mod tri_solve;
 pub mod unary;
 
@@ -90,6 +93,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention::CATALOGUE,
     attention_grouped::CATALOGUE,
     attention_turbo::CATALOGUE,
+    backward::CATALOGUE,
     binary::CATALOGUE,
     copy::CATALOGUE,
     cumsum::CATALOGUE,
@@ -100,6 +104,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     gated_delta_net::CATALOGUE,
     gather::CATALOGUE,
     hadamard::CATALOGUE,
+    head_norm_rope::CATALOGUE,
     kv_append::CATALOGUE,
     kv_append_turbo::CATALOGUE,
     l2_norm::CATALOGUE,
@@ -126,6 +131,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     softmax::CATALOGUE,
     ssm_conv::CATALOGUE,
     sum_parts::CATALOGUE,
+    training::CATALOGUE,
     tri_solve::CATALOGUE,
     unary::CATALOGUE,
 ];

@@ -45,6 +45,8 @@ pub struct Constants {
     pub sigmoid: bool,
     /// `bool BIASED`, function constant 2.
     pub biased: bool,
+    /// `uint SCALES`, function constant 3.
+    pub scales: u32,
 }
 
 impl Constants {
@@ -53,11 +55,13 @@ impl Constants {
             .with(0, self.row_per_thread)
             .with(1, self.sigmoid)
             .with(2, self.biased)
+            .with(3, self.scales)
     }
 }
 
 /// For each token t, the experts ids\[t, :\] in falling order of their choice, the lowest id among equals, and weights\[t, :\], their scores
-/// times `scale`. logits is \[tokens, experts\], bias is \[experts\] and not read without BIASED, ids and weights are \[tokens, slots\].
+/// times `scale` and, with SCALES, those of the experts. logits is \[tokens, experts\], bias and scales are \[experts\] and not read without BIASED
+/// and SCALES, ids and weights are \[tokens, slots\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup of one SIMD group for each token; `keys` holds one for each expert and group.
 pub struct F32<'a> {
@@ -71,6 +75,8 @@ pub struct F32<'a> {
     pub weights: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const float* scales`.
+    pub scales: &'a Buffer<f32>,
     /// `threadgroup uint* keys`: Its size in bytes.
     pub keys: usize,
     /// Function constants.
@@ -93,6 +99,7 @@ impl Binding for F32<'_> {
         args.write(2, "ids", self.ids);
         args.write(3, "weights", self.weights);
         args.value(4, "params", &self.params);
+        args.read(5, "scales", self.scales);
         args.threadgroup_memory(0, "keys", self.keys);
     }
 }
@@ -108,6 +115,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(2, "ids", "device uint* ids", Access::ReadWrite),
         Argument::new(3, "weights", "device float* weights", Access::ReadWrite),
         Argument::new(4, "params", "constant Params& params", Access::Value),
+        Argument::new(5, "scales", "device const float* scales", Access::Read),
         Argument::new(
             0,
             "keys",
@@ -115,5 +123,5 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
             Access::ThreadgroupMemory,
         ),
     ],
-    constants: &["ROW_PER_THREAD", "SIGMOID", "BIASED"],
+    constants: &["ROW_PER_THREAD", "SIGMOID", "BIASED", "SCALES"],
 }];

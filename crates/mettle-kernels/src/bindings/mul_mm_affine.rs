@@ -134,5 +134,5 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
             Access::ThreadgroupMemory,
         ),
     ],
-    constants: &["BITS", "GROUP", "BF16", "LARGE"],
+    constants: &["LARGE", "BITS", "GROUP", "BF16"],
 }];

@@ -166,12 +166,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         ),
     ],
     constants: &[
-        "BITS",
-        "GROUP",
-        "BF16",
         "ROW_PER_THREAD",
         "COLUMNS",
         "STAGED",
         "FUSED",
+        "BITS",
+        "GROUP",
+        "BF16",
     ],
 }];

@@ -15,13 +15,16 @@ pub struct Params {
     pub eps: f32,
     /// `float scale`: of the sum
     pub scale: f32,
+    /// `float out_scale`: of the normalised outputs
+    pub out_scale: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 12);
+    assert!(size_of::<Params>() == 16);
     assert!(std::mem::offset_of!(Params, columns) == 0);
     assert!(std::mem::offset_of!(Params, eps) == 4);
     assert!(std::mem::offset_of!(Params, scale) == 8);
+    assert!(std::mem::offset_of!(Params, out_scale) == 12);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -48,7 +51,7 @@ impl Constants {
 }
 
 /// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
-/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
+/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) \* out_scale of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
@@ -102,7 +105,7 @@ impl Binding for F32<'_> {
 }
 
 /// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
-/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
+/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) \* out_scale of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
@@ -156,7 +159,7 @@ impl Binding for F16<'_> {
 }
 
 /// stream\[r, :\] = (stream\[r, :\] + a\[r, :\]) \* scale, a being y, or rms_norm(y\[r, :\], y_weight), or zero, as ADDED says; then
-/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
+/// out_k\[r, :\] = rms_norm(stream\[r, :\], weight_k) \* out_scale of that sum before it is rounded to T, for k below OUTPUTS: see rms_norm.metal. stream,
 /// y and each out_k are \[rows, columns\], weights are \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.

@@ -37,6 +37,8 @@ pub struct Constants {
     pub row_per_thread: bool,
     /// `uint WEIGHT`, function constant 1.
     pub weight: u32,
+    /// `bool SILU`, function constant 2.
+    pub silu: bool,
 }
 
 impl Constants {
@@ -44,6 +46,45 @@ impl Constants {
         ConstantSet::EMPTY
             .with(0, self.row_per_thread)
             .with(1, self.weight)
+            .with(2, self.silu)
+    }
+}
+
+/// rms_norm_f32 whose result goes to out, rows one behind the other, and rounded to `rounded`, where Params say: for those who go on with one or
+/// the other.
+///
+/// One thread (ROW_PER_THREAD) or threadgroup for each row.
+pub struct DualF32Bf16<'a> {
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device const float* weight`.
+    pub weight: &'a Buffer<f32>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `device bfloat* rounded`.
+    pub rounded: &'a mut Buffer<half::bf16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for DualF32Bf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_dual_f32_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.write(2, "out", self.out);
+        args.write(3, "rounded", self.rounded);
+        args.value(4, "params", &self.params);
     }
 }
 
@@ -111,8 +152,8 @@ impl Binding for AssignF32<'_> {
     }
 }
 
-/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
-/// are \[rows, columns\], weight is \[columns\].
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention, or without the silu; x, z
+/// and out are \[rows, columns\], weight is \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct GatedF32<'a> {
@@ -244,8 +285,8 @@ impl Binding for AssignF16<'_> {
     }
 }
 
-/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
-/// are \[rows, columns\], weight is \[columns\].
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention, or without the silu; x, z
+/// and out are \[rows, columns\], weight is \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct GatedF16<'a> {
@@ -377,8 +418,8 @@ impl Binding for AssignBf16<'_> {
     }
 }
 
-/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention; x, z and out
-/// are \[rows, columns\], weight is \[columns\].
+/// out\[r, i\] = silu(z\[r, i\]) \* x\[r, i\] \* w\[i\] / sqrt(mean over i of x\[r, i\]^2 + eps), the norm behind linear attention, or without the silu; x, z
+/// and out are \[rows, columns\], weight is \[columns\].
 ///
 /// One thread (ROW_PER_THREAD) or threadgroup for each row.
 pub struct GatedBf16<'a> {
@@ -446,7 +487,53 @@ impl Binding for SumSquaresBf16<'_> {
     }
 }
 
+/// Weights as they are in memory of a model of bf16.
+pub struct F32Bf16<'a> {
+    /// `device const float* x`.
+    pub x: &'a Buffer<f32>,
+    /// `device const bfloat* weight`.
+    pub weight: &'a Buffer<half::bf16>,
+    /// `device float* out`.
+    pub out: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F32Bf16<'_> {
+    fn kernel(&self) -> &'static str {
+        "rms_norm_f32_bf16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::RMS_NORM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "weight", self.weight);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
 pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "rms_norm_dual_f32_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32", "bf16"],
+        arguments: &[
+            Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "weight", "device const float* weight", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "rounded", "device bfloat* rounded", Access::ReadWrite),
+            Argument::new(4, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
+    },
     catalogue::Kernel {
         name: "rms_norm_f32",
         family: "rms_norm",
@@ -458,7 +545,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "out", "device float* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_assign_f32",
@@ -470,7 +557,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "weight", "device const float* weight", Access::Read),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_gated_f32",
@@ -484,7 +571,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "out", "device float* out", Access::ReadWrite),
             Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_sum_squares_f32",
@@ -496,7 +583,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "out", "device float* out", Access::ReadWrite),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_f16",
@@ -509,7 +596,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "out", "device half* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_assign_f16",
@@ -521,7 +608,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "weight", "device const half* weight", Access::Read),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_gated_f16",
@@ -535,7 +622,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "out", "device half* out", Access::ReadWrite),
             Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_sum_squares_f16",
@@ -547,7 +634,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "out", "device float* out", Access::ReadWrite),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_bf16",
@@ -560,7 +647,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "out", "device bfloat* out", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_assign_bf16",
@@ -572,7 +659,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "weight", "device const bfloat* weight", Access::Read),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_gated_bf16",
@@ -586,7 +673,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "out", "device bfloat* out", Access::ReadWrite),
             Argument::new(4, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
     catalogue::Kernel {
         name: "rms_norm_sum_squares_bf16",
@@ -598,6 +685,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "out", "device float* out", Access::ReadWrite),
             Argument::new(2, "params", "constant Params& params", Access::Value),
         ],
-        constants: &["ROW_PER_THREAD", "WEIGHT"],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
+    },
+    catalogue::Kernel {
+        name: "rms_norm_f32_bf16",
+        family: "rms_norm",
+        file: "metal/rms_norm.metal",
+        dtypes: &["f32", "bf16"],
+        arguments: &[
+            Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "weight", "device const bfloat* weight", Access::Read),
+            Argument::new(2, "out", "device float* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ROW_PER_THREAD", "WEIGHT", "SILU"],
     },
 ];

@@ -1,6 +1,6 @@
 //! How far a device's result may be from the host reference's.
 
-use mettle_gpu::Format;
+use mettle_gpu::{ConstantSet, Format};
 
 /// What the host reference says about one element of an output.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -93,8 +93,8 @@ pub struct Outcome {
     pub unwritten: usize,
     /// Elements (or bytes beside a tensor) that were written and should not have been.
     pub overwritten: usize,
-    /// Whether the kernel that the case names was launched.
-    pub launched: bool,
+    /// The values of the function constants of each launch of the kernel that the case names.
+    pub launched: Vec<ConstantSet>,
     /// Permuted orders of threads, SIMD groups and threadgroups that it ran in; none on devices that choose the
     /// order themselves.
     pub orders: u32,
@@ -131,7 +131,7 @@ impl Outcome {
 
     /// Decides [`Outcome::passed`].
     pub(super) fn judge(&mut self, tolerance: Tolerance) {
-        self.passed = self.launched
+        self.passed = !self.launched.is_empty()
             && self.elements > 0
             && self.nmse <= tolerance.nmse
             && self.worst <= 1.0
@@ -237,7 +237,7 @@ mod tests {
             .iter()
             .map(|&(value, untouched)| Actual { value, untouched });
         let mut outcome = compare(Tolerance::MATMUL, format, actual, expected);
-        outcome.launched = true;
+        outcome.launched = vec![ConstantSet::EMPTY];
         outcome.judge(Tolerance::MATMUL);
         outcome
     }

@@ -4,8 +4,7 @@ use super::blocks::{self, Blocks, Scales};
 use super::compare::{Actual, compare};
 use super::{Case, Expected, Outcome, Rng, Tolerance};
 use crate::{Error, Result, formats};
-use mettle_gpu::{Buffer, Device, Format, Pass, Scalar, Shape, Tensor};
-use std::collections::BTreeSet;
+use mettle_gpu::{Buffer, ConstantSet, Device, Format, Pass, Scalar, Shape, Tensor};
 
 /// Bytes of poison on each side of a tensor.
 const BORDER: usize = 256;
@@ -25,8 +24,8 @@ pub struct Run<'a> {
     /// The reference run compares values; runs in permuted orders only collect bits.
     reference: bool,
     outcome: Outcome,
-    /// Kernels launched in the reference run.
-    launched: BTreeSet<String>,
+    /// Kernels launched in the reference run, and with which function constants.
+    launched: Vec<(String, ConstantSet)>,
     /// The bytes of the outputs.
     bits: Vec<u8>,
 }
@@ -131,10 +130,10 @@ impl<'a> Run<'a> {
         // Profiled launches do not overlap; the other runs see to that.
         pass.profile(self.reference);
         launches(&mut pass)?;
-        let profile = pass.submit()?.wait_profile()?;
+        let launched = pass.launches();
         self.launched
-            .extend(profile.kernels().map(|(kernel, _)| kernel.to_owned()));
-        Ok(())
+            .extend(launched.map(|(kernel, constants)| (kernel.to_owned(), constants)));
+        Ok(pass.submit()?.wait()?)
     }
 
     /// Compares every element of `output` with what the host reference computes. Call it once for each output, after
@@ -232,7 +231,7 @@ pub(super) fn run(case: &Case, device: &Device, orders: u32) -> Result<Outcome> 
             placed: Vec::new(),
             reference,
             outcome: Outcome::default(),
-            launched: BTreeSet::new(),
+            launched: Vec::new(),
             bits: Vec::new(),
         };
         (case.body)(&mut run)?;
@@ -241,7 +240,9 @@ pub(super) fn run(case: &Case, device: &Device, orders: u32) -> Result<Outcome> 
     };
     let first = execute(true)?;
     let mut outcome = first.outcome;
-    outcome.launched = first.launched.contains(case.kernel());
+    let of_case = |(kernel, _): &(String, _)| kernel == case.kernel();
+    let launched = first.launched.into_iter().filter(of_case);
+    outcome.launched = launched.map(|(_, constants)| constants).collect();
     let mut order_seeds = rng();
     for _ in 0..orders {
         let seed = order_seeds.bits();

@@ -232,21 +232,22 @@ fn add_bands(cases: &mut Cases, sixteens: Sixteens, format: Format) {
         rows.flat_map(|row| row[half * columns..][..columns].to_vec())
             .collect()
     };
-    let name = format!("{}_packed", sixteens.name());
-    cases.add(format!("binary_{suffix}"), name, move |run| {
-        let packed = run.rng().activations(rows * 2 * columns);
-        let (packed, values) = run.rounded(format, &packed, [rows, 2 * columns])?;
-        let (x, y) = (
-            packed.columns_range(0..columns)?,
-            packed.columns_range(columns..2 * columns)?,
-        );
-        let mut out = run.output(format, [rows, columns])?;
-        let f = Binary::SiluMul;
-        run.pass(|pass| spread(pass, Op("binary"), sixteens, f, &x, &y, &mut out))?;
-        run.check(&out, || {
-            reference(f, format, &halves(&values, 0), &halves(&values, 1))
-        })
-    });
+    for f in [Binary::SiluMul, Binary::GeluTanhMul] {
+        let name = format!("{}_packed_{}", sixteens.name(), f.name());
+        cases.add(format!("binary_{suffix}"), name, move |run| {
+            let packed = run.rng().activations(rows * 2 * columns);
+            let (packed, values) = run.rounded(format, &packed, [rows, 2 * columns])?;
+            let (x, y) = (
+                packed.columns_range(0..columns)?,
+                packed.columns_range(columns..2 * columns)?,
+            );
+            let mut out = run.output(format, [rows, columns])?;
+            run.pass(|pass| spread(pass, Op("binary"), sixteens, f, &x, &y, &mut out))?;
+            run.check(&out, || {
+                reference(f, format, &halves(&values, 0), &halves(&values, 1))
+            })
+        });
+    }
     let name = format!("{}_band", sixteens.name());
     cases.add(format!("binary_assign_{suffix}"), name, move |run| {
         let whole = run.rng().activations(rows * 2 * columns);

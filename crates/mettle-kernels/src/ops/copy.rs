@@ -126,7 +126,21 @@ pub(crate) fn family() -> Family {
                 }
             }
             let mut add = |name: &str, shape: &'static [usize], order: &'static [usize]| {
-                add_permuted(cases, sixteens, name, shape, order);
+                const FORMATS: [(Format, Format); 5] = [
+                    (Format::F32, Format::F32),
+                    (Format::F32, Format::BF16),
+                    (Format::F16, Format::F16),
+                    (Format::BF16, Format::BF16),
+                    (Format::BF16, Format::F32),
+                ];
+                for (from, to) in FORMATS {
+                    let kernel = format!("copy_{from}_{to}").to_lowercase();
+                    let name = format!("{}_{name}", sixteens.name());
+                    cases.add(kernel, name, move |run| {
+                        let x = run.rng().normal(shape.iter().product());
+                        check(run, sixteens, from, to, &x, shape, order)
+                    });
+                }
             };
             add("one", &[1, 1], &[1, 0]);
             add("transpose", &[37, 530], &[1, 0]);
@@ -160,43 +174,30 @@ const EXTREMES: [f32; 14] = [
     f32::NAN,
 ];
 
-fn add_permuted(
-    cases: &mut Cases,
-    sixteens: Sixteens,
-    name: &str,
-    shape: &'static [usize],
-    order: &'static [usize],
-) {
-    for (to, suffix) in [(Format::F32, "f32"), (Format::BF16, "bf16")] {
-        let name = format!("{}_{name}", sixteens.name());
-        cases.add(format!("copy_f32_{suffix}"), name, move |run| {
-            let x = run.rng().normal(shape.iter().product());
-            check(run, sixteens, Format::F32, to, &x, shape, order)
-        });
-    }
-}
-
 /// From a band of a wider tensor, behind some of its rows, to a band of another.
 fn add_bands(cases: &mut Cases, sixteens: Sixteens) {
-    let name = format!("{}_bands", sixteens.name());
-    cases.add("copy_f16_f32", name, move |run| {
-        let x = run.rng().normal(9 * 4 * 60);
-        let (xs, x) = run.rounded(Format::F16, &x, [9, 4, 60])?;
-        let from = xs.rows_range(2..9)?.columns_range(11..44)?;
-        let out = run.output(Format::F32, [7, 4, 50])?;
-        let mut to = out.columns_range(3..36)?;
-        run.pass(|pass| spread(pass, Op("copy"), sixteens, &from, &[0, 1, 2], &mut to))?;
-        run.check(&out, || {
-            let mut expected = vec![Expected::untouched(); 7 * 4 * 50];
-            for row in 0..7 * 4 {
-                for i in 0..33 {
-                    let value = x[(row + 2 * 4) * 60 + 11 + i];
-                    expected[row * 50 + 3 + i] = Expected::exact(value);
+    for of_x in [Format::F32, Format::F16] {
+        let kernel = format!("copy_{of_x}_f32").to_lowercase();
+        let name = format!("{}_bands", sixteens.name());
+        cases.add(kernel, name, move |run| {
+            let x = run.rng().normal(9 * 4 * 60);
+            let (xs, x) = run.rounded(of_x, &x, [9, 4, 60])?;
+            let from = xs.rows_range(2..9)?.columns_range(11..44)?;
+            let out = run.output(Format::F32, [7, 4, 50])?;
+            let mut to = out.columns_range(3..36)?;
+            run.pass(|pass| spread(pass, Op("copy"), sixteens, &from, &[0, 1, 2], &mut to))?;
+            run.check(&out, || {
+                let mut expected = vec![Expected::untouched(); 7 * 4 * 50];
+                for row in 0..7 * 4 {
+                    for i in 0..33 {
+                        let value = x[(row + 2 * 4) * 60 + 11 + i];
+                        expected[row * 50 + 3 + i] = Expected::exact(value);
+                    }
                 }
-            }
-            expected
-        })
-    });
+                expected
+            })
+        });
+    }
 }
 
 fn check(

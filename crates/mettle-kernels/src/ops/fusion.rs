@@ -242,6 +242,7 @@ pub fn norm_add(
             first: Some(norm.weight.into()),
             eps: norm.eps,
             scale: 1.0,
+            out_scale: 1.0,
         };
         return residual_norm(pass, stream, Some(projected), norm, &mut []);
     }

@@ -284,7 +284,7 @@ fn check(
     };
     let exact = |x: &[f32]| -> Vec<Expected> { x.iter().map(|&x| Expected::exact(x)).collect() };
     run.check(&cache, || {
-        let normed = rms_norm::reference(&latent, &weight, EPS);
+        let normed = rms_norm::cases::reference(&latent, &weight, EPS);
         let turned = rope::reference(exact(&rotary_key), 1, dims, positions, &config);
         let mut expected = vec![Expected::untouched(); capacity * columns];
         let stored = joined(normed, turned);

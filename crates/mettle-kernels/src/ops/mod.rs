@@ -7,6 +7,7 @@ pub mod argsort;
 pub mod attention;
 mod attention_grouped;
 mod attention_turbo;
+pub mod backward;
 pub mod binary;
 mod check;
 pub mod copy;
@@ -21,6 +22,7 @@ pub mod fusion;
 pub mod gated_delta_net;
 pub mod gather;
 pub mod hadamard;
+pub mod head_norm_rope;
 pub mod kv_append;
 mod kv_append_turbo;
 pub mod l2_norm;
@@ -48,12 +50,14 @@ pub mod sample;
 pub mod softmax;
 pub mod ssm_conv;
 mod sum_parts;
+pub mod training;
 pub mod tri_solve;
 pub mod unary;
 
 pub use argmax::*;
 pub use argsort::*;
 pub use attention::*;
+pub use backward::*;
 pub use binary::*;
 pub use copy::*;
 pub use cumsum::*;
@@ -66,6 +70,7 @@ pub use fusion::*;
 pub use gated_delta_net::*;
 pub use gather::*;
 pub use hadamard::*;
+pub use head_norm_rope::*;
 pub use kv_append::*;
 pub use l2_norm::*;
 pub use latent_append::*;
@@ -82,6 +87,7 @@ pub use rope::*;
 pub use sample::*;
 pub use softmax::*;
 pub use ssm_conv::*;
+pub use training::*;
 pub use tri_solve::*;
 pub use unary::*;
 
@@ -93,6 +99,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention::family(),
         attention_grouped::family(),
         attention_turbo::family(),
+        backward::family(),
         binary::family(),
         copy::family(),
         cumsum::family(),
@@ -103,6 +110,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         gated_delta_net::family(),
         gather::family(),
         hadamard::family(),
+        head_norm_rope::family(),
         kv_append::family(),
         kv_append_turbo::family(),
         l2_norm::family(),
@@ -129,6 +137,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         softmax::family(),
         ssm_conv::family(),
         sum_parts::family(),
+        training::family(),
         tri_solve::family(),
         unary::family(),
     ]

@@ -31,6 +31,15 @@ pub struct ExpertGroups {
     pub best: usize,
 }
 
+/// A scale for each expert, f32, that the weights of tokens are multiplied by.
+#[derive(Clone, Copy, Debug)]
+pub enum ExpertScales<'a> {
+    /// After they are divided by their sum.
+    Last(&'a Tensor),
+    /// Before: the sum is that of scaled weights.
+    First(&'a Tensor),
+}
+
 /// How experts are chosen, and what weights they get: see [`moe_route()`].
 #[derive(Clone, Copy, Debug)]
 pub struct Routing<'a> {
@@ -44,6 +53,8 @@ pub struct Routing<'a> {
     pub renormalise: bool,
     /// Factor of all weights.
     pub scale: f32,
+    /// Factors of the weights of experts.
+    pub expert_scales: Option<ExpertScales<'a>>,
 }
 
 impl Default for Routing<'_> {
@@ -55,12 +66,13 @@ impl Default for Routing<'_> {
             groups: None,
             renormalise: true,
             scale: 1.0,
+            expert_scales: None,
         }
     }
 }
 
 /// Chooses experts for each token: `ids[t, :]` are those of the largest scores, or scores and biases, in falling order, the lowest id
-/// first among equals; `weights[t, :]` are their scores, divided by their sum where that is wanted, times `scale`. `logits` is f32
+/// first among equals; `weights[t, :]` are their scores, divided by their sum where that is wanted, times `scale` and those of the experts. `logits` is f32
 /// `[tokens, experts]` for any number of experts, `ids` is u32 and `weights` f32, both `[tokens, slots]`.
 ///
 /// # Errors
@@ -93,7 +105,13 @@ fn mapped(
         groups,
         renormalise,
         scale,
+        expert_scales,
     } = routing;
+    let (scales, scaled) = match expert_scales {
+        None => (None, 0),
+        Some(ExpertScales::Last(scales)) => (Some(scales), 1),
+        Some(ExpertScales::First(scales)) => (Some(scales), 2),
+    };
     if !scale.is_finite() {
         return Err(OP.refuse("scale", format!("is {scale}, must be a number")));
     }
@@ -126,11 +144,16 @@ fn mapped(
             renormalise: renormalise.into(),
             scale,
         },
+        scales: &match scales {
+            Some(scales) => OP.vector("expert_scales", scales, experts)?,
+            None => logits.clone(),
+        },
         keys: (experts + groups.count) * size_of::<u32>(),
         constants: Constants {
             row_per_thread: mapping.row_per_thread(),
             sigmoid: scores == Scores::Sigmoid,
             biased: bias.is_some(),
+            scales: scaled,
         },
     };
     let threads = match mapping {
@@ -199,6 +222,9 @@ pub(crate) fn family() -> Family {
                     add(format!("{score}{bias}{groups}"), [6, 160, 8], setting);
                 }
             }
+            for (scales, name) in [(1, "scaled_last"), (2, "scaled_first")] {
+                add(name.to_owned(), [6, 60, 8], Setting { scales, ..plain });
+            }
             for logits in [Logits::Ties, Logits::Huge, Logits::Equal] {
                 let name = format!("{logits:?}").to_lowercase();
                 add(name, [4, 60, 6], Setting { logits, ..plain });
@@ -229,6 +255,8 @@ struct Setting {
     groups: Option<[usize; 3]>,
     renormalise: bool,
     scale: f32,
+    /// `SCALES` of the kernel.
+    scales: u32,
 }
 
 impl Default for Setting {
@@ -240,6 +268,7 @@ impl Default for Setting {
             groups: None,
             renormalise: true,
             scale: 1.0,
+            scales: 0,
         }
     }
 }
@@ -274,6 +303,8 @@ fn add_case(
             run.input(&logits, [tokens, experts])?,
             run.input(&bias, [experts])?,
         );
+        let scale: Vec<f32> = (0..experts).map(|i| 0.5 + (i % 7) as f32).collect();
+        let scales = run.input(&scale, [experts])?;
         let mut ids = run.output(Format::U32, [tokens, slots])?;
         let mut weights = run.output(Format::F32, [tokens, slots])?;
         let routing = Routing {
@@ -287,12 +318,17 @@ fn add_case(
                 .map(|[count, kept, best]| ExpertGroups { count, kept, best }),
             renormalise: setting.renormalise,
             scale: setting.scale,
+            expert_scales: match setting.scales {
+                0 => None,
+                1 => Some(ExpertScales::Last(&scales)),
+                _ => Some(ExpertScales::First(&scales)),
+            },
         };
         run.pass(|pass| mapped(pass, mapping, &xs, routing, &mut ids, &mut weights))?;
         let chosen = || -> Vec<(usize, f64)> {
             let tokens = logits.chunks_exact(experts);
             tokens
-                .flat_map(|logits| reference(logits, &bias, slots, setting))
+                .flat_map(|logits| reference(logits, [&bias, &scale], slots, setting))
                 .collect()
         };
         let expected = |of: fn((usize, f64)) -> Expected| chosen().into_iter().map(of).collect();
@@ -304,7 +340,12 @@ fn add_case(
 }
 
 /// The experts of a token and their weights.
-fn reference(logits: &[f32], bias: &[f32], slots: usize, setting: Setting) -> Vec<(usize, f64)> {
+fn reference(
+    logits: &[f32],
+    [bias, scales]: [&[f32]; 2],
+    slots: usize,
+    setting: Setting,
+) -> Vec<(usize, f64)> {
     let largest = logits.iter().fold(f32::NEG_INFINITY, |m, &x| m.max(x));
     let exp = |x: f32| (f64::from(x) - f64::from(largest)).exp();
     let total: f64 = logits.iter().map(|&x| exp(x)).sum();
@@ -341,12 +382,16 @@ fn reference(logits: &[f32], bias: &[f32], slots: usize, setting: Setting) -> Ve
         .filter(|i| kept.contains(&(i / of_group)))
         .take(slots)
         .collect();
-    let sum: f64 = chosen.iter().map(|&i| scores[i]).sum();
+    let scaled = |i: usize, when: u32| match setting.scales == when {
+        true => f64::from(scales[i]),
+        false => 1.0,
+    };
+    let sum: f64 = chosen.iter().map(|&i| scores[i] * scaled(i, 2)).sum();
     let factor = match setting.renormalise {
         true => f64::from(setting.scale) / sum,
         false => f64::from(setting.scale),
     };
-    let weight = |i: usize| (i, scores[i] * factor);
+    let weight = |i: usize| (i, scores[i] * factor * scaled(i, 1) * scaled(i, 2));
     chosen.into_iter().map(weight).collect()
 }
 

@@ -218,6 +218,9 @@ pub(crate) fn family() -> Family {
             add(cases, By::Tensors, format, (70, 66, 2 * block), 1.0);
             add_heads(cases, format, [66, 70, block], 10);
         }
+        for format in [Format::Q8_0, Format::Q6_K] {
+            add_of_experts(cases, By::Tensors, format, (5, format.block_len().max(32)));
+        }
         for format in [Format::F32, Format::F16, Format::BF16, Format::Q4_0] {
             let block = format.block_len().max(32);
             add(cases, By::Tensors, format, (1, 1, block), 1.0);

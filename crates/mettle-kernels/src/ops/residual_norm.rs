@@ -2,7 +2,8 @@
 
 use super::check::{FLOATS, Op, by_float_format};
 use super::mapping::Mapping;
-use super::rms_norm::{Kind, NormWeight};
+use super::rms_norm::NormWeight;
+use super::rms_norm::cases::Kind;
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::residual_norm::{Constants, Params};
@@ -23,10 +24,12 @@ pub struct ResidualNorm<'a> {
     pub eps: f32,
     /// The sum is multiplied by it.
     pub scale: f32,
+    /// The normalised outputs are multiplied by it, besides their weights.
+    pub out_scale: f32,
 }
 
 /// Adds `y` to a residual stream and normalises the sum: `stream = (stream + y) scale`, where with `first` it is `rms_norm(y)` that is
-/// added, then `out = rms_norm(stream)` for each pair `(weight, out)` of up to three. All are F32, F16 or BF16 and of the same rows and
+/// added, then `out = rms_norm(stream) out_scale` for each pair `(weight, out)` of up to three. All are F32, F16 or BF16 and of the same rows and
 /// columns; weights are all of one kind. Without `y` there are only the scale and the norms. Sums are rounded to the stream's format where they are stored, not on their way to the norms.
 ///
 /// # Errors
@@ -54,13 +57,16 @@ fn mapped(
 ) -> Result<()> {
     let (rows, columns) = (stream.rows(), stream.columns());
     OP.size("stream", rows)?;
-    if !norm.scale.is_finite() {
-        return Err(OP.refuse("scale", format!("is {}, must be a number", norm.scale)));
+    for (argument, scale) in [("scale", norm.scale), ("out_scale", norm.out_scale)] {
+        if !scale.is_finite() {
+            return Err(OP.refuse(argument, format!("is {scale}, must be a number")));
+        }
     }
     let params = Params {
         columns: OP.size("stream", columns)?,
         eps: OP.eps(norm.eps)?,
         scale: norm.scale,
+        out_scale: norm.out_scale,
     };
     let constants = Constants {
         row_per_thread: mapping.row_per_thread(),
@@ -171,6 +177,7 @@ pub(crate) fn family() -> Family {
                     add(&name, [3, 75], Added::Nothing, outputs, Kind::Times);
                 }
                 add("unweighted", [2, 64], Added::Norm, 1, Kind::None);
+                add("unweighted_sum", [2, 64], Added::Norm, 0, Kind::None);
                 add("one_plus", [2, 64], Added::Norm, 2, Kind::OnePlus);
                 add("one", [2, 1], Added::Norm, 1, Kind::Times);
                 add("rows", [300, 20], Added::Y, 1, Kind::Times);
@@ -183,6 +190,7 @@ pub(crate) fn family() -> Family {
 
 const EPS: f32 = 1e-6;
 const SCALE: f32 = 0.75;
+const OUT_SCALE: f32 = 1.25;
 
 /// What a case adds to the stream.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -225,6 +233,7 @@ fn add_case(cases: &mut Cases, mapping: Mapping, format: Format, setting: Settin
             first: (added == Added::Norm).then(|| kind.with(&first_weights)),
             eps: EPS,
             scale: SCALE,
+            out_scale: OUT_SCALE,
         };
         run.pass(|pass| {
             let pairs = weights.iter().zip(&mut outs);
@@ -235,7 +244,11 @@ fn add_case(cases: &mut Cases, mapping: Mapping, format: Format, setting: Settin
         let sums = || sums(&stream, &y, added, (kind, &first_weight));
         run.check(&streams, sums)?;
         for (out, (_, weight)) in outs.iter().zip(&weights) {
-            run.check(out, || normed(&sums(), kind, weight))?;
+            run.check(out, || {
+                let by = f64::from(OUT_SCALE);
+                let scaled = |x: &Expected| Expected::near(x.value() * by, x.magnitude() * by);
+                normed(&sums(), kind, weight).iter().map(scaled).collect()
+            })?;
         }
         Ok(())
     });
@@ -263,6 +276,7 @@ fn benches(benches: &mut Benches) {
                             first: first.then_some(weight),
                             eps: EPS,
                             scale: 0.5,
+                            out_scale: 1.0,
                         };
                         residual_norm(pass, &mut stream, Some(&y), norm, &mut [(weight, &mut out)])
                     }))

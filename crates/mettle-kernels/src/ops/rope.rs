@@ -1,11 +1,13 @@
 //! Rotary position embedding.
 
-use super::check::Op;
+mod cases;
+
+use super::check::{Op, by_float_format};
 use super::mapping::Mapping;
 use crate::Result;
-use crate::bench::{Benches, Work};
-use crate::bindings::rope::{self, Params};
-use crate::cases::{Expected, Family, Run, Tolerance};
+use crate::bindings::rope::{Constants, Params};
+pub(crate) use cases::family;
+pub(super) use cases::reference;
 use mettle_gpu::{Buffer, Device, Grid, Pass, Tensor};
 use std::f64::consts::TAU;
 
@@ -83,6 +85,17 @@ impl RopeConfig<'_> {
                 plain * (self.scale * (1.0 - mix) + mix)
             })
             .collect()
+    }
+
+    /// The angle of each pair at position 1 where there are sections, as kernels have it.
+    fn frequencies_of(&self, sections: &Sections) -> Vec<f32> {
+        let plain = self.frequencies();
+        let frequency = |i: usize| match sections.layout {
+            // Those of every second pair: a section has half of the dimensions.
+            SectionLayout::Restarted => plain[2 * sections.of(i).1],
+            _ => plain[i],
+        };
+        (0..plain.len()).map(|i| frequency(i) as f32).collect()
     }
 
     /// The factor of the rotated values.
@@ -164,13 +177,114 @@ impl Rope {
     }
 }
 
-/// Rotates the heads of `x`, f32 `[tokens, heads, head_size]`, in place, by the angles of `positions`, i32 `[tokens]`.
+/// How pairs share the positions of a token.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SectionLayout {
+    /// One section behind the other, and from the beginning where pairs are left (M-RoPE of Qwen2-VL).
+    Contiguous,
+    /// Pairs 0, 3, 6, ... have the first position, 1, 4, 7, ... the second, 2, 5, 8, ... the third, each as many as its section has; all
+    /// others have the fourth (Qwen3-VL, Qwen3.5).
+    Interleaved,
+    /// Two sections, in each of which frequencies begin anew: those of the height and width of patches in vision encoders.
+    Restarted,
+}
+
+/// The sections of a rotation: how many pairs turn by which of a token's four positions, those in time, in height, in width, and one more.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sections {
+    /// Pairs of each position.
+    pub pairs: [usize; 4],
+    /// Which ones.
+    pub layout: SectionLayout,
+}
+
+/// Positions of a token.
+const STREAMS: usize = 4;
+
+impl Sections {
+    /// The position that pair i turns by, and its number in the section where frequencies begin anew, else i.
+    fn of(&self, i: usize) -> (usize, usize) {
+        let [first, second, third, fourth] = self.pairs;
+        let all = match self.layout {
+            SectionLayout::Restarted => first + second,
+            _ => first + second + third + fourth,
+        };
+        let place = i % all;
+        match self.layout {
+            SectionLayout::Contiguous => {
+                let ends = [first, first + second, first + second + third];
+                let before = ends.iter().filter(|&&end| end <= place).count();
+                (before, i)
+            }
+            SectionLayout::Interleaved => {
+                let stream = place % 3;
+                let is_in = place < 3 * self.pairs[stream];
+                (if is_in { stream } else { 3 }, i)
+            }
+            SectionLayout::Restarted if place < first => (0, place),
+            SectionLayout::Restarted => (1, place - first),
+        }
+    }
+}
+
+/// A rotation by several positions of each token, prepared.
+#[derive(Clone, Debug)]
+pub struct MultiRope {
+    rope: Rope,
+    streams: Buffer<u32>,
+}
+
+impl MultiRope {
+    /// Prepares the rotation.
+    ///
+    /// # Errors
+    /// As for [`Rope::new`], and [`Error::Argument`](crate::Error::Argument) for sections without pairs, or such that begin anew and
+    /// have more than half of them.
+    pub fn new(device: &Device, config: &RopeConfig<'_>, sections: Sections) -> Result<MultiRope> {
+        if sections.pairs[..2].iter().sum::<usize>() == 0 {
+            let reason = format!("are {:?}, must have pairs in the first two", sections.pairs);
+            return Err(OP.refuse("sections", reason));
+        }
+        let longest = sections.pairs[..2].iter().max().copied().unwrap_or(0);
+        if sections.layout == SectionLayout::Restarted && 4 * longest > config.dims {
+            let (pairs, dims) = (sections.pairs, config.dims);
+            let reason = format!("are {pairs:?}, must have a quarter of {dims} at most, each");
+            return Err(OP.refuse("sections", reason));
+        }
+        let mut rope = Rope::new(device, config)?;
+        let frequencies = config.frequencies_of(&sections);
+        rope.frequencies = device.upload(&frequencies)?;
+        let streams = (0..config.dims / 2).map(|i| sections.of(i).0 as u32);
+        Ok(MultiRope {
+            rope,
+            streams: device.upload(&streams.collect::<Vec<_>>())?,
+        })
+    }
+}
+
+/// Rotates the heads of `x`, F32, F16 or BF16 `[tokens, heads, head_size]`, in place, by the angles of `positions`, i32 `[tokens]`.
 ///
 /// # Errors
-/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes, gaps, or heads smaller than the rotated part.
+/// [`Error::Unsupported`](crate::Error::Unsupported) for other formats; [`Error::Argument`](crate::Error::Argument) for other shapes, gaps,
+/// or heads smaller than the rotated part.
 pub fn rope(pass: &mut Pass, x: &mut Tensor, positions: &Tensor, rope: &Rope) -> Result<()> {
     let mapping = Mapping::of(pass.device());
-    mapped(pass, mapping, x, positions, rope)
+    mapped(pass, mapping, x, positions, rope, None)
+}
+
+/// [`rope()`] where each token has four positions: `positions` is i32 `[4, tokens]`.
+///
+/// # Errors
+/// As for [`rope()`].
+pub fn rope_multi(
+    pass: &mut Pass,
+    x: &mut Tensor,
+    positions: &Tensor,
+    rope: &MultiRope,
+) -> Result<()> {
+    let mapping = Mapping::of(pass.device());
+    let MultiRope { rope, streams } = rope;
+    mapped(pass, mapping, x, positions, rope, Some(streams))
 }
 
 fn mapped(
@@ -179,6 +293,7 @@ fn mapped(
     x: &mut Tensor,
     positions: &Tensor,
     rope: &Rope,
+    streams: Option<&Buffer<u32>>,
 ) -> Result<()> {
     let &[tokens, heads, head_size] = x.shape().dims() else {
         return Err(OP.refuse(
@@ -198,18 +313,21 @@ fn mapped(
             ),
         ));
     }
-    OP.size("x", tokens)?;
-    let kernel = rope::F32 {
-        positions: &OP.vector("positions", positions, tokens)?,
-        frequencies: &rope.frequencies,
-        x: &mut OP.values("x", x)?,
-        params: Params {
-            heads: OP.size("x", heads)?,
-            head_size: OP.size("x", head_size)?,
-            dims: OP.size("dims", rope.dims)?,
-            interleaved: u32::from(rope.interleaved),
-            scale: rope.scale,
-        },
+    let positions = &OP.vector(
+        "positions",
+        positions,
+        tokens * streams.map_or(1, |_| STREAMS),
+    )?;
+    let params = Params {
+        tokens: OP.size("x", tokens)?,
+        heads: OP.size("x", heads)?,
+        head_size: OP.size("x", head_size)?,
+        dims: OP.size("dims", rope.dims)?,
+        interleaved: u32::from(rope.interleaved),
+        scale: rope.scale,
+    };
+    let constants = Constants {
+        multi: streams.is_some(),
     };
     let pairs = rope.dims / 2;
     let (heads_at_once, tokens_a_group) = match mapping {
@@ -222,161 +340,21 @@ fn mapped(
         tokens_a_group.min(1024 / threads),
         1,
     ]);
-    Ok(pass.dispatch(kernel, grid)?)
-}
-
-/// The cases of `rope.metal`: both pairings, one pair, odd numbers of heads, partial rotation, a tail of pairs beyond a
-/// threadgroup, frequency scaling of each kind, and positions up to a million.
-pub(crate) fn family() -> Family {
-    Family::new("rope", Tolerance::ELEMENTWISE, |cases| {
-        for mapping in Mapping::ALL {
-            for pairing in [Pairing::Interleaved, Pairing::HalfSplit] {
-                let mut add =
-                    |name: &str, shape: [usize; 3], first: i32, config: RopeConfig<'static>| {
-                        let pairing_name = if pairing == Pairing::Interleaved {
-                            "interleaved"
-                        } else {
-                            "half_split"
-                        };
-                        let name = format!("{}_{pairing_name}_{name}", mapping.name());
-                        cases.add("rope_f32", name, move |run| {
-                            check(run, mapping, shape, first, &config)
-                        });
-                    };
-                let plain = |dims| RopeConfig::new(pairing, dims, 1e6);
-                add("one_pair", [1, 1, 2], 1, plain(2));
-                add("decode", [1, 16, 128], 4097, plain(128));
-                add("prompt", [13, 3, 64], 0, plain(64));
-                add("partial", [5, 4, 128], 100, plain(32));
-                add("head80", [3, 5, 80], 7, plain(80));
-                add("many_pairs", [2, 1, 4096], 3, plain(4096));
-                add(
-                    "far",
-                    [9, 2, 128],
-                    32_765,
-                    RopeConfig::new(pairing, 128, 1e4),
-                );
-                add(
-                    "very_far",
-                    [3, 1, 128],
-                    1_000_000,
-                    RopeConfig::new(pairing, 128, 5e5),
-                );
-                add(
-                    "linear",
-                    [4, 2, 64],
-                    5000,
-                    RopeConfig {
-                        scale: 0.25,
-                        ..plain(64)
-                    },
-                );
-                add(
-                    "factors",
-                    [4, 2, 16],
-                    5000,
-                    RopeConfig {
-                        freq_factors: Some(&FACTORS),
-                        ..plain(16)
-                    },
-                );
-                add(
-                    "longrope",
-                    [4, 2, 32],
-                    5000,
-                    RopeConfig {
-                        freq_factors: Some(&FACTORS),
-                        attention: 1.19,
-                        ..plain(16)
-                    },
-                );
-                let yarn = Yarn {
-                    original_context: 4096,
-                    beta_fast: 32.0,
-                    beta_slow: 1.0,
-                    extrapolation: 1.0,
-                    attention: 1.0,
-                };
-                let config = RopeConfig {
-                    scale: 0.25,
-                    yarn: Some(yarn),
-                    ..RopeConfig::new(pairing, 128, 1e4)
-                };
-                add("yarn", [3, 2, 128], 10_000, config);
-            }
-        }
+    by_float_format!(OP, "x", x.format(), Kernel in rope::{F32, F16, Bf16} => {
+        let kernel = Kernel {
+            x: &mut OP.values("x", x)?,
+            positions,
+            frequencies: &rope.frequencies,
+            streams: &match streams {
+                Some(streams) => streams.clone(),
+                // Not read.
+                None => rope.frequencies.cast()?,
+            },
+            params,
+            constants,
+        };
+        Ok(pass.dispatch(kernel, grid)?)
     })
-    .benches(benches)
-}
-
-/// One token and a prompt, 32 heads of 128.
-fn benches(benches: &mut Benches) {
-    let (heads, head_size) = (32, 128);
-    for tokens in [1, 512] {
-        let n = tokens * heads * head_size;
-        let shape = format!("tokens{tokens}_heads{heads}_head{head_size}");
-        benches.add("rope_f32", shape, Work::new(8 * n, 3 * n), move |setup| {
-            let mut x = setup.values([tokens, heads, head_size])?;
-            let positions: Vec<i32> = (0..tokens as i32).collect();
-            let positions = setup.of(&positions)?;
-            let config = RopeConfig::new(Pairing::HalfSplit, head_size, 1e6);
-            let prepared = Rope::new(setup.device(), &config)?;
-            Ok(Box::new(move |pass| {
-                rope(pass, &mut x, &positions, &prepared)
-            }))
-        });
-    }
-}
-
-const FACTORS: [f32; 8] = [1.0, 1.0, 1.5, 2.25, 4.0, 8.0, 8.0, 32.0];
-
-fn check(
-    run: &mut Run<'_>,
-    mapping: Mapping,
-    shape: [usize; 3],
-    first: i32,
-    config: &RopeConfig<'_>,
-) -> Result<()> {
-    let [tokens, heads, head_size] = shape;
-    let x = run.rng().normal(tokens * heads * head_size);
-    // Not in order: what counts is the position, not the place.
-    let positions: Vec<i32> = (0..tokens as i32).rev().map(|t| first + t).collect();
-    let mut xs = run.input(&x, shape)?;
-    let places = run.input(&positions, [tokens])?;
-    let prepared = Rope::new(run.device(), config)?;
-    run.pass(|pass| mapped(pass, mapping, &mut xs, &places, &prepared))?;
-    run.check(&xs, || {
-        let x = x.iter().map(|&x| Expected::exact(x)).collect();
-        reference(x, heads, head_size, &positions, config)
-    })
-}
-
-/// Rotates what is expected of `[tokens, heads, head_size]` values.
-pub(super) fn reference(
-    mut x: Vec<Expected>,
-    heads: usize,
-    head_size: usize,
-    positions: &[i32],
-    config: &RopeConfig<'_>,
-) -> Vec<Expected> {
-    let frequencies = config.frequencies();
-    let scale = f64::from(config.attention_factor() as f32);
-    for (row, values) in x.chunks_exact_mut(head_size).enumerate() {
-        for (i, &frequency) in frequencies.iter().enumerate() {
-            let (first, second) = match config.pairing {
-                Pairing::Interleaved => (2 * i, 2 * i + 1),
-                Pairing::HalfSplit => (i, i + config.dims / 2),
-            };
-            let (a, b) = (values[first].value(), values[second].value());
-            // The frequency is an f32 by definition, as in the models' own code.
-            let angle = f64::from(positions[row / heads]) * f64::from(frequency as f32);
-            let (sin, cos) = angle.sin_cos();
-            let magnitude = scale * (a.abs() + b.abs());
-            values[first] = Expected::near(scale * (a * cos - b * sin), magnitude);
-            values[second] = Expected::near(scale * (a * sin + b * cos), magnitude);
-        }
-    }
-    x
 }
 
 #[cfg(test)]
@@ -424,5 +402,30 @@ mod tests {
             (attention - (1.0 + 0.1 * 4f64.ln())).abs() < 1e-12,
             "{attention}"
         );
+    }
+
+    #[test]
+    fn pairs_have_the_positions_of_their_sections() {
+        let streams = |pairs, layout, count: usize| -> Vec<usize> {
+            let sections = Sections { pairs, layout };
+            (0..count).map(|i| sections.of(i).0).collect()
+        };
+        let layout = SectionLayout::Contiguous;
+        assert_eq!(
+            streams([1, 2, 1, 1], layout, 7),
+            [0, 1, 1, 2, 3, 0, 1],
+            "pairs behind the last section begin with the first"
+        );
+        let layout = SectionLayout::Interleaved;
+        assert_eq!(streams([2, 1, 1, 0], layout, 4), [0, 1, 2, 0]);
+        assert_eq!(streams([1, 2, 1, 1], layout, 5), [0, 1, 2, 3, 1]);
+        let sections = Sections {
+            pairs: [2, 2, 0, 0],
+            layout: SectionLayout::Restarted,
+        };
+        let places: Vec<_> = (0..4).map(|i| sections.of(i)).collect();
+        assert_eq!(places, [(0, 0), (0, 1), (1, 0), (1, 1)]);
+        let config = RopeConfig::new(Pairing::HalfSplit, 8, 1e4);
+        assert_eq!(config.frequencies_of(&sections), [1.0, 0.01, 1.0, 0.01]);
     }
 }

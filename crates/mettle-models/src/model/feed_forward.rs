@@ -202,6 +202,7 @@ impl FeedForward {
                         groups: shape.groups,
                         renormalise: shape.renormalise,
                         scale: shape.scale,
+                        expert_scales: None,
                     },
                     gate,
                     up,

@@ -312,7 +312,7 @@ fn check(
     let turned = |x: &[f32], which: usize, heads, positions: &[i32]| {
         let x = biased(x, &biases[which]);
         let x = match setting.normed {
-            true => rms_norm::reference(&x, &weights[which], EPS),
+            true => rms_norm::cases::reference(&x, &weights[which], EPS),
             false => exact(&x),
         };
         rope::reference(x, heads, head_size, positions, &config)
