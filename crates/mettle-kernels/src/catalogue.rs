@@ -77,6 +77,13 @@ pub fn is_for(family: &str, device: &Device) -> bool {
     units().all(|unit| unit.name != family || unit.is_for(device))
 }
 
+/// The kernels that there is to be code of for a target, as `mettle_msl` names it.
+pub fn kernels_for(target: &str) -> impl Iterator<Item = &'static Kernel> {
+    let meant = units().filter(|unit| unit.is_meant_for(target));
+    let families: HashSet<&str> = meant.map(|unit| unit.name).collect();
+    kernels().filter(move |kernel| families.contains(kernel.family))
+}
+
 /// Every kernel, by family.
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     crate::bindings::CATALOGUE.iter().copied().flatten()

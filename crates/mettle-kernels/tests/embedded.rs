@@ -42,17 +42,8 @@ fn targets() -> Vec<&'static str> {
 #[test]
 fn every_kernel_is_embedded_for_every_target() {
     for target in targets() {
-        let class = Target::from_name(target).map(Target::class);
-        // Those without function constants can be for one class of devices alone.
-        let units = catalogue::units().filter(|unit| {
-            let mut variants = unit.variants.iter();
-            variants.any(|v| {
-                !v.constants.is_empty() || v.class.is_none() || class.is_none() || v.class == class
-            })
-        });
-        let names: BTreeSet<&str> = units.map(|unit| unit.name).collect();
-        let kernels = catalogue::kernels().filter(|kernel| names.contains(kernel.family));
-        let kernels: BTreeSet<String> = kernels.map(|kernel| kernel.name.to_owned()).collect();
+        let kernels = catalogue::kernels_for(target).map(|kernel| kernel.name.to_owned());
+        let kernels: BTreeSet<String> = kernels.collect();
         assert!(
             kernels.len() > 200,
             "{target} has {} kernels only",

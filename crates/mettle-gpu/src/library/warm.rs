@@ -61,6 +61,16 @@ impl WarmReport {
 }
 
 impl EmbeddedUnit {
+    /// Whether its kernels are meant for a target, as `mettle_msl` names it: those without function constants can be for one class of devices alone.
+    pub fn is_meant_for(&self, target: &str) -> bool {
+        let Some(class) = Target::from_name(target).map(Target::class) else {
+            return true;
+        };
+        self.variants.iter().any(|variant| {
+            !variant.constants.is_empty() || variant.class.is_none_or(|meant| meant == class)
+        })
+    }
+
     /// Whether code for a device is embedded: not for every unit is there code for all kinds.
     pub fn is_for(&self, device: &Device) -> bool {
         let targets = device.targets();

@@ -125,11 +125,11 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(6, "sinks", "device const float* sinks", Access::Read),
     ],
     constants: &[
-        "TURBO_BITS",
-        "TURBO_VALUES",
         "ROW_PER_THREAD",
         "HEAD_SIZE",
         "SOFTCAP",
         "SINKS",
+        "TURBO_BITS",
+        "TURBO_VALUES",
     ],
 }];

@@ -12,7 +12,7 @@ pub struct Set {
     pub target: String,
     /// Kernels that it has.
     pub kernels: usize,
-    /// Kernels of the catalogue that it lacks.
+    /// Kernels of the catalogue that are meant for it and that it lacks.
     pub missing: Vec<String>,
     /// Artefacts, generic and with constants compiled in.
     pub artefacts: usize,
@@ -48,7 +48,8 @@ pub fn sets() -> Vec<Set> {
     }
     let complete = |(mut set, names): (Set, BTreeSet<String>)| {
         set.kernels = names.len();
-        let lacking = catalogue::kernels().filter(|kernel| !names.contains(kernel.name));
+        let lacking =
+            catalogue::kernels_for(&set.target).filter(|kernel| !names.contains(kernel.name));
         set.missing = lacking.map(|kernel| kernel.name.to_owned()).collect();
         set
     };
