@@ -12,6 +12,12 @@ METTLE_INLINE constexpr ulong call_site() { return 0; }
 
 METTLE_INLINE uint lane_index() { return uint(__nvvm_read_ptx_sreg_laneid()); }
 
+// The index of the thread in its threadgroup, of which each 32 are a SIMD group.
+METTLE_INLINE uint thread_index() {
+  const uint row = uint(__nvvm_read_ptx_sreg_tid_y()) + uint(__nvvm_read_ptx_sreg_ntid_y()) * uint(__nvvm_read_ptx_sreg_tid_z());
+  return uint(__nvvm_read_ptx_sreg_tid_x()) + uint(__nvvm_read_ptx_sreg_ntid_x()) * row;
+}
+
 // The lanes of the warp that run this together, as bits.
 METTLE_INLINE uint active_lanes() { return __nvvm_activemask(); }
 

@@ -30,7 +30,7 @@ struct Holder {
 
   METTLE_INLINE static Holder calling(uint groups) {
 #ifdef METTLE_PTX
-    const uint thread = lane_index();
+    const uint thread = thread_index();
 #else
     const uint thread = mettle_hooks->thread_index();
 #endif
