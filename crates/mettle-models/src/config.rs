@@ -3,20 +3,24 @@
 //! Keys and defaults are those of llama.cpp, which defines them by use.
 
 mod experts;
+mod heads;
 mod latent;
 mod linear;
 mod rope;
+mod window;
 
 use std::fmt;
 
 pub use experts::Experts;
+pub use heads::Heads;
 pub use latent::LatentAttention;
 pub use linear::LinearAttention;
 pub use rope::RopeScaling;
+pub use window::Window;
 
 use crate::{
     Error, Result, encoder,
-    gguf::{FromValue, Metadata, Value},
+    gguf::{Array, FromValue, Metadata, Value},
 };
 
 /// No model comes near these; they keep products of dimensions far from overflow.
@@ -40,6 +44,8 @@ pub enum Architecture {
     Gemma2,
     /// Gemma 3, the part that reads text.
     Gemma3,
+    /// Gemma 4, the part that reads text.
+    Gemma4,
     /// Phi 3 and Phi 4.
     Phi3,
     /// Qwen3.5, dense, the part that reads text.
@@ -54,7 +60,7 @@ pub enum Architecture {
 
 impl Architecture {
     /// The families that are implemented, as `general.architecture` names them.
-    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next, deepseek2";
+    pub const SUPPORTED: &'static str = "llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, gemma4, phi3, qwen35, qwen35moe, qwen3next, deepseek2";
 
     /// Name in `general.architecture` and prefix of the family's keys.
     pub fn name(self) -> &'static str {
@@ -65,6 +71,7 @@ impl Architecture {
             Self::Qwen3Moe => "qwen3moe",
             Self::Gemma2 => "gemma2",
             Self::Gemma3 => "gemma3",
+            Self::Gemma4 => "gemma4",
             Self::Phi3 => "phi3",
             Self::Qwen35 => "qwen35",
             Self::Qwen35Moe => "qwen35moe",
@@ -86,6 +93,7 @@ impl Architecture {
             "qwen3moe" => Ok(Self::Qwen3Moe),
             "gemma2" => Ok(Self::Gemma2),
             "gemma3" => Ok(Self::Gemma3),
+            "gemma4" => Ok(Self::Gemma4),
             "phi3" => Ok(Self::Phi3),
             "qwen35" => Ok(Self::Qwen35),
             "qwen35moe" => Ok(Self::Qwen35Moe),
@@ -116,12 +124,16 @@ pub struct Config {
     pub hidden: usize,
     /// Query heads.
     pub heads: usize,
-    /// Key and value heads; divides `heads`. One for latent attention.
-    pub kv_heads: usize,
-    /// Width of a head; for latent attention that of what the cache keeps of a token.
-    pub head_dim: usize,
-    /// Width of the feed-forward layer, where it is not one of experts.
+    /// Heads of keys and values; those of layers with a window may be others.
+    pub kv: Heads,
+    /// Layers at the end that have no keys and values of their own: they attend to those of the last layer before that has a window as they do.
+    pub shared_layers: usize,
+    /// Width of the feed-forward layers, where they are not of experts; the largest, where these have widths of their own.
     pub feed_forward: usize,
+    /// Widths of their own, layer by layer.
+    pub feed_forwards: Option<Vec<usize>>,
+    /// Width of what each layer is given of a token besides the stream, in models with embeddings for each layer.
+    pub layer_input: Option<usize>,
     /// What the feed-forward layers have instead, if it is a mixture of experts.
     pub experts: Option<Experts>,
     /// Number of token ids.
@@ -130,8 +142,6 @@ pub struct Config {
     pub context: usize,
     /// Added to the mean square before the root of an RMS norm.
     pub norm_eps: f32,
-    /// Leading values of a head that are rotated; an even number.
-    pub rope_dims: usize,
     /// Base of the rotary embedding's frequencies.
     pub rope_base: f32,
     /// How the frequencies are stretched beyond the context of the first training.
@@ -150,17 +160,6 @@ pub struct Config {
     pub logit_softcap: Option<f32>,
     /// Factor of the embedding of a token.
     pub embedding_scale: f32,
-}
-
-/// A sliding window of attention.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Window {
-    /// A query at position p sees keys at p - size + 1 to p.
-    pub size: usize,
-    /// Whether it applies, layer by layer; layers without it see all keys.
-    pub layers: Vec<bool>,
-    /// Base of the rotary frequencies in layers with it, which are not scaled there; as in others when absent.
-    pub rope_base: Option<f32>,
 }
 
 impl Config {
@@ -188,11 +187,23 @@ impl Config {
         let hidden = keys.dimension("embedding_length", None, MAX_DIMENSION)?;
         let heads = keys.dimension("attention.head_count", None, MAX_DIMENSION)?;
         let latent = LatentAttention::from_keys(&keys, architecture)?;
-        let shape = match &latent {
-            Some(latent) => latent.heads(),
-            None => Heads::from_keys(&keys, architecture, hidden, heads)?,
+        let mut window = Window::from_keys(&keys, architecture, layers)?;
+        let kv = match (&latent, &mut window) {
+            (Some(latent), _) => latent.heads(),
+            (None, Some(window)) if architecture == Architecture::Gemma4 => {
+                let [with, without] = Heads::of_both(&keys, heads, &window.layers)?;
+                window.heads = Some(with);
+                without
+            }
+            (None, _) => Heads::from_keys(&keys, architecture, hidden, heads)?,
         };
         let experts = Experts::from_keys(&keys, architecture)?;
+        let feed_forwards = match architecture {
+            Architecture::Gemma4 => {
+                Some(keys.of_layers("feed_forward_length", layers, MAX_DIMENSION)?)
+            }
+            _ => None,
+        };
         let context = keys.dimension("context_length", None, u32::MAX)?;
         let rope_scaling = RopeScaling::from_keys(&keys, architecture, context)?;
         Ok(Self {
@@ -201,26 +212,30 @@ impl Config {
             draft_layers,
             hidden,
             heads,
-            kv_heads: shape.kv_heads,
-            head_dim: shape.head_dim,
-            feed_forward: keys.dimension(
-                "feed_forward_length",
-                experts.map(|experts| experts.feed_forward),
-                MAX_DIMENSION,
-            )?,
+            kv,
+            shared_layers: shared_layers(&keys, architecture, layers, window.as_ref())?,
+            feed_forward: match &feed_forwards {
+                Some(of_layers) => of_layers.iter().copied().max().unwrap_or(0),
+                None => keys.dimension(
+                    "feed_forward_length",
+                    experts.map(|experts| experts.feed_forward),
+                    MAX_DIMENSION,
+                )?,
+            },
+            feed_forwards,
+            layer_input: layer_input(&keys, architecture)?,
             experts,
             vocabulary: vocabulary(&keys)?,
             context,
             norm_eps: keys.positive("attention.layer_norm_rms_epsilon", None)?,
-            rope_dims: shape.rope_dims,
             rope_base: keys.positive("rope.freq_base", Some(10_000.0))?,
             rope_scaling,
-            window: Window::from_keys(&keys, architecture, layers)?,
+            window,
             linear: LinearAttention::from_keys(&keys, architecture, layers)?,
             latent,
             attention_scale: match &latent {
                 Some(latent) => latent.attention_scale(&keys, rope_scaling)?,
-                None => attention_scale(architecture, layers, hidden / heads, shape.head_dim),
+                None => attention_scale(architecture, layers, hidden / heads, kv.head_dim),
             },
             attention_softcap: match architecture {
                 Architecture::Gemma2 => Some(keys.positive("attn_logit_softcapping", Some(50.0))?),
@@ -228,11 +243,15 @@ impl Config {
             },
             logit_softcap: match architecture {
                 Architecture::Gemma2 => Some(keys.positive("final_logit_softcapping", Some(30.0))?),
-                Architecture::Gemma3 => keys.find_positive("final_logit_softcapping")?,
+                Architecture::Gemma3 | Architecture::Gemma4 => {
+                    keys.find_positive("final_logit_softcapping")?
+                }
                 _ => None,
             },
             embedding_scale: match architecture {
-                Architecture::Gemma2 | Architecture::Gemma3 => (hidden as f32).sqrt(),
+                Architecture::Gemma2 | Architecture::Gemma3 | Architecture::Gemma4 => {
+                    (hidden as f32).sqrt()
+                }
                 _ => 1.0,
             },
         })
@@ -242,6 +261,41 @@ impl Config {
     pub fn window(&self, layer: usize) -> Option<usize> {
         let window = self.window.as_ref()?;
         window.layers.get(layer)?.then_some(window.size)
+    }
+
+    /// Heads of keys and values of a layer.
+    pub fn kv(&self, layer: usize) -> Heads {
+        let of_window = self.window.as_ref().and_then(|window| window.heads);
+        match (of_window, self.window(layer)) {
+            (Some(heads), Some(_)) => heads,
+            _ => self.kv,
+        }
+    }
+
+    /// Layers before those that attend to what an earlier one has cached.
+    pub fn caching_layers(&self) -> usize {
+        self.layers - self.shared_layers
+    }
+
+    /// The layer whose keys and values a layer attends to; itself, but for the last few of some models.
+    pub fn cached_by(&self, layer: usize) -> usize {
+        let own = self.caching_layers();
+        let windowed = self.window(layer).is_some();
+        let same = |before: &usize| self.window(*before).is_some() == windowed;
+        match layer < own {
+            true => layer,
+            // Reading the keys has checked that there is one.
+            false => (0..own).rev().find(same).unwrap_or(layer),
+        }
+    }
+
+    /// Width of the feed-forward layer of a layer, where it is not one of experts.
+    pub fn feed_forward(&self, layer: usize) -> usize {
+        let own = self
+            .feed_forwards
+            .as_ref()
+            .and_then(|of_layers| of_layers.get(layer));
+        own.copied().unwrap_or(self.feed_forward)
     }
 
     /// The shape of a layer of linear attention; none where the layer has attention.
@@ -256,83 +310,61 @@ impl Config {
         (layer >= experts.dense_layers).then_some(experts)
     }
 
-    /// Whether a tensor belongs to a block that is not loaded.
+    /// Whether a tensor belongs to a block that is not loaded, or to keys and values that a block has, but does not use.
     pub(crate) fn passes_over(&self, tensor: &str) -> bool {
-        let block = tensor.strip_prefix("blk.").and_then(|name| {
-            let (block, _) = name.split_once('.')?;
-            block.parse::<usize>().ok()
+        const UNUSED: [&str; 3] = ["attn_k.weight", "attn_v.weight", "attn_k_norm.weight"];
+        let of_block = tensor.strip_prefix("blk.").and_then(|name| {
+            let (block, part) = name.split_once('.')?;
+            Some((block.parse::<usize>().ok()?, part))
         });
-        block.is_some_and(|n| (self.layers..self.layers + self.draft_layers).contains(&n))
-    }
-
-    /// Query heads that share one key and value head.
-    pub fn group(&self) -> usize {
-        self.heads / self.kv_heads
-    }
-}
-
-/// Heads of keys and values.
-struct Heads {
-    kv_heads: usize,
-    head_dim: usize,
-    /// Leading values of a head that are rotated.
-    rope_dims: usize,
-}
-
-impl Heads {
-    fn from_keys(
-        keys: &Keys<'_>,
-        architecture: Architecture,
-        hidden: usize,
-        heads: usize,
-    ) -> Result<Self> {
-        let kv_heads = keys.dimension("attention.head_count_kv", Some(heads), MAX_DIMENSION)?;
-        if !heads.is_multiple_of(kv_heads) {
-            return Err(keys.bad(
-                "attention.head_count_kv",
-                kv_heads,
-                format!("{heads} query heads cannot share them evenly"),
-            ));
-        }
-        if keys.find::<usize>("attention.key_length")?.is_none() && !hidden.is_multiple_of(heads) {
-            return Err(keys.bad(
-                "attention.head_count",
-                heads,
-                format!("an embedding of {hidden} does not divide into that many heads"),
-            ));
-        }
-        let head_dim =
-            keys.dimension("attention.key_length", Some(hidden / heads), MAX_DIMENSION)?;
-        if !head_dim.is_multiple_of(2) {
-            return Err(keys.bad(
-                "attention.key_length",
-                head_dim,
-                "rotary embeddings need pairs of values".to_owned(),
-            ));
-        }
-        let rope_dims = keys.dimension("rope.dimension_count", Some(head_dim), MAX_DIMENSION)?;
-        let partial = architecture == Architecture::Phi3 || architecture.is_hybrid();
-        if partial && (rope_dims > head_dim || !rope_dims.is_multiple_of(2)) {
-            let reason = format!("it must be even and at most the head's width, {head_dim}");
-            return Err(keys.bad("rope.dimension_count", rope_dims, reason));
-        }
-        let value_dim = keys.dimension("attention.value_length", Some(head_dim), MAX_DIMENSION)?;
-        for (key, other, any) in [
-            ("attention.value_length", value_dim, false),
-            ("rope.dimension_count", rope_dims, partial),
-        ] {
-            if other != head_dim && !any {
-                let reason = format!(
-                    "only models where it equals the head's width, {head_dim}, are supported"
-                );
-                return Err(keys.bad(key, other, reason));
-            }
-        }
-        Ok(Self {
-            kv_heads,
-            head_dim,
-            rope_dims,
+        of_block.is_some_and(|(block, part)| {
+            let draft = self.layers..self.layers + self.draft_layers;
+            let shared = self.caching_layers()..self.layers;
+            draft.contains(&block) || shared.contains(&block) && UNUSED.contains(&part)
         })
+    }
+
+    /// Query heads that share one key and value head, in layers without a window of its own heads.
+    pub fn group(&self) -> usize {
+        self.heads / self.kv.kv_heads
+    }
+}
+
+/// Layers at the end that attend to what an earlier one has cached.
+fn shared_layers(
+    keys: &Keys<'_>,
+    architecture: Architecture,
+    layers: usize,
+    window: Option<&Window>,
+) -> Result<usize> {
+    const SHARED: &str = "attention.shared_kv_layers";
+    if architecture != Architecture::Gemma4 {
+        return Ok(0);
+    }
+    let shared = keys.find::<usize>(SHARED)?.unwrap_or(0);
+    let Some(own) = layers.checked_sub(shared).filter(|&own| own > 0) else {
+        let reason = format!("the model has {layers} layers, and some must have keys and values");
+        return Err(keys.bad(SHARED, shared, reason));
+    };
+    let windowed: &[bool] = window.map_or(&[], |window| &window.layers);
+    let (before, after) = windowed.split_at(own.min(windowed.len()));
+    match after.iter().find(|kind| !before.contains(kind)) {
+        None => Ok(shared),
+        Some(_) => {
+            let reason = "no layer before those has a window as they do".to_owned();
+            Err(keys.bad(SHARED, shared, reason))
+        }
+    }
+}
+
+/// Width of what each layer is given besides the stream; 0 in files of models without.
+fn layer_input(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<usize>> {
+    const WIDTH: &str = "embedding_length_per_layer_input";
+    match architecture {
+        Architecture::Gemma4 if keys.find::<u32>(WIDTH)?.is_some_and(|width| width > 0) => {
+            Ok(Some(keys.dimension(WIDTH, None, MAX_DIMENSION)?))
+        }
+        _ => Ok(None),
     }
 }
 
@@ -358,58 +390,12 @@ fn attention_scale(
     head_dim: usize,
 ) -> f32 {
     let width = match (architecture, layers) {
+        // Norms of queries and keys have taken its place.
+        (Architecture::Gemma4, _) => 1,
         (Architecture::Gemma2, 46) | (Architecture::Gemma3, 62) => share_of_hidden,
         _ => head_dim,
     };
     1.0 / (width as f32).sqrt()
-}
-
-impl Window {
-    const SIZE: &'static str = "attention.sliding_window";
-    const PATTERN: &'static str = "attention.sliding_window_pattern";
-
-    fn from_keys(
-        keys: &Keys<'_>,
-        architecture: Architecture,
-        layers: usize,
-    ) -> Result<Option<Self>> {
-        // Of so many layers the last has no window; in other families all layers have it.
-        let (default, period) = match architecture {
-            Architecture::Gemma2 => (Some(4096), Some(2)),
-            Architecture::Gemma3 => (None, Some(6)),
-            _ => (None, None),
-        };
-        let Some(size) = keys
-            .find::<usize>(Self::SIZE)?
-            .or(default)
-            .filter(|&n| n > 0)
-        else {
-            return Ok(None);
-        };
-        let all_but = |period: usize| (1..=layers).map(|n| n % period != 0).collect();
-        let layers = match (period, keys.metadata.value(&keys.name(Self::PATTERN))) {
-            (None, _) => vec![true; layers],
-            (Some(period), None) => all_but(period),
-            (_, Some(Value::Array(_))) => {
-                let own = keys.find::<&[bool]>(Self::PATTERN)?.unwrap_or_default();
-                if own.len() != layers {
-                    let reason = format!("it must have an entry for each of {layers} layers");
-                    return Err(keys.bad(Self::PATTERN, own.len(), reason));
-                }
-                own.to_vec()
-            }
-            (_, Some(_)) => all_but(keys.dimension(Self::PATTERN, None, MAX_LAYERS)?),
-        };
-        let rope_base = match architecture {
-            Architecture::Gemma3 => Some(keys.positive("rope.freq_base_swa", Some(10_000.0))?),
-            _ => None,
-        };
-        Ok(Some(Self {
-            size,
-            layers,
-            rope_base,
-        }))
-    }
 }
 
 /// The keys of one architecture.
@@ -438,6 +424,27 @@ impl<'a> Keys<'a> {
             return Err(self.bad(key, value, format!("it must lie between 1 and {most}")));
         }
         Ok(value)
+    }
+
+    /// Counts from 1 to `most`, one for each layer or one for all.
+    pub(crate) fn of_layers(&self, key: &str, layers: usize, most: u32) -> Result<Vec<usize>> {
+        let Some(Value::Array(array)) = self.metadata.value(&self.name(key)) else {
+            return Ok(vec![self.dimension(key, None, most)?; layers]);
+        };
+        let counts: Option<Vec<usize>> = match array {
+            Array::I32(counts) => counts.iter().map(|&n| usize::try_from(n).ok()).collect(),
+            Array::U32(counts) => Some(counts.iter().map(|&n| n as usize).collect()),
+            _ => None,
+        };
+        match counts.filter(|counts| counts.len() == layers) {
+            Some(counts) if counts.iter().all(|n| (1..=most as usize).contains(n)) => Ok(counts),
+            _ => {
+                let reason = format!(
+                    "it must have a count between 1 and {most} for each of {layers} layers"
+                );
+                Err(self.bad(key, array.len(), reason))
+            }
+        }
     }
 
     /// A finite number above 0; `default` where the key is absent, an error without one.

@@ -80,12 +80,12 @@ impl KvFormat {
         }
     }
 
-    /// That of the tensors, for a model whose heads it serves.
+    /// That of the tensors of a layer, for a model whose heads it serves.
     ///
     /// # Errors
     /// [`Error::KvFormat`] for models with other heads, [`Error::LatentKvFormat`] for blocks of values and models of latent attention.
-    pub(crate) fn format(self, config: &Config) -> Result<Format> {
-        let head_dim = config.head_dim;
+    pub(crate) fn format(self, config: &Config, layer: usize) -> Result<Format> {
+        let head_dim = config.kv(layer).head_dim;
         let format = match self {
             Self::F32 => Some(Format::F32),
             Self::F16 => Some(Format::F16),
@@ -135,7 +135,9 @@ impl std::str::FromStr for KvFormat {
     }
 }
 
-/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says; of latent attention the same memory.
+/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says; of latent attention the same memory. Clones share
+/// it, for blocks that attend to those of another.
+#[derive(Clone)]
 pub(crate) struct LayerCache {
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
@@ -171,10 +173,10 @@ impl KvCache {
         context: usize,
         format: KvFormat,
     ) -> Result<Self> {
-        let format = format.format(config)?;
         let tensor = |layer: usize, what: &str| -> Result<Tensor> {
-            let shape = [context, config.kv_heads, config.head_dim];
-            let tensor = Tensor::empty_as(device, format, shape)?;
+            let heads = config.kv(layer);
+            let shape = [context, heads.kv_heads, heads.head_dim];
+            let tensor = Tensor::empty_as(device, format.format(config, layer)?, shape)?;
             Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))
         };
         let states = match states(config) {
@@ -201,8 +203,8 @@ impl KvCache {
                 delta_net: delta_net.reshape(shape)?,
             }))
         };
-        let layers = (0..config.layers)
-            .map(|layer| {
+        let mut layers: Vec<_> = (0..config.caching_layers())
+            .map(|layer| -> Result<_> {
                 if let Some(state) = config.linear(layer).map(&mut take).transpose()?.flatten() {
                     return Ok(LayerMemory::State(state));
                 }
@@ -214,6 +216,11 @@ impl KvCache {
                 Ok(LayerMemory::Cache(LayerCache { keys, values }))
             })
             .collect::<Result<_>>()?;
+        for layer in config.caching_layers()..config.layers {
+            if let Some(LayerMemory::Cache(cache)) = layers.get(config.cached_by(layer)) {
+                layers.push(LayerMemory::Cache(cache.clone()));
+            }
+        }
         Ok(Self { layers, states })
     }
 
@@ -231,16 +238,22 @@ impl KvCache {
     /// [`Error::KvFormat`] for a format that does not serve the model's heads.
     pub(crate) fn bytes(config: &Config, context: usize, format: KvFormat) -> Result<u64> {
         let (linear, values) = states(config);
-        let cached = config.layers - linear;
         let product = |factors: &[usize]| {
             factors
                 .iter()
                 .fold(1u64, |n, &d| n.saturating_mul(d as u64))
         };
         let each = if config.latent.is_some() { 1 } else { 2 };
-        let head = format.format(config)?.row_bytes(config.head_dim)?;
-        Ok(product(&[each, cached, context, config.kv_heads, head])
-            .saturating_add(product(&[linear, values, 4])))
+        let cached = (0..config.caching_layers()).filter(|&layer| config.linear(layer).is_none());
+        let of_layer = |layer: usize| -> Result<u64> {
+            let heads = config.kv(layer);
+            let head = format.format(config, layer)?.row_bytes(heads.head_dim)?;
+            Ok(product(&[each, context, heads.kv_heads, head]))
+        };
+        let caches = cached.map(of_layer).try_fold(0u64, |sum, bytes| {
+            Ok::<_, Error>(sum.saturating_add(bytes?))
+        })?;
+        Ok(caches.saturating_add(product(&[linear, values, 4])))
     }
 }
 

@@ -52,7 +52,7 @@ mod weights;
 pub use adapter::Adapter;
 pub use checkpoint::Checkpoint;
 pub use config::{
-    Architecture, Config, Experts, LatentAttention, LinearAttention, RopeScaling, Window,
+    Architecture, Config, Experts, Heads, LatentAttention, LinearAttention, RopeScaling, Window,
 };
 pub use encoder::{Encoder, EncoderConfig, Pooling, normalize};
 pub use error::{Error, Result};

@@ -1,66 +1,17 @@
 //! Activations: memory that every forward pass of a session uses again.
 
+mod attention;
+mod units;
+
 use std::ops::Range;
 
 use mettle_gpu::{Device, Tensor};
 use mettle_kernels::ops::{MoeScratch, MoeShape};
 
 use crate::{Config, LatentAttention, LinearAttention, Result};
-
-/// Values of heads, under the shapes that ops want them in; all share memory.
-pub(crate) struct Heads {
-    /// `[tokens, heads * head_dim]`, as matrix products make and take them.
-    pub(crate) rows: Tensor,
-    /// `[tokens, heads, head_dim]`.
-    pub(crate) heads: Tensor,
-}
-
-impl Heads {
-    fn new(
-        device: &Device,
-        what: &str,
-        tokens: usize,
-        heads: usize,
-        head_dim: usize,
-    ) -> Result<Self> {
-        let heads = Tensor::empty::<f32>(device, [tokens, heads, head_dim])?;
-        Self::over(heads.labelled(what))
-    }
-
-    /// Three that lie one after the other in memory, so that one launch can make them; each has so many heads.
-    fn side_by_side(
-        device: &Device,
-        tokens: usize,
-        head_dim: usize,
-        each: [(&str, usize); 3],
-    ) -> Result<[Self; 3]> {
-        let all: usize = each.iter().map(|(_, heads)| heads).sum();
-        let memory = Tensor::empty::<f32>(device, [tokens * all, head_dim])?;
-        let parts = memory.split_rows(each.map(|(_, heads)| tokens * heads))?;
-        let over = |part: &Tensor, (what, heads): (&str, usize)| {
-            Self::over(part.reshape([tokens, heads, head_dim])?.labelled(what))
-        };
-        let [query, key, value] = &parts;
-        let [of_query, of_key, of_value] = each;
-        Ok([
-            over(query, of_query)?,
-            over(key, of_key)?,
-            over(value, of_value)?,
-        ])
-    }
-
-    fn over(heads: Tensor) -> Result<Self> {
-        let (tokens, count, head_dim) = (heads.shape()[0], heads.shape()[1], heads.shape()[2]);
-        Ok(Self {
-            rows: heads.reshape([tokens, count * head_dim])?,
-            heads,
-        })
-    }
-
-    fn tokens(&self, range: Range<usize>) -> Result<Self> {
-        Self::over(self.heads.rows_range(range)?)
-    }
-}
+use attention::Attention;
+pub(crate) use attention::{AttentionHeads, Heads};
+use units::Units;
 
 /// What layers of linear attention compute besides.
 pub(crate) struct Linear {
@@ -200,6 +151,44 @@ impl Latent {
     }
 }
 
+/// What layers are given of tokens besides the stream, and what they make of it.
+pub(crate) struct LayerInputScratch {
+    /// `[tokens, layers * width]`: the inputs of all layers, side by side, and a part of them before it is added.
+    pub(crate) inputs: Tensor,
+    pub(crate) projected: Tensor,
+    /// `[tokens, width]`: of one layer, before and after it lets the input through.
+    pub(crate) gate: Tensor,
+    pub(crate) gated: Tensor,
+}
+
+impl LayerInputScratch {
+    fn new(device: &Device, config: &Config, width: usize, tokens: usize) -> Result<Self> {
+        let plain = |what, columns| -> Result<Tensor> {
+            Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
+        };
+        Ok(Self {
+            inputs: plain("inputs of layers", config.layers * width)?,
+            projected: plain("projected inputs of layers", config.layers * width)?,
+            gate: plain("gate of a layer's input", width)?,
+            gated: plain("gated input of a layer", width)?,
+        })
+    }
+
+    fn values(config: &Config, width: usize) -> u64 {
+        2 * (config.layers as u64 + 1) * width as u64
+    }
+
+    fn tokens(&self, range: Range<usize>) -> Result<Self> {
+        let rows = |tensor: &Tensor| tensor.rows_range(range.clone());
+        Ok(Self {
+            inputs: rows(&self.inputs)?,
+            projected: rows(&self.projected)?,
+            gate: rows(&self.gate)?,
+            gated: rows(&self.gated)?,
+        })
+    }
+}
+
 /// What adapters compute on the way: memory for the largest of them, which each takes the beginning of.
 #[derive(Clone)]
 pub(crate) struct AdapterScratch {
@@ -233,8 +222,8 @@ impl AdapterScratch {
     /// Outputs of the largest matrix that can be adapted.
     fn widest(config: &Config) -> usize {
         let gates = if config.linear.is_some() { 2 } else { 1 };
-        let heads = gates * config.heads.max(config.kv_heads) * config.head_dim;
-        config.hidden.max(feed_forward(config)).max(heads)
+        let heads = gates * attention::widest(config);
+        config.hidden.max(units::widest(config)).max(heads)
     }
 
     /// Values a token; none for models without adapters, whose rank is 0.
@@ -253,29 +242,18 @@ pub(crate) struct Activations {
     pub(crate) normed: Tensor,
     /// What is added to the stream.
     pub(crate) projected: Tensor,
-    pub(crate) query: Heads,
+    pub(crate) attention: Attention,
     /// Each head of queries with what gates its output behind it, in families with such gates.
     pub(crate) gated_query: Option<Heads>,
-    pub(crate) key: Heads,
-    pub(crate) value: Heads,
-    pub(crate) attended: Heads,
     pub(crate) linear: Option<Linear>,
     pub(crate) latent: Option<Latent>,
-    pub(crate) gate: Tensor,
-    pub(crate) up: Tensor,
-    pub(crate) activated: Tensor,
-    /// What layers of experts have instead of the last three, which are empty where all layers have experts.
+    pub(crate) units: Units,
+    /// What layers of experts have instead, which is empty where all layers have experts.
     pub(crate) experts: Option<MoeScratch>,
+    /// In models that give each layer something of a token besides the stream.
+    pub(crate) layer_inputs: Option<LayerInputScratch>,
     /// For models with adapters.
     pub(crate) adapted: Option<AdapterScratch>,
-}
-
-/// Width of the feed-forward layers that all tokens have; 0 where there are none but such of experts.
-fn feed_forward(config: &Config) -> usize {
-    match config.experts(0) {
-        Some(_) => 0,
-        None => config.feed_forward,
-    }
 }
 
 /// Sizes of the layers of experts.
@@ -295,11 +273,8 @@ impl Activations {
         let plain = |what, columns| -> Result<Tensor> {
             Ok(Tensor::empty::<f32>(device, [tokens, columns])?.labelled(what))
         };
-        let (heads, kv_heads) = (config.heads, config.kv_heads);
-        let each = [("queries", heads), ("keys", kv_heads), ("values", kv_heads)];
+        let heads = config.heads;
         let experts = of_experts(config);
-        let feed_forward = feed_forward(config);
-        let [query, key, value] = Heads::side_by_side(device, tokens, config.head_dim, each)?;
         let gated_query = match config.linear {
             Some(_) => {
                 let what = "queries and gates";
@@ -308,7 +283,7 @@ impl Activations {
                     what,
                     tokens,
                     heads,
-                    2 * config.head_dim,
+                    2 * config.kv.head_dim,
                 )?)
             }
             None => None,
@@ -317,10 +292,7 @@ impl Activations {
             stream: plain("residual stream", config.hidden)?,
             normed: plain("normed stream", config.hidden)?,
             projected: plain("projected", config.hidden)?,
-            query,
-            key,
-            value,
-            attended: Heads::new(device, "attended values", tokens, heads, config.head_dim)?,
+            attention: Attention::new(device, config, tokens)?,
             gated_query,
             linear: match &config.linear {
                 Some(linear) => Some(Linear::new(device, linear, tokens)?),
@@ -330,12 +302,14 @@ impl Activations {
                 Some(latent) => Some(Latent::new(device, heads, latent, tokens)?),
                 None => None,
             },
-            gate: plain("gate", feed_forward)?,
-            up: plain("up", feed_forward)?,
-            activated: plain("activated", feed_forward)?,
+            units: Units::new(device, config, tokens)?,
             experts: experts
                 .map(|shape| MoeScratch::new(device, shape, tokens))
                 .transpose()?,
+            layer_inputs: match config.layer_input {
+                Some(width) => Some(LayerInputScratch::new(device, config, width, tokens)?),
+                None => None,
+            },
             adapted: match rank {
                 0 => None,
                 _ => Some(AdapterScratch::new(device, config, rank, tokens)?),
@@ -345,22 +319,27 @@ impl Activations {
 
     /// Bytes for so many tokens.
     fn bytes(device: &Device, config: &Config, rank: usize, tokens: usize) -> u64 {
-        let query = config.heads as u64 * config.head_dim as u64;
-        let key = config.kv_heads as u64 * config.head_dim as u64;
         let linear = match &config.linear {
-            Some(linear) => Linear::values(linear) + 2 * query,
+            Some(linear) => {
+                let query = config.heads as u64 * config.kv.head_dim as u64;
+                Linear::values(linear) + 2 * query
+            }
             None => 0,
         };
         let latent = match &config.latent {
             Some(latent) => Latent::values(config.heads, latent),
             None => 0,
         };
-        let feed_forward = 3 * feed_forward(config) as u64;
+        let layer_inputs = match config.layer_input {
+            Some(width) => LayerInputScratch::values(config, width),
+            None => 0,
+        };
         let of_experts =
             of_experts(config).map_or(0, |shape| MoeScratch::bytes(device, shape, tokens));
         let adapted = AdapterScratch::values(config, rank);
-        let of_attention = 2 * query + 2 * key + linear + latent;
-        let values = 3 * config.hidden as u64 + of_attention + feed_forward + adapted;
+        let of_attention = Attention::values(config) + linear + latent;
+        let of_units = Units::values(config) + layer_inputs;
+        let values = 3 * config.hidden as u64 + of_attention + of_units + adapted;
         (4 * tokens as u64)
             .saturating_mul(values)
             .saturating_add(of_experts)
@@ -369,16 +348,15 @@ impl Activations {
     /// The memory of some of the tokens.
     pub(crate) fn tokens(&self, range: Range<usize>) -> Result<Self> {
         let plain = |tensor: &Tensor| tensor.rows_range(range.clone());
-        let heads = |heads: &Heads| heads.tokens(range.clone());
         Ok(Self {
             stream: plain(&self.stream)?,
             normed: plain(&self.normed)?,
             projected: plain(&self.projected)?,
-            query: heads(&self.query)?,
-            key: heads(&self.key)?,
-            value: heads(&self.value)?,
-            attended: heads(&self.attended)?,
-            gated_query: self.gated_query.as_ref().map(heads).transpose()?,
+            attention: self.attention.tokens(range.clone())?,
+            gated_query: match &self.gated_query {
+                Some(heads) => Some(heads.tokens(range.clone())?),
+                None => None,
+            },
             linear: match &self.linear {
                 Some(linear) => Some(linear.tokens(range.clone())?),
                 None => None,
@@ -387,10 +365,12 @@ impl Activations {
                 Some(latent) => Some(latent.tokens(range.clone())?),
                 None => None,
             },
-            gate: plain(&self.gate)?,
-            up: plain(&self.up)?,
-            activated: plain(&self.activated)?,
+            units: self.units.tokens(range.clone())?,
             experts: self.experts.clone(),
+            layer_inputs: match &self.layer_inputs {
+                Some(inputs) => Some(inputs.tokens(range.clone())?),
+                None => None,
+            },
             adapted: self.adapted.clone(),
         })
     }

@@ -149,6 +149,12 @@ impl<'a> Loader<'a> {
         self.floats(name, &[len])
     }
 
+    /// A single number.
+    pub(crate) fn scalar(&mut self, name: &str) -> Result<f32> {
+        let value: Vec<f32> = self.vector(name, 1)?.to_vec()?;
+        Ok(value.iter().sum())
+    }
+
     /// What ops want in F32, of any shape.
     pub(crate) fn floats(&mut self, name: &str, shape: &[usize]) -> Result<Tensor> {
         self.take(name, shape, |format| format == Format::F32, &[Format::F32])

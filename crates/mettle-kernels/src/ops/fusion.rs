@@ -9,8 +9,9 @@ use super::mapping::Mapping;
 use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
 use super::{
-    Binary, Hadamard, ResidualNorm, Rope, add_assign, binary, hadamard, kv_append, mul_mat,
-    residual_norm, rms_norm, rms_norm_assign, rope,
+    Binary, EachHead, Hadamard, HeadNormRope, ResidualNorm, Rope, Unary, add_assign, binary,
+    hadamard, head_norm_rope, kv_append, mul_mat, residual_norm, rms_norm, rms_norm_assign, rope,
+    unary_assign,
 };
 use crate::Result;
 use mettle_gpu::{Format, Pass, Tensor};
@@ -206,26 +207,6 @@ pub fn mul_mat_add(
     add_assign(pass, stream, projected)
 }
 
-/// `stream += x w^T`, or `stream += rms_norm(x w^T)` where there is a norm: [`mul_mat_add`] with a norm of what is added.
-///
-/// # Errors
-/// Those of [`mul_mat_add`] and [`rms_norm()`](super::rms_norm()).
-pub fn mul_mat_norm_add(
-    pass: &mut Pass,
-    fusion: Fusion,
-    w: &Tensor,
-    x: &Tensor,
-    norm: Option<Norm<'_>>,
-    projected: &mut Tensor,
-    stream: &mut Tensor,
-) -> Result<()> {
-    let Some(norm) = norm else {
-        return mul_mat_add(pass, fusion, w, x, projected, stream);
-    };
-    mul_mat(pass, w, x, projected)?;
-    norm_add(pass, fusion, norm, projected, stream)
-}
-
 /// `stream += rms_norm(projected)`, both f32 `[tokens, n]`; `projected` is scratch memory afterwards.
 ///
 /// # Errors
@@ -237,17 +218,36 @@ pub fn norm_add(
     projected: &mut Tensor,
     stream: &mut Tensor,
 ) -> Result<()> {
+    norm_add_scaled(pass, fusion, norm, 1.0, projected, stream)
+}
+
+/// `stream = (stream + rms_norm(projected)) scale`: [`norm_add`] with a factor of the sum.
+///
+/// # Errors
+/// Those of [`norm_add`] and [`unary_assign`].
+pub fn norm_add_scaled(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'_>,
+    scale: f32,
+    projected: &mut Tensor,
+    stream: &mut Tensor,
+) -> Result<()> {
     if fusion == Fusion::On {
         let norm = ResidualNorm {
             first: Some(norm.weight.into()),
             eps: norm.eps,
-            scale: 1.0,
+            scale,
             out_scale: 1.0,
         };
         return residual_norm(pass, stream, Some(projected), norm, &mut []);
     }
     rms_norm_assign(pass, projected, norm.weight, norm.eps)?;
-    add_assign(pass, stream, projected)
+    add_assign(pass, stream, projected)?;
+    match scale == 1.0 {
+        true => Ok(()),
+        false => unary_assign(pass, Unary::Scale(scale), stream),
+    }
 }
 
 /// RMS norms over each head of queries and of keys ("QK norm").
@@ -356,4 +356,41 @@ pub fn qk_norm_rope_append(
         hadamard(pass, Hadamard::Forward, value)?;
     }
     kv_append(pass, key, value, keys, values, positions)
+}
+
+/// Queries for keys and values that have been cached before: normalises each head where there is a norm, and rotates it by the position of its
+/// token. `query` is f32 `[tokens, heads, head_size]`, changed in place, `positions` i32 `[tokens]`. For a cache in blocks of
+/// [`Format::Turbo`], which `cached` says, heads are transformed at last: see [`hadamard`](super::hadamard()).
+///
+/// # Errors
+/// Those of [`head_norm_rope()`](super::head_norm_rope()), [`rms_norm_assign`], [`rope()`](super::rope()) and [`hadamard`](super::hadamard()).
+pub fn query_norm_rope(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Option<Norm<'_>>,
+    rotation: &Rope,
+    query: &mut Tensor,
+    positions: &Tensor,
+    cached: Format,
+) -> Result<()> {
+    if fusion == Fusion::On {
+        let way = HeadNormRope {
+            norm: norm.map(|norm| EachHead {
+                query: norm.weight.into(),
+                key: norm.weight.into(),
+                eps: norm.eps,
+            }),
+            rotation: Some((rotation, positions)),
+        };
+        head_norm_rope(pass, query, None, way)?;
+    } else {
+        if let Some(norm) = norm {
+            rms_norm_assign(pass, query, norm.weight, norm.eps)?;
+        }
+        rope(pass, query, positions, rotation)?;
+    }
+    match cached {
+        Format::Turbo(_) => hadamard(pass, Hadamard::Forward, query),
+        _ => Ok(()),
+    }
 }

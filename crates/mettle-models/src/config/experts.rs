@@ -3,7 +3,7 @@
 use mettle_kernels::ops::{ExpertGroups, Scores};
 
 use super::{Architecture, Keys, MAX_DIMENSION, MAX_LAYERS};
-use crate::{Error, Result};
+use crate::Result;
 
 /// Feed-forward layers of experts, of which each token takes a few.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -128,9 +128,10 @@ impl Experts {
     /// For families without experts.
     fn none(keys: &Keys<'_>) -> Result<Option<Self>> {
         match keys.find::<usize>("expert_count")?.filter(|&n| n > 0) {
-            Some(experts) => Err(Error::Unsupported(format!(
-                "a mixture of {experts} experts in a model of this family"
-            ))),
+            Some(experts) => {
+                let reason = "mixtures of experts in models of this family are not supported";
+                Err(keys.bad("expert_count", experts, reason.to_owned()))
+            }
             None => Ok(None),
         }
     }

@@ -3,10 +3,13 @@
 use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{Fusion, Norm, Rope};
 
-use super::{attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward, mla::Mla};
+use super::{
+    attention::SelfAttention, delta_net::DeltaNet, feed_forward::FeedForward,
+    layer_input::LayerInput, mla::Mla, projection::PostNorm,
+};
 use crate::{
-    Config, Result, expert_cache::ExpertPass, kv_cache::LayerMemory, scratch::Activations,
-    weights::Loader,
+    Architecture, Config, Result, expert_cache::ExpertPass, kv_cache::LayerMemory,
+    scratch::Activations, weights::Loader,
 };
 
 /// Weights of one block. Matrices are `[outputs, inputs]`.
@@ -17,6 +20,10 @@ pub(super) struct Block {
     post_norms: Option<[Tensor; 2]>,
     feed_forward_norm: Tensor,
     feed_forward: FeedForward,
+    /// In models that give each layer something of a token besides the stream.
+    input: Option<LayerInput>,
+    /// The stream is multiplied by it behind the block.
+    scale: f32,
 }
 
 /// What lets tokens see those before them.
@@ -39,7 +46,7 @@ pub(super) struct Frame<'a> {
 }
 
 impl Frame<'_> {
-    fn norm<'a>(&self, weight: &'a Tensor) -> Norm<'a> {
+    pub(super) fn norm<'a>(&self, weight: &'a Tensor) -> Norm<'a> {
         Norm {
             weight,
             eps: self.config.norm_eps,
@@ -71,12 +78,19 @@ impl Block {
             Some(_) => "post_attention_norm",
             None => "ffn_norm",
         };
+        let scale = name("layer_output_scale");
+        let scale = match config.architecture {
+            Architecture::Gemma4 if loader.has(&scale) => loader.scalar(&scale)?,
+            _ => 1.0,
+        };
         Ok(Self {
             attention_norm: loader.vector(&name("attn_norm"), hidden)?,
             mixer,
             post_norms,
             feed_forward_norm: loader.vector(&name(feed_forward_norm), hidden)?,
             feed_forward: FeedForward::load(loader, config, layer)?,
+            input: LayerInput::load(loader, config, layer)?,
+            scale,
         })
     }
 
@@ -149,8 +163,19 @@ impl Block {
         memory: &LayerMemory,
         experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
+        // The last sum of the block is multiplied by its scale.
+        let behind = if self.input.is_some() {
+            1.0
+        } else {
+            self.scale
+        };
         let [attention_norm, feed_forward_norm] = match &self.post_norms {
-            Some(norms) => norms.each_ref().map(|weight| Some(frame.norm(weight))),
+            Some([attention, feed_forward]) => {
+                [(attention, 1.0), (feed_forward, behind)].map(|(weight, scale)| {
+                    let norm = frame.norm(weight);
+                    Some(PostNorm { norm, scale })
+                })
+            }
             None => [None, None],
         };
         match (&self.mixer, memory) {
@@ -160,7 +185,7 @@ impl Block {
             (Mixer::Latent(attention), LayerMemory::Cache(cache)) => {
                 attention.record_output(pass, frame, attention_norm, a, cache)?;
             }
-            (Mixer::Linear(net), _) => net.record_output(pass, frame, attention_norm, a)?,
+            (Mixer::Linear(net), _) => net.record_output(pass, frame, a)?,
             _ => {} // As above.
         }
         self.feed_forward.record(
@@ -170,6 +195,10 @@ impl Block {
             feed_forward_norm,
             a,
             experts,
-        )
+        )?;
+        match &self.input {
+            Some(input) => input.record(pass, frame, self.scale, a),
+            None => Ok(()),
+        }
     }
 }

@@ -133,7 +133,6 @@ impl DeltaNet {
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
-        post_norm: Option<Norm<'_>>,
         a: &mut Activations,
     ) -> Result<()> {
         let Some(linear) = &a.linear else {
@@ -149,12 +148,11 @@ impl DeltaNet {
             &heads(&linear.gate)?,
             &mut heads(&linear.gated)?,
         )?;
-        Ok(ops::mul_mat_norm_add(
+        Ok(ops::mul_mat_add(
             pass,
             frame.fusion,
             &self.output,
             &linear.gated,
-            post_norm,
             &mut a.projected,
             &mut a.stream,
         )?)

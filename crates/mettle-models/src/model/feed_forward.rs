@@ -7,7 +7,7 @@ use mettle_kernels::ops::{
 
 use super::{
     block::Frame,
-    projection::{GatedUnit, Projection, norm_glu, product_norm_add},
+    projection::{GatedUnit, PostNorm, Projection, norm_glu, product_norm_add},
 };
 use crate::{
     Config, Error, Experts, Result, expert_cache::ExpertPass, scratch::Activations, weights::Loader,
@@ -75,7 +75,7 @@ impl Shared {
 
 impl FeedForward {
     pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
-        let (hidden, width) = (config.hidden, config.feed_forward);
+        let (hidden, width) = (config.hidden, config.feed_forward(layer));
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
         if let Some(&experts) = config.experts(layer) {
             let (count, width) = (experts.count, experts.feed_forward);
@@ -127,7 +127,7 @@ impl FeedForward {
         pass: &mut Pass,
         frame: Frame<'_>,
         front: Norm<'_>,
-        behind: Option<Norm<'_>>,
+        behind: Option<PostNorm<'_>>,
         a: &mut Activations,
         experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
@@ -143,10 +143,11 @@ impl FeedForward {
                     gate,
                     up,
                 };
+                let [gates, ups, activated] = a.units.of(up.weight.rows());
                 let scratch = GluScratch {
                     normed: &mut a.normed,
-                    gate: &mut a.gate,
-                    up: &mut a.up,
+                    gate: gates,
+                    up: ups,
                 };
                 norm_glu(
                     pass,
@@ -156,13 +157,13 @@ impl FeedForward {
                     unit,
                     a.adapted.as_ref(),
                     scratch,
-                    &mut a.activated,
+                    activated,
                 )?;
                 product_norm_add(
                     pass,
                     frame.fusion,
                     down,
-                    &a.activated,
+                    activated,
                     behind,
                     a.adapted.as_ref(),
                     &mut a.projected,

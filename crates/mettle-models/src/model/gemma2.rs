@@ -12,6 +12,7 @@ pub(super) const FAMILY: Family = Family {
     packed: false,
     biases: false,
     head_norms: false,
+    value_norms: false,
     post_norms: true,
     activation: Activation::Gelu,
 };

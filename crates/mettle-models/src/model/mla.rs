@@ -8,16 +8,17 @@
 //! operations of attention, at 512 tokens. It would need memory for all heads of the whole context, so it is not done: one way serves both.
 
 use mettle_gpu::{Pass, Tensor};
-use mettle_kernels::ops::{self, Attention, LatentKeys, LatentQueries, Norm};
+use mettle_kernels::ops::{self, LatentKeys, LatentQueries, Norm};
 
 use super::{
+    attention::record_attended,
     block::Frame,
-    projection::{Projection, norm_products, product_norm_add},
+    projection::{PostNorm, Projection, norm_products, product_norm_add},
 };
 use crate::{
     Config, Error, LatentAttention, Result,
     kv_cache::LayerCache,
-    scratch::{Activations, Latent},
+    scratch::{Activations, AttentionHeads, Latent},
     weights::Loader,
 };
 
@@ -118,7 +119,7 @@ impl Mla {
         let queries = LatentQueries {
             absorbed: &latent.absorbed.heads,
             rotary: &latent.query_rotary,
-            query: &mut a.query.heads,
+            query: &mut a.attention.of(false).query.heads,
         };
         self.record_append(pass, frame, &latent.keys, Some(queries), cache)
     }
@@ -144,7 +145,7 @@ impl Mla {
         let queries = LatentQueries {
             absorbed: &latent.absorbed.heads,
             rotary: &latent.query_rotary,
-            query: &mut row.query.heads,
+            query: &mut row.attention.of(false).query.heads,
         };
         self.record_append(pass, frame, keys, Some(queries), cache)
     }
@@ -243,28 +244,17 @@ impl Mla {
         &self,
         pass: &mut Pass,
         frame: Frame<'_>,
-        post_norm: Option<Norm<'_>>,
+        post_norm: Option<PostNorm<'_>>,
         a: &mut Activations,
         cache: &LayerCache,
     ) -> Result<()> {
-        let options = Attention {
-            scale: frame.config.attention_scale,
-            window: None,
-            softcap: None,
-            sinks: None,
-        };
+        let AttentionHeads {
+            query, attended, ..
+        } = a.attention.of(false);
         // Of the sums of whole rows the rotated part is not needed: it is an eighth more to add up, and nothing more to read.
-        ops::attention(
-            pass,
-            &a.query.heads,
-            &cache.keys,
-            &cache.values,
-            frame.positions,
-            &options,
-            &mut a.attended.heads,
-        )?;
+        record_attended(pass, frame, None, &query.heads, cache, attended)?;
         let latent = of_session(&mut a.latent)?;
-        let sums = a.attended.heads.columns_range(0..self.shape.rank)?;
+        let sums = attended.heads.columns_range(0..self.shape.rank)?;
         let out = &mut latent.values.heads;
         record_heads(pass, &self.expand, &sums, &latent.ids, &latent.by_head, out)?;
         product_norm_add(

@@ -7,6 +7,8 @@ mod delta_net;
 mod feed_forward;
 mod gemma2;
 mod gemma3;
+mod gemma4;
+mod layer_input;
 mod llama;
 mod mla;
 mod phi3;
@@ -34,6 +36,7 @@ use crate::{
 };
 use block::{Block, Frame};
 pub(crate) use feed_forward::ExpertMatrices;
+use layer_input::LayerInputs;
 pub(crate) use projection::{LowRank, Projection};
 
 /// Contexts are allocated in full, so long ones are taken only when asked for.
@@ -80,6 +83,8 @@ struct Family {
     biases: bool,
     /// Whether each head of queries and keys is normalised before it is rotated.
     head_norms: bool,
+    /// Whether each head of values is normalised, without weights. Where a layer without a window has no projection to values, they are those to keys.
+    value_norms: bool,
     /// Whether what attention and the feed-forward layer add to the stream is normalised before.
     post_norms: bool,
     /// What the gate of the feed-forward layer goes through.
@@ -94,6 +99,7 @@ impl Architecture {
             Self::Qwen3 | Self::Qwen3Moe => &qwen3::FAMILY,
             Self::Gemma2 => &gemma2::FAMILY,
             Self::Gemma3 => &gemma3::FAMILY,
+            Self::Gemma4 => &gemma4::FAMILY,
             Self::Phi3 => &phi3::FAMILY,
             Self::DeepSeek2 => &deepseek2::FAMILY,
             Self::Qwen35 | Self::Qwen35Moe | Self::Qwen3Next => &qwen35::FAMILY,
@@ -124,8 +130,8 @@ struct Inner {
     memory: MemoryEstimate,
     /// Formats of the weights.
     formats: HashSet<Format>,
-    /// That of keys and values.
-    cached: Format,
+    /// Those of keys and values.
+    cached: HashSet<Format>,
     /// The largest of the adapters; 0 without.
     rank: usize,
     rope: Rope,
@@ -134,6 +140,7 @@ struct Inner {
     /// Where not all experts are loaded.
     expert_cache: Option<Mutex<ExpertCache>>,
     embedding: Tensor,
+    layer_inputs: Option<LayerInputs>,
     blocks: Vec<Block>,
     output_norm: Tensor,
     output: Tensor,
@@ -197,6 +204,7 @@ impl Model {
             true => loader.matrix("output.weight", table)?,
             false => embedding.clone(),
         };
+        let layer_inputs = LayerInputs::load(device, &mut loader, &config)?;
         let rope = rope(device, &config, context, &mut loader)?;
         let window_rope = window_rope(device, &config)?;
         let blocks = (0..config.layers)
@@ -213,7 +221,9 @@ impl Model {
                     chunk: Some(chunk),
                     ..*options
                 },
-                cached: options.kv_format.format(&config)?,
+                cached: (0..config.layers)
+                    .map(|layer| options.kv_format.format(&config, layer))
+                    .collect::<Result<_>>()?,
                 config,
                 memory,
                 formats: checkpoint
@@ -226,6 +236,7 @@ impl Model {
                 window_rope,
                 expert_cache: expert_cache.map(Mutex::new),
                 embedding,
+                layer_inputs,
                 blocks,
                 output_norm,
                 output,
@@ -296,7 +307,8 @@ impl Model {
             Some(_) => &["copy", "latent_append"],
             None => &[],
         };
-        let turbo = matches!(inner.cached, Format::Turbo(_));
+        let is_turbo = |format: &Format| matches!(format, Format::Turbo(_));
+        let turbo = inner.cached.iter().any(is_turbo);
         let of_cache: &[&str] = match (turbo, inner.options.fusion) {
             (true, _) => &["attention_turbo", "hadamard", "kv_append_turbo", "rope"],
             (false, Fusion::On) => &["attention", "attention_grouped", "qk_norm_rope_append"],
@@ -314,15 +326,25 @@ impl Model {
             Some(_) => &["copy", "decay_beta", "fill", "gated_delta_net", "ssm_conv"],
             None => &[],
         };
+        let of_shared: &[&str] = match (inner.config.shared_layers, inner.options.fusion) {
+            (1.., Fusion::On) => &["head_norm_rope"],
+            _ => &[],
+        };
+        let scales = inner.config.architecture == Architecture::Gemma4;
+        let of_scales: &[&str] = match inner.options.fusion {
+            Fusion::Off if scales => &["unary"],
+            _ => &[],
+        };
         let of_experts: &[&str] = match inner.config.experts {
             Some(_) => &["gather", "moe_combine", "moe_route", "moe_sort"],
             None => &[],
         };
         let name = |format: Format| format.name().to_lowercase();
-        let cached = name(inner.cached);
+        let cached: HashSet<String> = inner.cached.iter().map(|f| name(*f)).collect();
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
+        known.extend(cached.iter().cloned());
         // Rows that are rounded for products by tiles are passed on as bits.
-        known.extend(["f32", "u32", "i32", "u16", cached.as_str()].map(str::to_owned));
+        known.extend(["f32", "u32", "i32", "u16"].map(str::to_owned));
         // What weights in affine formats are multiplied with, and looked up.
         let affine = |format: &Format| matches!(format, Format::Affine(_));
         let of_affine: &[&str] = match inner.formats.iter().any(affine) {
@@ -354,10 +376,12 @@ impl Model {
                 of_states,
                 of_experts,
                 of_latent,
+                of_scales,
+                of_shared,
             ]
             .iter()
             .any(|families| families.contains(&kernel.family))
-                && (!sees_cache || kernel.dtypes.contains(&cached.as_str()))
+                && (!sees_cache || kernel.dtypes.iter().any(|&dtype| cached.contains(dtype)))
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         })
     }
@@ -395,19 +419,33 @@ impl Model {
         };
         let scale = model.config.embedding_scale;
         ops::embedding_scaled(pass, &model.embedding, ids, scale, &mut activations.stream)?;
-        let (blocks, layers) = (model.blocks.split_last(), cache.layers.split_last_mut());
-        let (Some((last, blocks)), Some((last_layer, layers))) = (blocks, layers) else {
-            return Ok(()); // A configuration has at least one block.
+        if let Some(inputs) = &model.layer_inputs {
+            inputs.record(pass, frame, ids, activations)?;
+        }
+        // Of the last token alone is recorded what fills no cache.
+        let whole = match outputs {
+            Outputs::All => model.config.layers,
+            Outputs::None | Outputs::Last(_) => model.config.caching_layers() - 1,
         };
-        for (block, layer) in blocks.iter().zip(layers) {
+        let mut layers = model.blocks.iter().zip(&mut cache.layers);
+        for (block, layer) in layers.by_ref().take(whole) {
             block.record(pass, frame, activations, layer, experts)?;
         }
-        let row = match outputs {
-            Outputs::All => return last.record(pass, frame, activations, last_layer, experts),
-            Outputs::None => None,
+        let mut row = match outputs {
             Outputs::Last(row) => Some(row),
+            Outputs::All | Outputs::None => None,
         };
-        last.record_last(pass, frame, activations, row, last_layer, experts)
+        if let Some((block, layer)) = layers.next() {
+            let row = row.as_deref_mut();
+            block.record_last(pass, frame, activations, row, layer, experts)?;
+        }
+        let Some(row) = row else { return Ok(()) };
+        let tokens = positions.len();
+        let frame = Frame {
+            positions: &positions.rows_range(tokens - 1..tokens)?,
+            ..frame
+        };
+        layers.try_for_each(|(block, layer)| block.record(pass, frame, row, layer, experts))
     }
 
     /// Records the logits of tokens behind the blocks, `[tokens, vocabulary]`.
@@ -443,10 +481,9 @@ fn window_rope(device: &Device, config: &Config) -> Result<Option<Rope>> {
     let base = config.window.as_ref().and_then(|window| window.rope_base);
     let rope = base.map(|base| {
         let pairing = config.architecture.family().pairing;
-        Rope::new(
-            device,
-            &RopeConfig::new(pairing, config.rope_dims, base.into()),
-        )
+        let heads = config.window.as_ref().and_then(|window| window.heads);
+        let dims = heads.unwrap_or(config.kv).rope_dims;
+        Rope::new(device, &RopeConfig::new(pairing, dims, base.into()))
     });
     Ok(rope.transpose()?)
 }
@@ -454,9 +491,10 @@ fn window_rope(device: &Device, config: &Config) -> Result<Option<Rope>> {
 /// The rotary embedding in a context of so many positions, with what the metadata or the file say about its frequencies.
 fn rope(device: &Device, config: &Config, context: usize, loader: &mut Loader<'_>) -> Result<Rope> {
     const FACTORS: &str = "rope_freqs.weight";
-    let has_factors = loader.has(FACTORS);
+    // Those of Gemma 4 say which pairs are rotated at all.
+    let has_factors = loader.has(FACTORS) || config.architecture == Architecture::Gemma4;
     let mut read = |name: &str| -> Result<Vec<f32>> {
-        Ok(loader.vector(name, config.rope_dims / 2)?.to_vec()?)
+        Ok(loader.vector(name, config.kv.rope_dims / 2)?.to_vec()?)
     };
     let factors = match config.rope_scaling {
         RopeScaling::LongRope {
@@ -477,7 +515,7 @@ fn rope(device: &Device, config: &Config, context: usize, loader: &mut Loader<'_
         freq_factors: factors.as_deref(),
         ..RopeConfig::new(
             config.architecture.family().pairing,
-            config.rope_dims,
+            config.kv.rope_dims,
             config.rope_base.into(),
         )
     };

@@ -11,6 +11,7 @@ pub(super) const FAMILY: Family = Family {
     packed: true,
     biases: false,
     head_norms: false,
+    value_norms: false,
     post_norms: false,
     activation: Activation::Silu,
 };

@@ -111,7 +111,15 @@ pub(super) fn norm_glu(
     Ok(ops::glu(pass, activation, scratch.gate, scratch.up, out)?)
 }
 
-/// [`ops::mul_mat_norm_add`] of a matrix with adapters.
+/// What is done with what is added to the stream.
+#[derive(Clone, Copy)]
+pub(super) struct PostNorm<'a> {
+    pub(super) norm: Norm<'a>,
+    /// The sum is multiplied by it.
+    pub(super) scale: f32,
+}
+
+/// `stream += x w^T`, or `stream = (stream + rms_norm(x w^T)) scale` where there is a norm, of a matrix with adapters.
 #[expect(
     clippy::too_many_arguments,
     reason = "those of the op, and the adapters' scratch"
@@ -121,22 +129,28 @@ pub(super) fn product_norm_add(
     fusion: Fusion,
     projection: &Projection,
     x: &Tensor,
-    norm: Option<Norm<'_>>,
+    post: Option<PostNorm<'_>>,
     adapted: Option<&AdapterScratch>,
     projected: &mut Tensor,
     stream: &mut Tensor,
 ) -> Result<()> {
     let weight = &projection.weight;
-    let Some(adapted) = adapted.filter(|_| !projection.adapters.is_empty()) else {
-        return Ok(ops::mul_mat_norm_add(
-            pass, fusion, weight, x, norm, projected, stream,
-        )?);
+    let adapted = adapted.filter(|_| !projection.adapters.is_empty());
+    let out = match post {
+        Some(_) => {
+            ops::mul_mat(pass, weight, x, projected)?;
+            &mut *projected
+        }
+        None => {
+            ops::mul_mat_add(pass, fusion, weight, x, projected, stream)?;
+            &mut *stream
+        }
     };
-    let Some(norm) = norm else {
-        ops::mul_mat_add(pass, fusion, weight, x, projected, stream)?;
-        return projection.add_adapted(pass, fusion, x, adapted, stream);
-    };
-    ops::mul_mat(pass, weight, x, projected)?;
-    projection.add_adapted(pass, fusion, x, adapted, projected)?;
-    Ok(ops::norm_add(pass, fusion, norm, projected, stream)?)
+    if let Some(scratch) = adapted {
+        projection.add_adapted(pass, fusion, x, scratch, out)?;
+    }
+    if let Some(PostNorm { norm, scale }) = post {
+        ops::norm_add_scaled(pass, fusion, norm, scale, projected, stream)?;
+    }
+    Ok(())
 }

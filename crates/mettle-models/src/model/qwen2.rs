@@ -10,6 +10,7 @@ pub(super) const FAMILY: Family = Family {
     packed: false,
     biases: true,
     head_norms: false,
+    value_norms: false,
     post_norms: false,
     activation: Activation::Silu,
 };

@@ -1,15 +1,16 @@
-//! Byte-level byte-pair encoding: words of bytes, merged pair by pair in the order the training found them.
+//! Byte-pair encoding: words of bytes, or lines of characters, merged pair by pair in the order the training found them.
 
 use std::sync::LazyLock;
 
 use tokenizers::{
     Model as _,
-    models::bpe::{BPE, Vocab},
+    models::bpe::{BPE, BpeBuilder, Vocab},
 };
 
 use super::{
     special::SpecialDefaults,
     split::{Pattern, Splitter},
+    spm,
     vocabulary::Vocabulary,
 };
 use crate::{Error, Result, gguf::Metadata};
@@ -20,8 +21,15 @@ const PRE: &str = "tokenizer.ggml.pre";
 pub(super) struct Bpe {
     splitter: Splitter,
     merger: BPE,
-    /// Whether the vocabulary has a token for a byte.
-    knows: [bool; 256],
+    symbols: Symbols,
+}
+
+/// What is merged.
+enum Symbols {
+    /// Bytes, written in GPT-2's letters; those that the vocabulary has a token for.
+    Bytes(Box<[bool; 256]>),
+    /// Characters, with another for spaces. Those without a token are spelled in byte tokens, of which the vocabulary has all.
+    Characters,
 }
 
 impl Bpe {
@@ -37,19 +45,7 @@ impl Bpe {
             }
         };
         let llama3 = pattern == Pattern::Llama3;
-        let merges = metadata.get::<&[String]>(MERGES)?;
-        let merger = BPE::builder()
-            .vocab_and_merges(
-                vocabulary
-                    .iter()
-                    .filter(|(_, token, _)| !token.is_empty())
-                    .map(|(id, token, _)| (token.to_owned(), id))
-                    .collect::<Vocab>(),
-                usable_merges(merges, vocabulary)?,
-            )
-            .ignore_merges(llama3)
-            .build()
-            .map_err(|e| Error::Tokenizer(e.to_string()))?;
+        let merger = merger(metadata, vocabulary)?.ignore_merges(llama3);
         let mut knows = [false; 256];
         for (byte, known) in knows.iter_mut().enumerate() {
             let mut utf8 = [0; 4];
@@ -59,8 +55,8 @@ impl Bpe {
         }
         let bpe = Self {
             splitter: Splitter::new(pattern)?,
-            merger,
-            knows,
+            merger: built(merger)?,
+            symbols: Symbols::Bytes(Box::new(knows)),
         };
         let defaults = SpecialDefaults {
             bos: None,
@@ -71,14 +67,59 @@ impl Bpe {
         Ok((bpe, defaults))
     }
 
-    pub(super) fn encode(&self, text: &str, ids: &mut Vec<u32>) -> Result<()> {
-        if let Some(byte) = text.bytes().find(|&b| !self.knows[b as usize]) {
+    /// As Gemma 4 has it: lines of characters. A run of line breaks that is a token is that token.
+    pub(super) fn of_characters(
+        metadata: &Metadata,
+        vocabulary: &Vocabulary,
+    ) -> Result<(Self, SpecialDefaults)> {
+        for byte in 0..=u8::MAX {
+            let token = format!("<0x{byte:02X}>");
+            if vocabulary.id(&token).is_none() {
+                let reason = format!("the vocabulary has no token {token}");
+                return Err(Error::Tokenizer(reason));
+            }
+        }
+        let merger = merger(metadata, vocabulary)?.byte_fallback(true);
+        let bpe = Self {
+            splitter: Splitter::new(Pattern::Lines)?,
+            merger: built(merger)?,
+            symbols: Symbols::Characters,
+        };
+        let defaults = SpecialDefaults {
+            bos: None,
+            eos: None,
+            add_bos: true,
+            add_eos: false,
+        };
+        Ok((bpe, defaults))
+    }
+
+    pub(super) fn encode(
+        &self,
+        text: &str,
+        vocabulary: &Vocabulary,
+        ids: &mut Vec<u32>,
+    ) -> Result<()> {
+        if let Symbols::Bytes(knows) = &self.symbols
+            && let Some(byte) = text.bytes().find(|&b| !knows[b as usize])
+        {
             return Err(Error::Tokenizer(format!(
                 "the vocabulary has no token for byte 0x{byte:02X}"
             )));
         }
         for word in self.splitter.split(text) {
-            let letters: String = word.bytes().map(|b| LETTERS[b as usize]).collect();
+            let letters = match &self.symbols {
+                Symbols::Bytes(_) => word.bytes().map(|b| LETTERS[b as usize]).collect(),
+                Symbols::Characters => word.replace(' ', spm::SPACE),
+            };
+            let whole = match &self.symbols {
+                Symbols::Characters if word.starts_with('\n') => vocabulary.id(word),
+                _ => None,
+            };
+            if let Some(id) = whole {
+                ids.push(id);
+                continue;
+            }
             let tokens = self
                 .merger
                 .tokenize(&letters)
@@ -87,6 +128,29 @@ impl Bpe {
         }
         Ok(())
     }
+
+    /// Bytes of a token.
+    pub(super) fn decode(&self, token: &str) -> Vec<u8> {
+        match &self.symbols {
+            Symbols::Bytes(_) => decode(token),
+            Symbols::Characters => spm::decode(token),
+        }
+    }
+}
+
+/// What merges, by the vocabulary and the merges of a file.
+fn merger(metadata: &Metadata, vocabulary: &Vocabulary) -> Result<BpeBuilder> {
+    let merges = metadata.get::<&[String]>(MERGES)?;
+    let tokens = vocabulary
+        .iter()
+        .filter(|(_, token, _)| !token.is_empty())
+        .map(|(id, token, _)| (token.to_owned(), id))
+        .collect::<Vocab>();
+    Ok(BPE::builder().vocab_and_merges(tokens, usable_merges(merges, vocabulary)?))
+}
+
+fn built(merger: BpeBuilder) -> Result<BPE> {
+    merger.build().map_err(|e| Error::Tokenizer(e.to_string()))
 }
 
 /// The merges that can ever apply: those whose parts and result are tokens.
@@ -129,7 +193,7 @@ static LETTERS: LazyLock<[char; 256]> = LazyLock::new(|| {
 });
 
 /// Bytes of a token written in GPT-2's letters; other characters stand for themselves.
-pub(super) fn decode(token: &str) -> Vec<u8> {
+fn decode(token: &str) -> Vec<u8> {
     let mut bytes = Vec::with_capacity(token.len());
     for letter in token.chars() {
         let byte = match letter {

@@ -1,7 +1,7 @@
 //! Text to token ids and back, from a model file's metadata.
 //!
-//! Three families: byte-level BPE (`tokenizer.ggml.model = "gpt2"`: Llama 3, Qwen), SentencePiece-style (`"llama"`: Llama 2, Mistral) and
-//! WordPiece (`"bert"`). Where the formats leave freedom, ids are those that llama.cpp gives, and for WordPiece those of BERT's own tokenizer.
+//! Four families: byte-level BPE (`tokenizer.ggml.model = "gpt2"`: Llama 3, Qwen), BPE of characters (`"gemma4"`), SentencePiece-style (`"llama"`:
+//! Llama 2, Mistral, Gemma) and WordPiece (`"bert"`). Where the formats leave freedom, ids are those that llama.cpp gives, and for WordPiece those of BERT's own tokenizer.
 
 mod bpe;
 mod special;
@@ -47,6 +47,10 @@ impl Tokenizer {
                 let (bpe, defaults) = Bpe::from_metadata(metadata, &vocabulary)?;
                 (Algorithm::Bpe(Box::new(bpe)), defaults)
             }
+            "gemma4" => {
+                let (bpe, defaults) = Bpe::of_characters(metadata, &vocabulary)?;
+                (Algorithm::Bpe(Box::new(bpe)), defaults)
+            }
             "llama" => (
                 Algorithm::Spm(Box::new(Spm::from_metadata(metadata, &vocabulary)?)),
                 Spm::SPECIAL_DEFAULTS,
@@ -59,7 +63,7 @@ impl Tokenizer {
                 return Err(Error::TokenizerKind {
                     what: "model",
                     found: other.to_owned(),
-                    supported: "bert, gpt2, llama".to_owned(),
+                    supported: "bert, gemma4, gpt2, llama".to_owned(),
                 });
             }
         };
@@ -118,7 +122,7 @@ impl Tokenizer {
                 }
                 Fragment::Text(text) => {
                     match &self.algorithm {
-                        Algorithm::Bpe(bpe) => bpe.encode(text, &mut ids)?,
+                        Algorithm::Bpe(bpe) => bpe.encode(text, &self.vocabulary, &mut ids)?,
                         Algorithm::Spm(spm) => {
                             spm.encode(text, after_special, &self.vocabulary, &mut ids)?
                         }
@@ -170,7 +174,7 @@ impl Tokenizer {
             (Kind::Control | Kind::Unknown | Kind::Unused, _) => Vec::new(),
             (Kind::UserDefined, _) => text.as_bytes().to_vec(),
             (Kind::Byte, _) => self.vocabulary.byte_value(id).into_iter().collect(),
-            (Kind::Normal, Algorithm::Bpe(_)) => bpe::decode(text),
+            (Kind::Normal, Algorithm::Bpe(bpe)) => bpe.decode(text),
             (Kind::Normal, Algorithm::Spm(_) | Algorithm::WordPiece(_)) => spm::decode(text),
         })
     }

@@ -12,6 +12,7 @@ const ENDS: &[&str] = &[
     "<|end|>",
     "<|endoftext|>",
     "<end_of_turn>",
+    "<turn|>",
     "<EOT>",
     "</s>",
 ];

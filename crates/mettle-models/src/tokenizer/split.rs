@@ -31,6 +31,8 @@ pub(super) enum Pattern {
     Gpt2,
     Llama3,
     Qwen2,
+    /// Runs of line breaks and what lies between them; no name of a file stands for it.
+    Lines,
 }
 
 impl Pattern {
@@ -87,6 +89,7 @@ impl Splitter {
         };
         let stages = match pattern {
             Pattern::Gpt2 => vec![gpt2()?],
+            Pattern::Lines => vec![stage(r"\n+", Space::Plain)?],
             Pattern::Llama3 => vec![lines(r"\p{N}{1,3}")?],
             Pattern::Qwen2 => vec![lines(r"\p{N}")?],
             Pattern::Default => vec![
@@ -159,11 +162,12 @@ mod tests {
         tokenizer::{OffsetReferential, OffsetType, SplitDelimiterBehavior},
     };
 
-    const PATTERNS: [Pattern; 4] = [
+    const PATTERNS: [Pattern; 5] = [
         Pattern::Default,
         Pattern::Gpt2,
         Pattern::Llama3,
         Pattern::Qwen2,
+        Pattern::Lines,
     ];
 
     /// The models' own patterns, look-ahead included, for another engine.
@@ -182,6 +186,7 @@ mod tests {
             Pattern::Gpt2 => vec![gpt2],
             Pattern::Llama3 => vec![lines(r"\p{N}{1,3}")],
             Pattern::Qwen2 => vec![lines(r"\p{N}")],
+            Pattern::Lines => vec![r"[^\n]+|[\n]+".to_owned()],
             Pattern::Default => vec![
                 r"[\p{P}\$\+<=>\^~\|]+".to_owned(),
                 gpt2,
@@ -250,7 +255,9 @@ mod tests {
     fn a_long_run_takes_linear_time() {
         let text = " ".repeat(1 << 20) + "x";
         for pattern in PATTERNS {
-            assert_eq!(Splitter::new(pattern).unwrap().split(&text).len(), 2);
+            // The last space goes with the word, but in lines.
+            let pieces = if pattern == Pattern::Lines { 1 } else { 2 };
+            assert_eq!(Splitter::new(pattern).unwrap().split(&text).len(), pieces);
         }
     }
 }

@@ -12,7 +12,7 @@ use super::{
 use crate::{Error, Result, gguf::Metadata};
 
 /// Stands for a space in tokens.
-const SPACE: &str = "\u{2581}";
+pub(super) const SPACE: &str = "\u{2581}";
 
 pub(super) struct Spm {
     add_space_prefix: bool,

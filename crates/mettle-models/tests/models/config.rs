@@ -1,7 +1,7 @@
 //! Hyper-parameters: defaults, and values that cannot be.
 
 use mettle_models::{
-    Architecture, Config, Experts, LatentAttention, LinearAttention, RopeScaling, Window,
+    Architecture, Config, Experts, Heads, LatentAttention, LinearAttention, RopeScaling, Window,
     gguf::{Array, Header, Value},
 };
 
@@ -31,14 +31,19 @@ fn defaults_are_those_of_llama_cpp() {
             draft_layers: 0,
             hidden: 64,
             heads: 4,
-            kv_heads: 4,
-            head_dim: 16,
+            kv: Heads {
+                kv_heads: 4,
+                head_dim: 16,
+                rope_dims: 16,
+            },
+            shared_layers: 0,
             feed_forward: 96,
+            feed_forwards: None,
+            layer_input: None,
             experts: None,
             vocabulary: 261,
             context: 64,
             norm_eps: 1e-5,
-            rope_dims: 16,
             rope_base: 10_000.0,
             rope_scaling: RopeScaling::None,
             window: None,
@@ -138,7 +143,7 @@ fn latent_attention_and_groups_of_experts() {
     };
     assert_eq!(found.latent, Some(latent));
     assert_eq!(
-        (found.kv_heads, found.head_dim, found.rope_dims),
+        (found.kv.kv_heads, found.kv.head_dim, found.kv.rope_dims),
         (1, 56, 16)
     );
     let experts = Experts {
@@ -228,7 +233,7 @@ fn scores_of_deepseek_are_scaled_by_yarn() {
 #[test]
 fn phi_rotates_parts_of_heads() {
     let phi = |dims: u32| config(&named("phi3", 1).pair("phi3.rope.dimension_count", dims));
-    assert_eq!(phi(12).unwrap().rope_dims, 12);
+    assert_eq!(phi(12).unwrap().kv.rope_dims, 12);
     for dims in [18, 11] {
         let message = phi(dims).unwrap_err().to_string();
         assert!(
@@ -327,6 +332,7 @@ fn defaults_of_gemma_are_those_of_llama_cpp() {
         size: 4096,
         layers: vec![true, false, true, false],
         rope_base: None,
+        heads: None,
     };
     assert_eq!(two.window, Some(window));
     assert_eq!((two.window(0), two.window(1)), (Some(4096), None));
@@ -343,8 +349,144 @@ fn defaults_of_gemma_are_those_of_llama_cpp() {
         size: 512,
         layers: vec![true, true, true, true, true, false, true],
         rope_base: Some(10_000.0),
+        heads: None,
     };
     assert_eq!(config(&windowed).unwrap().window, Some(window));
+}
+
+/// A Gemma 4 of six layers, of which every third has no window and the last three share keys and values.
+fn gemma4() -> Builder {
+    let windowed = [true, true, false, true, true, false];
+    gemma(4, 6)
+        .pair(
+            "gemma4.feed_forward_length",
+            Value::Array(Array::I32(vec![96, 96, 96, 192, 192, 192])),
+        )
+        .pair(
+            "gemma4.attention.head_count_kv",
+            Value::Array(Array::I32(vec![2, 2, 1, 2, 2, 1])),
+        )
+        .pair("gemma4.attention.shared_kv_layers", 3u32)
+        .pair("gemma4.attention.sliding_window", 8u32)
+        .pair(
+            "gemma4.attention.sliding_window_pattern",
+            Value::Array(Array::Bool(windowed.to_vec())),
+        )
+        .pair("gemma4.attention.key_length", 64u32)
+        .pair("gemma4.attention.value_length", 64u32)
+        .pair("gemma4.attention.key_length_swa", 32u32)
+        .pair("gemma4.attention.value_length_swa", 32u32)
+        .pair("gemma4.rope.dimension_count", 64u32)
+        .pair("gemma4.rope.dimension_count_swa", 32u32)
+        .pair("gemma4.embedding_length_per_layer_input", 16u32)
+}
+
+#[test]
+fn layers_of_gemma4_differ() {
+    let found = config(&gemma4()).unwrap();
+    let heads = |kv_heads, head_dim| Heads {
+        kv_heads,
+        head_dim,
+        rope_dims: head_dim,
+    };
+    assert_eq!((found.kv(0), found.kv(5)), (heads(2, 32), heads(1, 64)));
+    assert_eq!((found.window(3), found.window(5)), (Some(8), None));
+    assert_eq!([2, 3].map(|layer| found.feed_forward(layer)), [96, 192]);
+    let cached_by: Vec<usize> = (0..6).map(|layer| found.cached_by(layer)).collect();
+    assert_eq!(cached_by, [0, 1, 2, 1, 1, 2]);
+    assert_eq!((found.layer_input, found.attention_scale), (Some(16), 1.0));
+    assert_eq!((found.embedding_scale, found.logit_softcap), (8.0, None));
+
+    let plain = gemma4()
+        .pair("gemma4.feed_forward_length", 96u32)
+        .pair("gemma4.attention.head_count_kv", 1u32)
+        .pair("gemma4.attention.shared_kv_layers", 0u32)
+        .pair("gemma4.embedding_length_per_layer_input", 0u32);
+    let plain = config(&plain).unwrap();
+    assert_eq!((plain.kv(0), plain.layer_input), (heads(1, 32), None));
+    assert_eq!(plain.cached_by(5), 5);
+}
+
+#[test]
+fn impossible_layers_of_gemma4() {
+    let key = |name: &str| format!("gemma4.{name}");
+    for (name, value, wanted) in [
+        (
+            "attention.shared_kv_layers",
+            6u32,
+            "some must have keys and values",
+        ),
+        (
+            "attention.shared_kv_layers",
+            4,
+            "no layer before those has a window as they do",
+        ),
+        ("attention.sliding_window", 0, "it must lie between 1 and"),
+        (
+            "attention.value_length_swa",
+            16,
+            "only models where it equals the head's width, 32, are supported",
+        ),
+        (
+            "rope.dimension_count",
+            16,
+            "only models where it equals the head's width, 64, are supported",
+        ),
+        (
+            "expert_count",
+            8,
+            "mixtures of experts in models of this family are not supported",
+        ),
+        (
+            "embedding_length_per_layer_input",
+            u32::MAX,
+            "it must lie between 1 and",
+        ),
+    ] {
+        let message = format!("metadata key `{}` is u32 {value}: ", key(name));
+        let builder = gemma4().pair(&key(name), value);
+        refused(&builder, &message);
+        refused(&builder, wanted);
+    }
+    for (name, counts, wanted) in [
+        (
+            "attention.head_count_kv",
+            vec![2, 1, 1, 2, 2, 1],
+            "layers of one kind have 2 and 1 heads",
+        ),
+        (
+            "attention.head_count_kv",
+            vec![3, 3, 1, 3, 3, 1],
+            "4 query heads cannot share them evenly",
+        ),
+        (
+            "attention.head_count_kv",
+            vec![2],
+            "a count between 1 and 16777216 for each of 6 layers",
+        ),
+        (
+            "feed_forward_length",
+            vec![96, 96, 96, 96, 96, -1],
+            "a count between 1 and",
+        ),
+    ] {
+        refused(
+            &gemma4().pair(&key(name), Value::Array(Array::I32(counts))),
+            wanted,
+        );
+    }
+    for name in [
+        "attention.sliding_window",
+        "attention.sliding_window_pattern",
+        "attention.key_length",
+    ] {
+        let mut builder = gemma4();
+        builder.remove(&key(name));
+        refused(
+            &builder,
+            &format!("metadata key `{}` is missing", key(name)),
+        );
+    }
 }
 
 #[test]
@@ -394,7 +536,7 @@ fn everything_given() {
         .pair("llama.rope.scaling.factor", 4f32)
         .pair("llama.rope.scaling.original_context_length", 32u32);
     let config = config(&builder).unwrap();
-    assert_eq!((config.head_dim, config.window(0)), (32, Some(16)));
+    assert_eq!((config.kv.head_dim, config.window(0)), (32, Some(16)));
     assert_eq!(config.group(), 2);
     let yarn = RopeScaling::Yarn {
         factor: 4.0,
@@ -422,7 +564,7 @@ fn unknown_architecture() {
     builder.set("general.architecture", "mamba");
     refused(
         &builder,
-        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, phi3, qwen35, qwen35moe, qwen3next, deepseek2",
+        "architecture `mamba` is not supported; supported are llama, qwen2, qwen3, qwen3moe, gemma2, gemma3, gemma4, phi3, qwen35, qwen35moe, qwen3next, deepseek2",
     );
     builder.remove("general.architecture");
     refused(
@@ -517,7 +659,7 @@ fn missing_and_impossible_values() {
 fn what_is_not_implemented_is_said() {
     refused(
         &small_llama().pair("llama.expert_count", 8u32),
-        "a mixture of 8 experts in a model of this family, which is not supported",
+        "metadata key `llama.expert_count` is u32 8: mixtures of experts in models of this family are not supported",
     );
     refused(
         &small_llama().pair("llama.rope.scaling.type", "longrope"),

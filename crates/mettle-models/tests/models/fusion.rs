@@ -69,6 +69,8 @@ fn fusions_change_nothing_in_small_models() {
         "qwen2-gqa2-f32",
         "gemma2-f32",
         "gemma3-f32",
+        "gemma4-f32",
+        "gemma4-dense-q8_0",
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35moe-f32",
@@ -134,7 +136,7 @@ fn launches(name: &str) -> String {
     table
 }
 
-/// What a token costs in launches on the CPU device: a Qwen3 of three blocks, a Qwen3.5 of four, the others of two. On GPUs attention takes a second one
+/// What a token costs in launches on the CPU device: a Qwen3 of three blocks, a Gemma 4 and a Qwen3.5 of four, the others of two. On GPUs attention takes a second one
 /// where it splits the keys.
 #[test]
 fn launches_of_a_token() {
@@ -224,6 +226,23 @@ fn launches_of_a_token() {
     unary_assign_f32                   1        1
     all                               28       40
     that wait                         25       31
+    ");
+    insta::assert_snapshot!(launches("gemma4-f32"), @"
+    attention_f32                      4        4
+    binary_assign_f32                  0       13
+    binary_f32                         8        8
+    embedding_f32                      2        2
+    head_norm_rope_f32                 2        0
+    kv_append_f32                      0        2
+    mul_mv_f32_f32                    30       34
+    qk_norm_rope_append_f32            2        0
+    residual_norm_f32                 13        0
+    rms_norm_assign_f32                2       21
+    rms_norm_f32                       9        9
+    rope_f32                           0        6
+    unary_assign_f32                   1        5
+    all                               73      104
+    that wait                         66       87
     ");
     insta::assert_snapshot!(launches("qwen35-f32"), @"
     attention_f32                      1        1

@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 26] = [
+const FIXTURES: [(&str, f64); 28] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -18,6 +18,7 @@ const FIXTURES: [(&str, f64); 26] = [
     ("qwen3moe-f32", 1e-8),
     ("gemma2-f32", 1e-8),
     ("gemma3-f32", 1e-8),
+    ("gemma4-f32", 1e-8),
     ("phi3-longrope-f32", 1e-8),
     ("qwen35-f32", 1e-8),
     ("qwen35moe-f32", 1e-8),
@@ -32,6 +33,7 @@ const FIXTURES: [(&str, f64); 26] = [
     ("qwen3moe-mixed", 1e-6),
     ("gemma2-head256-q8_0", 1e-6),
     ("gemma3-linear-q8_0", 1e-6),
+    ("gemma4-dense-q8_0", 1e-6),
     ("phi3-window-q8_0", 1e-6),
     ("qwen35-tied-q8_0", 1e-6),
     ("qwen3next-mixed", 1e-6),
@@ -164,6 +166,8 @@ fn chunks_of_any_size_agree() {
         "qwen3moe-f32",
         "gemma2-f32",
         "gemma3-f32",
+        "gemma4-f32",
+        "gemma4-dense-q8_0",
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35-tied-q8_0",
@@ -203,6 +207,7 @@ fn caches_of_fewer_bits_are_close() {
         "llama-gqa2-f32",
         "qwen3-tied-f32",
         "gemma2-f32",
+        "gemma4-f32",
         "qwen35-f32",
         "deepseek2-f32",
     ] {
@@ -235,15 +240,16 @@ fn caches_of_fewer_bits_are_close() {
 #[test]
 fn caches_of_turboquant_are_close() {
     const GROWTH: f64 = 100.0;
-    let name = "qwen3-tied-f32";
-    for (bits, format) in [
+    let formats = [
         (2, KvFormat::Tq2),
         (3, KvFormat::Tq3),
         (4, KvFormat::Tq4),
         (5, KvFormat::Tq5),
         (6, KvFormat::Tq6),
         (8, KvFormat::Tq8),
-    ] {
+    ];
+    let of_qwen = formats.map(|format| ("qwen3-tied-f32", format));
+    for (name, (bits, format)) in of_qwen.into_iter().chain([("gemma4-f32", formats[2])]) {
         let lost = mettle_kernels::formats::turbo_distortion(bits).unwrap();
         let fixture = Fixture::load(name, format, 7);
         let chunks = nmse(&fixture.all_at_once(), &fixture.logits);

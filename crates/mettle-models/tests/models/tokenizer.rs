@@ -13,7 +13,8 @@ fn from_fixture(name: &str) -> Tokenizer {
     Tokenizer::from_gguf(file.metadata()).unwrap()
 }
 
-const FIXTURES: [&str; 4] = [
+const FIXTURES: [&str; 5] = [
+    "tokenizer-gemma4",
     "tokenizer-qwen2",
     "tokenizer-llama-bpe",
     "tokenizer-spm",
@@ -189,7 +190,7 @@ fn metadata_that_make_no_tokenizer() {
     );
     refused(
         |b| b.set("tokenizer.ggml.model", "wordpiece"),
-        "model `wordpiece` is not supported; supported are bert, gpt2, llama",
+        "model `wordpiece` is not supported; supported are bert, gemma4, gpt2, llama",
     );
     refused(
         |b| b.set("tokenizer.ggml.pre", "falcon"),
