@@ -183,14 +183,14 @@ impl Crew {
         let mut nanoseconds = Vec::new();
         // Helpers are awake when the first phase that is shared begins.
         let mut shareable = 0u64;
-        let wakes = job.plan.phases.iter().any(|phase| {
-            let time = job.plan.time(phase);
+        let mut phases = job.plan.phases.iter().map(|phase| job.plan.time(phase));
+        let wakes = |time: u64| {
             if time >= SHARED_TIME && patience.would_share(time) {
                 shareable = shareable.saturating_add(time);
             }
             shareable > WAKE_TIME
-        });
-        if workers > 1 && wakes {
+        };
+        if workers > 1 && phases.any(wakes) {
             self.shared.wake_sleepers();
         }
         for (index, phase) in job.plan.phases.iter().enumerate() {

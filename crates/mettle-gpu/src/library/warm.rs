@@ -71,12 +71,10 @@ impl EmbeddedUnit {
         })
     }
 
-    /// Whether code for a device is embedded: not for every unit is there code for all kinds.
+    /// Whether its kernels are meant for a device.
     pub fn is_for(&self, device: &Device) -> bool {
-        let targets = device.targets();
-        self.artefacts
-            .iter()
-            .any(|artefact| targets.contains(&artefact.target))
+        let mut targets = device.targets().iter();
+        targets.any(|target| self.is_meant_for(target))
     }
 
     /// The pipelines that ops ask for on a device.
