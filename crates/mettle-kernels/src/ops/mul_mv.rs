@@ -9,7 +9,7 @@ pub(super) use self::cases::reference;
 pub(super) use self::spread::Spread;
 use self::spread::{RowsByDigits, Staged, Staging};
 pub(super) use self::tuning::Way;
-pub use self::tuning::{Capability, Choice, Kind, Tried, Tuned, Tuning, tune};
+pub use self::tuning::{Capability, Choice, Kind, SHARED_COLUMNS, Tried, Tuned, Tuning, tune};
 use super::check::Op;
 use super::copy::copy;
 use super::fusion::Norm;

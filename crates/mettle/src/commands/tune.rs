@@ -7,7 +7,7 @@ use anyhow::{Result, anyhow};
 use comfy_table::{Table, presets};
 use mettle_gpu::{Device, DeviceKind, Format};
 use mettle_kernels::bench::Meter;
-use mettle_kernels::ops::{Choice, Tried, Tuned, Tuning, tune};
+use mettle_kernels::ops::{Choice, SHARED_COLUMNS, Tried, Tuned, Tuning, tune};
 
 use crate::terminal;
 
@@ -71,6 +71,7 @@ pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
             tuning,
             columns,
             pieces,
+            shares,
         },
     ) in &tuned
     {
@@ -83,6 +84,9 @@ pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
                 pieces,
                 &mut out,
             )?;
+        }
+        if !shares.is_empty() {
+            print_shares(shares, &mut out)?;
         }
         writeln!(out, "{}\n", line(tuning))?;
     }
@@ -104,6 +108,17 @@ fn print(header: [&str; 3], tried: &[Tried], out: &mut impl Write) -> Result<()>
     Ok(())
 }
 
+fn print_shares(shares: &[(usize, f64)], out: &mut impl Write) -> Result<()> {
+    let mut table = Table::new();
+    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
+    table.set_header(["threadgroups a unit", &format!("{SHARED_COLUMNS} columns")]);
+    for (share, seconds) in shares {
+        table.add_row([share.to_string(), format!("{:.1}", seconds * 1e6)]);
+    }
+    writeln!(out, "{table}")?;
+    Ok(())
+}
+
 /// As `crates/mettle-kernels/src/ops/mul_mv/tuning.rs` has it.
 fn line(tuning: &Tuning) -> String {
     let Tuning {
@@ -111,12 +126,11 @@ fn line(tuning: &Tuning) -> String {
         kind,
         many,
         large,
+        share,
     } = tuning;
     let many = match *many {
         usize::MAX => "usize::MAX".to_owned(),
         many => many.to_string(),
     };
-    format!(
-        "Tuning {{ capability: Capability::{capability:?}, kind: Kind::{kind:?}, many: {many}, large: {large:?} }},"
-    )
+    format!("Tuning::new(Capability::{capability:?}, Kind::{kind:?}, {many}, {large:?}, {share}),")
 }

@@ -39,8 +39,10 @@ impl Capability {
 /// Weights that take the same ways.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Kind {
-    /// Each by itself: F32, F16, BF16.
-    Dense,
+    /// F32, which three products of tensor cores are made for.
+    Floats,
+    /// F16 and BF16.
+    Halves,
     /// Formats of blocks, which are decoded.
     Blocks,
 }
@@ -48,8 +50,9 @@ pub enum Kind {
 impl Kind {
     /// That of a format.
     pub fn of(format: Format) -> Kind {
-        match format.block_len() {
-            1 => Kind::Dense,
+        match format {
+            Format::F32 => Kind::Floats,
+            Format::F16 | Format::BF16 => Kind::Halves,
             _ => Kind::Blocks,
         }
     }
@@ -67,62 +70,47 @@ pub struct Tuning {
     pub many: usize,
     /// Threadgroups from which on large pieces of results are quicker than small ones, if ever.
     pub large: Option<usize>,
+    /// Threadgroups for each compute unit, up to which several share the k of a piece of results.
+    pub share: usize,
 }
 
-/// `many` of CPUs: a Xeon with AVX-512, two threads, 3072 x 1024. Below 8 columns `mul_mv` is quicker, from 24 on a pass for all of them; between, other work on the
-/// machine decided, so it is where whole steps of columns begin. Blocks on roomy GPUs: an H200, 4096 x 4096. Sixteen columns of q8_0
-/// took 40 us by `mul_mv` and 44 in one pass, 24 took 56 and 45; 64 large threadgroups took 134 us where small ones took 106, and 128 of them 134 where small ones took 147; q4_0 has
-/// the same numbers. Dense weights on roomy GPUs: an H100, before `mul_mv` staged blocks. Other GPUs were never measured: they have the same numbers as
-/// that.
-const TABLE: [Tuning; 8] = [
-    Tuning {
-        capability: Capability::Cpu,
-        kind: Kind::Dense,
-        many: 8,
-        large: None,
-    },
-    Tuning {
-        capability: Capability::Cpu,
-        kind: Kind::Blocks,
-        many: 8,
-        large: None,
-    },
-    Tuning {
-        capability: Capability::Gpu,
-        kind: Kind::Dense,
-        many: 16,
-        large: Some(96),
-    },
-    Tuning {
-        capability: Capability::Gpu,
-        kind: Kind::Blocks,
-        many: 16,
-        large: Some(96),
-    },
-    Tuning {
-        capability: Capability::RoomyGpu,
-        kind: Kind::Dense,
-        many: 16,
-        large: Some(96),
-    },
-    Tuning {
-        capability: Capability::RoomyGpu,
-        kind: Kind::Blocks,
-        many: 24,
-        large: Some(128),
-    },
-    Tuning {
-        capability: Capability::TensorGpu,
-        kind: Kind::Dense,
-        many: 16,
-        large: None,
-    },
-    Tuning {
-        capability: Capability::TensorGpu,
-        kind: Kind::Blocks,
-        many: 16,
-        large: None,
-    },
+impl Tuning {
+    const fn new(
+        capability: Capability,
+        kind: Kind,
+        many: usize,
+        large: Option<usize>,
+        share: usize,
+    ) -> Tuning {
+        Tuning {
+            capability,
+            kind,
+            many,
+            large,
+            share,
+        }
+    }
+}
+
+/// CPUs: a Xeon with AVX-512, two threads, 3072 x 1024. Below 8 columns `mul_mv` is quicker, from 24 on a pass for all of them; between, other work on the
+/// machine decided, so it is where whole steps of columns begin. Roomy GPUs: an H200, 4096 x 4096. Sixteen columns of q8_0 took 41 us by `mul_mv` and 39 in one
+/// pass, 12 took 33 and 39; q4_0 has the same numbers; 16 columns of f16 took 67 and 37, 8 took 36 and 37; 16 of f32 92 and 120, 24 took 133 and 117. With one
+/// threadgroup for each compute unit, the pass for 16 columns took 62 us in q8_0, with two 44, four 39, six 46. 64 large threadgroups of q8_0 took 135 us where small
+/// ones took 107, and 128 of them 135 where small ones took 150. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged
+/// blocks.
+const TABLE: [Tuning; 12] = [
+    Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
+    Tuning::new(Capability::Cpu, Kind::Halves, 8, None, 1),
+    Tuning::new(Capability::Cpu, Kind::Blocks, 8, None, 1),
+    Tuning::new(Capability::Gpu, Kind::Floats, 16, Some(96), 2),
+    Tuning::new(Capability::Gpu, Kind::Halves, 16, Some(96), 2),
+    Tuning::new(Capability::Gpu, Kind::Blocks, 16, Some(96), 2),
+    Tuning::new(Capability::RoomyGpu, Kind::Floats, 24, Some(256), 6),
+    Tuning::new(Capability::RoomyGpu, Kind::Halves, 12, Some(96), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 16, Some(128), 4),
+    Tuning::new(Capability::TensorGpu, Kind::Floats, 16, None, 2),
+    Tuning::new(Capability::TensorGpu, Kind::Halves, 16, None, 2),
+    Tuning::new(Capability::TensorGpu, Kind::Blocks, 16, None, 2),
 ];
 
 impl Tuning {
@@ -135,11 +123,8 @@ impl Tuning {
     }
 }
 
-/// Threadgroups for each compute unit that hide each other's waiting.
-const GROUPS_OF_UNIT: usize = 2;
-
 /// Values of k that are worth a threadgroup of their own.
-const SHORTEST_SPLIT: usize = 512;
+const SHORTEST_SPLIT: usize = 256;
 
 /// The way a product takes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -193,8 +178,8 @@ impl Choice {
             _ => {
                 // What splits write and read again, four bytes a result each way, should be little beside the weights.
                 let row = k / format.block_len() * format.block_bytes();
-                let worth = (k / SHORTEST_SPLIT).min(row / (16 * m));
-                let idle = GROUPS_OF_UNIT * units / groups.max(1);
+                let worth = (k / SHORTEST_SPLIT).min(row / (8 * m));
+                let idle = tuning.share * units / groups.max(1);
                 let splits = idle.min(worth).max(1);
                 match tuning.capability {
                     Capability::TensorGpu => Way::Tensors { splits },
@@ -219,6 +204,7 @@ impl fmt::Display for Choice {
             kind,
             many,
             large,
+            share: _,
         } = self.tuning;
         let m = self.m;
         match self.way {
@@ -270,7 +256,12 @@ pub struct Tuned {
     pub columns: Vec<Tried>,
     /// Large pieces, where there are two sizes.
     pub pieces: Vec<Tried>,
+    /// Threadgroups for each compute unit that share k, and the median seconds of [`SHARED_COLUMNS`] columns, where they can.
+    pub shares: Vec<(usize, f64)>,
 }
+
+/// Columns with which sharing k is measured: a large device has more compute units than they have pieces of results.
+pub const SHARED_COLUMNS: usize = 16;
 
 /// Measures the line of the table for weights `[n, k]` of a format on a meter's device.
 ///
@@ -278,7 +269,8 @@ pub struct Tuned {
 /// Weights that no kernel decodes; memory running out; failures of the launches.
 pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tuned> {
     const COLUMNS: [usize; 11] = [2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48];
-    const PIECES: [usize; 5] = [64, 128, 256, 512, 1024];
+    const PIECES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
+    const SHARES: [usize; 5] = [1, 2, 4, 6, 8];
     const OP: Op = Op("tune");
     let device = meter.device();
     let row = random(&mut Rng::new(1), format, k, Scales::Typical)?;
@@ -291,7 +283,18 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
         Ok(measured.cold.median)
     };
     let known = Tuning::of(device, format);
-    let many = Tuning { many: 0, ..known };
+    let mut many = Tuning { many: 0, ..known };
+    let mut shares = Vec::new();
+    for share in SHARES
+        .into_iter()
+        .filter(|_| known.capability != Capability::Cpu)
+    {
+        let tuning = Tuning { share, ..many };
+        let way = Choice::by(device, tuning, format, [1, SHARED_COLUMNS, n, k]).way;
+        shares.push((share, seconds(way, SHARED_COLUMNS)?));
+    }
+    let best = shares.iter().min_by(|a, b| a.1.total_cmp(&b.1));
+    many.share = best.map_or(known.share, |&(share, _)| share);
     let mut columns = Vec::new();
     for number in COLUMNS {
         let way = Choice::by(device, many, format, [1, number, n, k]).way;
@@ -312,12 +315,13 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
     let tuning = Tuning {
         many: from(&columns).unwrap_or(usize::MAX),
         large: from(&pieces),
-        ..known
+        ..many
     };
     Ok(Tuned {
         tuning,
         columns,
         pieces,
+        shares,
     })
 }
 
@@ -341,7 +345,7 @@ mod tests {
             Capability::RoomyGpu,
             Capability::TensorGpu,
         ] {
-            for kind in [Kind::Dense, Kind::Blocks] {
+            for kind in [Kind::Floats, Kind::Halves, Kind::Blocks] {
                 let lines = TABLE
                     .iter()
                     .filter(|t| (t.capability, t.kind) == (capability, kind));
@@ -369,7 +373,7 @@ mod tests {
         );
         assert_eq!(
             said(Capability::RoomyGpu, [512, 4096]),
-            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 24, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 16, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
         );
         assert_eq!(
             said(Capability::TensorGpu, [512, 4096]),
@@ -382,16 +386,16 @@ mod tests {
         let device = Device::open(Preference::Cpu).unwrap();
         let units = device.limits().compute_units.max(1) as usize;
         let tiles =
-            |m: usize, k: usize| match Choice::by(&device, TABLE[3], Format::Q4_0, [1, m, 64, k])
+            |m: usize, k: usize| match Choice::by(&device, TABLE[5], Format::Q4_0, [1, m, 64, k])
                 .way
             {
                 Way::Tiles(tiles) => tiles.splits,
                 other => panic!("{other:?}"),
             };
         assert_eq!(tiles(16, 256), 1);
-        assert_eq!(tiles(16, 1 << 20), GROUPS_OF_UNIT * units);
-        // Partial sums of 64 columns are half of such weights with two splits.
-        assert_eq!(tiles(64, 4096), (GROUPS_OF_UNIT * units).min(2));
+        assert_eq!(tiles(16, 1 << 20), TABLE[5].share * units);
+        // Partial sums of 64 columns, written and read again, are as many bytes as such weights with four splits.
+        assert_eq!(tiles(64, 4096), (TABLE[5].share * units).min(4));
     }
 
     #[test]
