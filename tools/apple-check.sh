@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks the workspace for Apple's systems from any machine: clippies and links its libraries, binary and tests for
-# aarch64-apple-darwin, and type-checks its libraries and binary for x86_64-apple-darwin. Nothing runs: that takes a Mac.
+# aarch64-apple-darwin, and type-checks for x86_64-apple-darwin the crate that knows of Intel Macs. Nothing runs: that takes a Mac.
 #
 # Needed: the targets' standard libraries (taken through rustup where they are missing), clang, and, to link off a Mac, ld64.lld (Debian: lld-19)
 # and the names that Apple's libraries export, which tools/apple-sdk.sh collects.
@@ -60,4 +60,4 @@ RUSTC_WORKSPACE_WRAPPER=$(command -v clippy-driver) \
   CARGO_TARGET_AARCH64_APPLE_DARWIN_RUSTFLAGS=$flags \
   cargo build --workspace --all-targets --locked --target aarch64-apple-darwin
 say "types for x86_64-apple-darwin"
-CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=-Dwarnings cargo check -p mettle --locked --target x86_64-apple-darwin
+CARGO_TARGET_X86_64_APPLE_DARWIN_RUSTFLAGS=-Dwarnings cargo check -p mettle-gpu --locked --target x86_64-apple-darwin

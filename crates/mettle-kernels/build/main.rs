@@ -1,6 +1,7 @@
 //! Compiles every kernel of `metal/` and embeds the code in the library: for each unit a generic artefact (function
 //! constants set when it is loaded) and one for each set of constants that a `#pragma mettle variant` names; for Apple's systems
-//! metallibs instead. The source is embedded, too.
+//! metallibs instead. The source is embedded, too. A release build has code for every kind of processor of an architecture, others have it for the one
+//! that they are built on.
 
 mod cache;
 mod embed;
@@ -38,7 +39,12 @@ fn build() -> Result<()> {
     let out = PathBuf::from(variable("OUT_DIR")?);
     let metal = Path::new(&variable("CARGO_MANIFEST_DIR")?).join("metal");
     let vendor = variable("CARGO_CFG_TARGET_VENDOR")?;
-    let targets = jobs::targets(&vendor, &variable("CARGO_CFG_TARGET_ARCH")?)?;
+    let build = jobs::Build {
+        vendor: &vendor,
+        arch: &variable("CARGO_CFG_TARGET_ARCH")?,
+        release: variable("PROFILE")? == "release",
+    };
+    let targets = build.targets()?;
 
     println!("cargo::rerun-if-env-changed=METTLE_CLANG");
     println!("cargo::rerun-if-changed=build");

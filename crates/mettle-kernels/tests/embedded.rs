@@ -32,7 +32,12 @@ fn targets() -> Vec<&'static str> {
             targets.push(metal::LIBRARY);
         }
     } else if cfg!(target_arch = "x86_64") {
-        targets.extend(["cpu-x86-64-v3", "cpu-x86-64-v4-vnni", "ptx-sm80"]);
+        targets.push("ptx-sm80");
+        match Target::host_cpu() {
+            // Only a release build is for others.
+            Some(own) if cfg!(debug_assertions) => targets.push(own.name()),
+            _ => targets.extend(["cpu-x86-64-v3", "cpu-x86-64-v4-vnni"]),
+        }
     } else {
         targets.extend(["cpu-aarch64", "ptx-sm80"]);
     }
