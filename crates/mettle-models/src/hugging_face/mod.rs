@@ -6,7 +6,9 @@
 
 mod affine;
 mod config;
+mod family;
 mod packed_experts;
+mod rope;
 mod tokenizer;
 mod weights;
 
@@ -74,7 +76,7 @@ pub enum Problem {
 pub(crate) fn open(folder: &Path) -> Result<(Metadata, Vec<Tensor>)> {
     let config = config::Config::read(&folder.join("config.json"))?;
     let mut metadata = Metadata::default();
-    config.add_to(&mut metadata);
+    config.add_to(&mut metadata)?;
     tokenizer::add_to(&mut metadata, folder, config.vocab_size)?;
     let mut tensors = weights::open(folder, &config)?;
     for experts in packed_experts::open(folder, &config)? {

@@ -15,6 +15,7 @@ const NORMAL: i32 = 1;
 const CONTROL: i32 = 3;
 const USER_DEFINED: i32 = 4;
 const UNUSED: i32 = 5;
+const BYTE: i32 = 6;
 
 /// Expressions that split a text into words, and GGUF's names for them.
 const SPLITS: [(&str, &str); 2] = [
@@ -33,6 +34,7 @@ struct Tokenizer {
     model: Model,
     #[serde(default)]
     added_tokens: Vec<Added>,
+    normalizer: Option<serde_json::Value>,
     pre_tokenizer: Option<serde_json::Value>,
 }
 
@@ -43,6 +45,9 @@ struct Model {
     vocab: BTreeMap<String, u32>,
     #[serde(default)]
     merges: Vec<Merge>,
+    /// Whether characters that have no token are spelled in those of bytes.
+    #[serde(default)]
+    byte_fallback: bool,
 }
 
 /// Both ways in which merges are written.
@@ -102,16 +107,19 @@ pub(super) fn add_to(metadata: &mut Metadata, folder: &Path, size: u32) -> Resul
     {
         return Err(refuse(format!("a tokenizer of kind {kind}, wanted BPE")));
     }
-    let pre = pre_tokenizer(tokenizer.pre_tokenizer.as_ref()).map_err(&refuse)?;
+    let kind = kind(&tokenizer).map_err(&refuse)?;
 
     let mut tokens: Vec<Option<(String, i32)>> = vec![None; size as usize];
     let added = tokenizer.added_tokens.iter().map(|token| {
         let kind = if token.special { CONTROL } else { USER_DEFINED };
         (&token.content, token.id, kind)
     });
-    let plain = tokenizer.model.vocab.iter();
+    let plain = tokenizer.model.vocab.iter().map(|(text, &id)| {
+        let byte = matches!(kind, Kind::Characters) && is_byte(text);
+        (text, id, if byte { BYTE } else { NORMAL })
+    });
     // What is added comes last: its kind counts where both have a token.
-    for (text, id, kind) in plain.map(|(text, &id)| (text, id, NORMAL)).chain(added) {
+    for (text, id, kind) in plain.chain(added) {
         let Some(place) = tokens.get_mut(id as usize) else {
             return Err(refuse(format!(
                 "token {text:?} has id {id}, but the model's vocabulary has {size}"
@@ -127,15 +135,16 @@ pub(super) fn add_to(metadata: &mut Metadata, folder: &Path, size: u32) -> Resul
     let padded = |(id, token): (usize, Option<_>)| token.unwrap_or((format!("[PAD{id}]"), UNUSED));
     let (tokens, kinds): (Vec<String>, Vec<i32>) =
         tokens.into_iter().enumerate().map(padded).unzip();
-    let merges = tokenizer.model.merges.into_iter().map(|merge| match merge {
-        Merge::Text(text) => text,
-        Merge::Pair(left, right) => format!("{left} {right}"),
-    });
+    let merges = tokenizer.model.merges.into_iter().map(Merge::into_text);
 
     let settings_path = folder.join("tokenizer_config.json");
     let settings: Settings = find_json(&settings_path)?.unwrap_or_default();
     let mut set = |key: &str, value| metadata.set(format!("tokenizer.{key}"), value);
-    set("ggml.model", Value::String("gpt2".to_owned()));
+    let (model, pre) = match kind {
+        Kind::Bytes(pre) => ("gpt2", pre),
+        Kind::Characters => ("gemma4", "gemma4"),
+    };
+    set("ggml.model", Value::String(model.to_owned()));
     set("ggml.pre", Value::String(pre.to_owned()));
     set("ggml.merges", Value::Array(Array::String(merges.collect())));
     for (key, token) in [("bos", &settings.bos_token), ("eos", &settings.eos_token)] {
@@ -148,8 +157,8 @@ pub(super) fn add_to(metadata: &mut Metadata, folder: &Path, size: u32) -> Resul
         };
         set(&format!("ggml.{key}_token_id"), Value::U32(id as u32));
     }
-    if settings.add_bos_token {
-        set("ggml.add_bos_token", Value::Bool(true));
+    if settings.add_bos_token || matches!(kind, Kind::Characters) {
+        set("ggml.add_bos_token", Value::Bool(settings.add_bos_token));
     }
     set("ggml.tokens", Value::Array(Array::String(tokens)));
     set("ggml.token_type", Value::Array(Array::I32(kinds)));
@@ -157,6 +166,61 @@ pub(super) fn add_to(metadata: &mut Metadata, folder: &Path, size: u32) -> Resul
         set("chat_template", Value::String(template));
     }
     Ok(())
+}
+
+impl Merge {
+    fn into_text(self) -> String {
+        match self {
+            Self::Text(text) => text,
+            Self::Pair(left, right) => format!("{left} {right}"),
+        }
+    }
+
+    /// Whether it makes one token of a line break and something else.
+    fn crosses_lines(&self) -> bool {
+        let parts = match self {
+            Self::Text(text) => text.split_once(' '),
+            Self::Pair(left, right) => Some((left.as_str(), right.as_str())),
+        };
+        let breaks = |part: &str| part.contains('\n');
+        parts.is_some_and(|(left, right)| breaks(left) != breaks(right))
+    }
+}
+
+/// What is merged.
+#[derive(Clone, Copy)]
+enum Kind {
+    /// Bytes of words, which are split as GGUF's name says.
+    Bytes(&'static str),
+    /// Characters of lines, as in Gemma's.
+    Characters,
+}
+
+fn is_byte(token: &str) -> bool {
+    let digits = token.strip_prefix("<0x").and_then(|t| t.strip_suffix('>'));
+    digits.is_some_and(|digits| digits.len() == 2 && u8::from_str_radix(digits, 16).is_ok())
+}
+
+fn kind(tokenizer: &Tokenizer) -> Result<Kind, String> {
+    let splits = tokenizer.pre_tokenizer.as_ref();
+    if !tokenizer.model.byte_fallback {
+        return pre_tokenizer(splits).map(Kind::Bytes);
+    }
+    // Words that are split at spaces are whole texts, once these have become other characters.
+    let spaces =
+        serde_json::json!({"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"});
+    let at_spaces = splits.and_then(|splits| splits.pointer("/pattern/String"));
+    if tokenizer.normalizer.as_ref() != Some(&spaces)
+        || splits.is_some() && at_spaces.is_none_or(|at| at != " ")
+    {
+        return Err(
+            "texts are normalised or split otherwise than by a character for spaces".to_owned(),
+        );
+    }
+    if tokenizer.model.merges.iter().any(Merge::crosses_lines) {
+        return Err("tokens begin in one line and end in another".to_owned());
+    }
+    Ok(Kind::Characters)
 }
 
 /// GGUF's name for how a text is split into words.

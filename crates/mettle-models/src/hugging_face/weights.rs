@@ -17,6 +17,7 @@ use super::{Problem, affine::Parts, bad, config::Config, find_json};
 use crate::{
     Error, Result,
     checkpoint::{Contents, Strided, Tensor},
+    expert_cache::{MATRICES, tensor_name},
     gguf::{TensorInfo, map_file},
 };
 
@@ -62,10 +63,22 @@ pub(super) fn open(folder: &Path, config: &Config) -> Result<Vec<Tensor>> {
     for part in parts(folder)? {
         read_part(&folder.join(part), &mut stored)?;
     }
+    let family = config.family()?;
+    let mut tensors = match family.has_experts() {
+        true => stack_experts(folder, config, &mut stored)?,
+        false => Vec::new(),
+    };
     let mut names: Vec<String> = stored.keys().cloned().collect();
     names.sort_unstable();
-    let mut tensors = Vec::new();
     for name in names {
+        if let Some(biased) = name.strip_suffix(".bias") {
+            let Some(ours) = family.canonical(biased) else {
+                return Err(bad(folder, Problem::UnknownTensor(name)));
+            };
+            let biases = stored[&name].clone();
+            tensors.push(dense(folder, &name, format!("{ours}.bias"), biases, 0.0)?);
+            continue;
+        }
         // Scales and biases go with the codes that they are of.
         let Some(of) = name.strip_suffix(".weight") else {
             if let Some(of) = name
@@ -77,12 +90,13 @@ pub(super) fn open(folder: &Path, config: &Config) -> Result<Vec<Tensor>> {
             }
             return Err(bad(folder, Problem::UnknownTensor(name)));
         };
-        if of == "lm_head" && config.tie_word_embeddings {
+        if of == "lm_head" && config.ties_embeddings(family) {
             continue;
         }
-        let Some(canonical) = canonical(of) else {
+        let Some(ours) = family.canonical(of) else {
             return Err(bad(folder, Problem::UnknownTensor(name)));
         };
+        let canonical = format!("{ours}.weight");
         let codes = &stored[&name];
         let beside = |what: &str| stored.get(&format!("{of}.{what}")).cloned();
         let tensor = match (beside("scales"), config.affine(folder, of)?) {
@@ -95,11 +109,110 @@ pub(super) fn open(folder: &Path, config: &Config) -> Result<Vec<Tensor>> {
                 })?;
                 parts.tensor(canonical)
             }
-            _ => dense(folder, &name, canonical, codes.clone())?,
+            _ => {
+                let less = if family.norms_less_one { 1.0 } else { 0.0 };
+                dense(folder, &name, canonical, codes.clone(), less)?
+            }
         };
-        tensors.push(tensor);
+        tensors.push(match config.heads_in_halves(family, &ours) {
+            Some(heads) => in_pairs(tensor, heads)?,
+            None => tensor,
+        });
+    }
+    for (name, factors) in config.factors() {
+        let info = TensorInfo {
+            name: format!("{name}.weight"),
+            format: Format::F32,
+            shape: vec![factors.len()],
+            range: 0..size_of_val(&factors[..]),
+        };
+        let contents = Contents::Made(Box::new(move || floats(&factors)));
+        tensors.push(Tensor { info, contents });
     }
     Ok(tensors)
+}
+
+/// The matrices of experts that have a tensor each, put together; takes them out of those that are stored.
+fn stack_experts(
+    folder: &Path,
+    config: &Config,
+    stored: &mut HashMap<String, Stored>,
+) -> Result<Vec<Tensor>> {
+    let mut tensors = Vec::new();
+    let theirs = ["gate_proj", "up_proj", "down_proj"];
+    for layer in 0..config.layers() {
+        for (part, ours) in theirs.iter().zip(MATRICES) {
+            let name = |expert| format!("model.layers.{layer}.mlp.experts.{expert}.{part}.weight");
+            if !stored.contains_key(&name(0)) {
+                continue;
+            }
+            let matrices: Vec<Stored> = (0..config.experts().unwrap_or(0))
+                .map(|expert| {
+                    let missing = || format!("tensor `{}` is missing", name(expert));
+                    let matrix = stored.remove(&name(expert));
+                    matrix.ok_or_else(|| bad(folder, Problem::Experts(missing())))
+                })
+                .collect::<Result<_>>()?;
+            let Some((first, others)) = matrices.split_first() else {
+                continue;
+            };
+            let alike = |other: &Stored| other.kind == first.kind && other.shape == first.shape;
+            if first.shape.len() != 2 || !others.iter().all(alike) {
+                let reason = format!(
+                    "experts of layer {layer} have matrices `{part}` of several shapes or types"
+                );
+                return Err(bad(folder, Problem::Experts(reason)));
+            }
+            let format = format_of(folder, &name(0), first.kind)?;
+            let len = first.range.len();
+            let info = TensorInfo {
+                name: tensor_name(layer, ours),
+                format,
+                shape: [&[matrices.len()], &first.shape[..]].concat(),
+                range: 0..len * matrices.len(),
+            };
+            let make = move || {
+                memory(len * matrices.len(), |bytes| {
+                    for (to, from) in bytes.chunks_exact_mut(len.max(1)).zip(&matrices) {
+                        to.copy_from_slice(from.bytes());
+                    }
+                })
+            };
+            let contents = Contents::Made(Box::new(make));
+            tensors.push(Tensor { info, contents });
+        }
+    }
+    Ok(tensors)
+}
+
+/// A matrix with the rows of each head in the order that neighbours rotate together in, where those half a head apart did.
+fn in_pairs(tensor: Tensor, heads: usize) -> Result<Tensor> {
+    let info = TensorInfo::clone(&tensor.info);
+    let &[rows, columns] = &info.shape[..] else {
+        return Ok(tensor); // Loading tells which shape is wanted.
+    };
+    if heads == 0 || !rows.is_multiple_of(2 * heads) {
+        return Ok(tensor); // The same.
+    }
+    let (width, row) = (rows / heads, info.format.row_bytes(columns)?);
+    let len = info.range.len();
+    let make = move || {
+        let (map, range) = tensor.bytes()?;
+        let from = &map[range];
+        memory(len, |to| {
+            for (place, to) in to.chunks_exact_mut(row.max(1)).enumerate() {
+                let (head, i) = (place / width, place % width);
+                let at = head * width + i % 2 * (width / 2) + i / 2;
+                to.copy_from_slice(&from[at * row..(at + 1) * row]);
+            }
+        })
+    };
+    let info = TensorInfo {
+        range: 0..len,
+        ..info
+    };
+    let contents = Contents::Made(Box::new(make));
+    Ok(Tensor { info, contents })
 }
 
 /// Names of the files with tensors.
@@ -140,61 +253,27 @@ fn read_part(path: &Path, stored: &mut HashMap<String, Stored>) -> Result<()> {
     Ok(())
 }
 
-/// GGUF's name for a tensor, which is given without `.weight`.
-fn canonical(name: &str) -> Option<String> {
-    const TOP: [(&str, &str); 3] = [
-        ("model.embed_tokens", "token_embd"),
-        ("model.norm", "output_norm"),
-        ("lm_head", "output"),
-    ];
-    const OF_BLOCK: [(&str, &str); 15] = [
-        ("input_layernorm", "attn_norm"),
-        ("self_attn.q_proj", "attn_q"),
-        ("self_attn.k_proj", "attn_k"),
-        ("self_attn.v_proj", "attn_v"),
-        ("self_attn.o_proj", "attn_output"),
-        ("self_attn.q_norm", "attn_q_norm"),
-        ("self_attn.k_norm", "attn_k_norm"),
-        ("post_attention_layernorm", "ffn_norm"),
-        ("mlp.gate_proj", "ffn_gate"),
-        ("mlp.up_proj", "ffn_up"),
-        ("mlp.down_proj", "ffn_down"),
-        ("mlp.gate", "ffn_gate_inp"),
-        ("mlp.switch_mlp.gate_proj", "ffn_gate_exps"),
-        ("mlp.switch_mlp.up_proj", "ffn_up_exps"),
-        ("mlp.switch_mlp.down_proj", "ffn_down_exps"),
-    ];
-    let among = |names: &[(&str, &'static str)], name: &str| {
-        let found = names.iter().find(|(theirs, _)| *theirs == name);
-        found.map(|(_, ours)| *ours)
-    };
-    if let Some(ours) = among(&TOP, name) {
-        return Some(format!("{ours}.weight"));
+fn format_of(folder: &Path, name: &str, kind: Dtype) -> Result<Format> {
+    match kind {
+        Dtype::F32 => Ok(Format::F32),
+        Dtype::F16 => Ok(Format::F16),
+        Dtype::BF16 => Ok(Format::BF16),
+        other => Err(bad(
+            folder,
+            Problem::TensorType {
+                name: name.to_owned(),
+                found: other.to_string(),
+                wanted: "F32, F16 or BF16",
+            },
+        )),
     }
-    let (layer, part) = name.strip_prefix("model.layers.")?.split_once('.')?;
-    let layer: u32 = layer.parse().ok()?;
-    Some(format!("blk.{layer}.{}.weight", among(&OF_BLOCK, part)?))
 }
 
-/// A tensor as it is; vectors become F32, which ops want.
-fn dense(folder: &Path, theirs: &str, name: String, stored: Stored) -> Result<Tensor> {
-    let format = match stored.kind {
-        Dtype::F32 => Format::F32,
-        Dtype::F16 => Format::F16,
-        Dtype::BF16 => Format::BF16,
-        other => {
-            return Err(bad(
-                folder,
-                Problem::TensorType {
-                    name: theirs.to_owned(),
-                    found: other.to_string(),
-                    wanted: "F32, F16 or BF16",
-                },
-            ));
-        }
-    };
+/// A tensor as it is; vectors become F32, which ops want, with `less` added.
+fn dense(folder: &Path, theirs: &str, name: String, stored: Stored, less: f32) -> Result<Tensor> {
+    let format = format_of(folder, theirs, stored.kind)?;
     let shape = stored.shape.clone();
-    if shape.len() != 1 || format == Format::F32 {
+    if shape.len() != 1 || format == Format::F32 && less == 0.0 {
         let info = TensorInfo {
             name,
             format,
@@ -214,14 +293,20 @@ fn dense(folder: &Path, theirs: &str, name: String, stored: Stored) -> Result<Te
     let make = move || {
         let mut values = vec![0.0f32; count];
         formats::dequantize(format, stored.bytes(), &mut values)?;
-        memory(count * size_of::<f32>(), |bytes| {
-            for (four, value) in bytes.chunks_exact_mut(4).zip(&values) {
-                four.copy_from_slice(&value.to_le_bytes());
-            }
-        })
+        values.iter_mut().for_each(|value| *value += less);
+        floats(&values)
     };
     let contents = Contents::Made(Box::new(make));
     Ok(Tensor { info, contents })
+}
+
+/// Values in memory.
+fn floats(values: &[f32]) -> Result<Mmap> {
+    memory(size_of_val(values), |bytes| {
+        for (four, value) in bytes.chunks_exact_mut(4).zip(values) {
+            four.copy_from_slice(&value.to_le_bytes());
+        }
+    })
 }
 
 /// Memory that `fill` writes.

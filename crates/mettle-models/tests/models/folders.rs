@@ -18,6 +18,18 @@ const DENSE: &str = "qwen3-folder-bf16";
 const FOUR_BITS: &str = "qwen3-mlx-4bit";
 const THREE_BITS: &str = "qwen3-mlx-3bit";
 const EXPERTS: &str = "qwen3moe-mlx-4bit";
+const GEMMA2: &str = "gemma2-folder-bf16";
+const GEMMA3: &str = "gemma3-folder-f16";
+const PHI3: &str = "phi3-folder-bf16";
+/// One of each other family; of the mixture of experts with a tensor for each matrix.
+const OTHERS: [&str; 6] = [
+    "llama-mlx-4bit",
+    "qwen2-folder-f16",
+    "qwen3moe-folder-bf16",
+    GEMMA2,
+    GEMMA3,
+    PHI3,
+];
 
 /// The logits of a folder, and those of `transformers` with the values that it decodes to.
 fn check_logits(name: &str) {
@@ -40,6 +52,7 @@ fn check_logits(name: &str) {
         .forward_each(&tokens, |_, row| logits.extend_from_slice(row))
         .unwrap();
     let error = nmse(&logits, &expected);
+    println!("{name}: NMSE {error:.2e}");
     assert!(error < 1e-8, "{name}: {error:e}");
 }
 
@@ -56,8 +69,16 @@ fn quantised_folders_give_the_logits_of_what_they_decode_to() {
 }
 
 #[test]
+fn folders_of_all_families_give_the_logits_of_transformers() {
+    OTHERS.into_iter().for_each(check_logits);
+}
+
+#[test]
 fn texts_have_the_ids_of_the_folders_tokenizer() {
-    for name in [DENSE, FOUR_BITS, THREE_BITS, EXPERTS] {
+    for name in [DENSE, FOUR_BITS, THREE_BITS, EXPERTS]
+        .into_iter()
+        .chain(OTHERS)
+    {
         let checkpoint = Checkpoint::open(fixture(name)).unwrap();
         let tokenizer = Tokenizer::from_gguf(checkpoint.metadata()).unwrap();
         let text = fs::read_to_string(fixture(&format!("{name}.json"))).unwrap();
@@ -145,9 +166,10 @@ fn an_attention_factor_is_the_whole_correction() {
 
 #[test]
 fn damaged_folders_are_refused_with_the_file_to_blame() {
-    let config = |change: fn(&mut serde_json::Value)| {
-        refused(FOUR_BITS, |path| edit(&path.join("config.json"), change))
+    let of = |name: &str, change: fn(&mut serde_json::Value)| {
+        refused(name, |path| edit(&path.join("config.json"), change))
     };
+    let config = |change: fn(&mut serde_json::Value)| of(FOUR_BITS, change);
     let messages = [
         refused(DENSE, |path| {
             fs::remove_file(path.join("config.json")).unwrap()
@@ -203,6 +225,45 @@ fn damaged_folders_are_refused_with_the_file_to_blame() {
         config(|config| config["quantization"]["mode"] = "mxfp4".into()),
         config(|config| config["quantization"] = serde_json::Value::Null),
         config(|config| config["vocab_size"] = 300.into()),
+        config(|config| {
+            config["use_sliding_window"] = true.into();
+            config["sliding_window"] = 8.into();
+            config["layer_types"] = serde_json::json!(["full_attention", "sliding_attention"]);
+        }),
+        config(|config| config["hidden_act"] = "gelu".into()),
+        of(GEMMA2, |config| config["query_pre_attn_scalar"] = 24.into()),
+        of(GEMMA2, |config| {
+            config["final_logit_softcapping"] = serde_json::Value::Null
+        }),
+        of(GEMMA3, |config| {
+            config["attn_logit_softcapping"] = 50.0.into()
+        }),
+        of(GEMMA3, |config| {
+            config["use_bidirectional_attention"] = true.into()
+        }),
+        of(GEMMA3, |config| {
+            config["rope_parameters"]["sliding_attention"]["rope_type"] = "linear".into()
+        }),
+        of(GEMMA3, |config| {
+            config["layer_types"] = serde_json::json!(["full_attention", "chunked_attention"])
+        }),
+        of(PHI3, |config| {
+            config["rope_parameters"]["rope_type"] = "dynamic".into()
+        }),
+        of("qwen3moe-folder-bf16", |config| {
+            config["num_local_experts"] = 4.into()
+        }),
+        refused(GEMMA2, |path| {
+            edit(&path.join("tokenizer.json"), |tokenizer| {
+                tokenizer["normalizer"]["content"] = "_".into();
+            });
+        }),
+        refused(GEMMA2, |path| {
+            edit(&path.join("tokenizer.json"), |tokenizer| {
+                let merges = tokenizer["model"]["merges"].as_array_mut().unwrap();
+                merges.push(serde_json::json!(["\n", "a"]));
+            });
+        }),
     ];
     insta::assert_snapshot!(messages.join("\n"));
 }
