@@ -4,7 +4,7 @@ use mettle_gpu::Device;
 
 use crate::{
     Adapter, Checkpoint, Config, Error, LoadOptions, Result, expert_cache::Layout,
-    kv_cache::KvCache, scratch::Scratch,
+    gguf::TensorInfo, kv_cache::KvCache, scratch::Scratch,
 };
 
 /// Memory of a model with one session, in bytes.
@@ -55,7 +55,7 @@ impl MemoryEstimate {
         let weights = checkpoint
             .tensors()
             .filter(|tensor| !config.passes_over(&tensor.name))
-            .map(|tensor| tensor.range.len() as u64);
+            .map(|tensor| tensor.range.len() as u64 + beyond(config, tensor));
         let rank = adapters.iter().map(Adapter::rank).max().unwrap_or(0);
         let weights: u64 = weights.chain(adapters.iter().map(Adapter::bytes)).sum();
         let experts = match options.expert_cache {
@@ -103,4 +103,18 @@ impl MemoryEstimate {
             available,
         })
     }
+}
+
+/// Bytes that a tensor takes beyond those of the file: of matrices to keys and values in one, those to keys are transposed, in F32.
+fn beyond(config: &Config, tensor: &TensorInfo) -> u64 {
+    let Some(latent) = config.latent else {
+        return 0;
+    };
+    if !tensor.name.ends_with(".attn_kv_b.weight") {
+        return 0;
+    }
+    let values = (config.heads * latent.key * latent.rank) as u64;
+    let all = tensor.shape.iter().product::<usize>().max(1) as u64;
+    let stored = (tensor.range.len() as u64).saturating_mul(values) / all;
+    values.saturating_mul(4).saturating_sub(stored)
 }

@@ -188,7 +188,7 @@ impl<'a> Loader<'a> {
     }
 
     /// What a matrix of each head gives to and takes from exchanged: F32 `[heads, columns, rows]` of `[heads * rows, columns]` in any format.
-    pub(crate) fn transposed(&self, matrices: &Tensor, heads: usize) -> Result<Tensor> {
+    pub(crate) fn transposed(&mut self, matrices: &Tensor, heads: usize) -> Result<Tensor> {
         let (rows, columns) = (matrices.rows(), matrices.columns());
         // Loading has checked that the products of dimensions are small.
         let ids: Vec<u32> = (0..rows as u32).collect();
@@ -200,6 +200,7 @@ impl<'a> Loader<'a> {
         let decoded = decoded.reshape([heads, rows / heads, columns])?;
         ops::permute(&mut pass, &decoded, &[0, 2, 1], &mut out)?;
         pass.submit()?.wait()?;
+        (self.loaded)((out.byte_len() as u64).saturating_sub(matrices.byte_len() as u64));
         Ok(out)
     }
 

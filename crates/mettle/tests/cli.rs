@@ -195,6 +195,18 @@ fn experts_stay_in_their_file() {
         told.contains("% of ") && told.contains(" read in "),
         "{told}"
     );
+
+    let folder = tempfile::tempdir().unwrap();
+    let text = folder.path().join("text");
+    std::fs::write(&text, "And God said").unwrap();
+    let score = |more: &[&str]| {
+        let args = ["score", "--json", "--model", &model, text.to_str().unwrap()];
+        json(&run(&[&args[..], more].concat()))
+    };
+    let (resident, cached) = (score(&[]), score(&["--expert-cache", "120K"]));
+    assert_eq!(cached["bits_per_byte"], resident["bits_per_byte"]);
+    assert!(resident["expert_cache"].is_null());
+    assert!(cached["expert_cache"]["misses"].as_u64().unwrap() > 0);
 }
 
 /// Whoever presses Ctrl-C gets the text so far, a line end, and exit code 0.

@@ -366,6 +366,11 @@ fn a_full_disk_leaves_nothing() {
 #[cfg(unix)]
 #[test]
 fn an_interrupt_leaves_nothing() {
+    ["-INT", "-TERM"].into_iter().for_each(leaves_nothing);
+}
+
+#[cfg(unix)]
+fn leaves_nothing(signal: &str) {
     let folder = tempfile::tempdir().unwrap();
     let (input, output) = (folder.path().join("in"), folder.path().join("out"));
     // Far more than can be done before the signal arrives.
@@ -379,7 +384,7 @@ fn an_interrupt_leaves_nothing() {
         std::thread::sleep(std::time::Duration::from_millis(5));
     }
     let interrupt = std::process::Command::new("kill")
-        .args(["-INT", &child.id().to_string()])
+        .args([signal, &child.id().to_string()])
         .status();
     assert!(interrupt.unwrap().success());
     let done = child.wait_with_output().unwrap();

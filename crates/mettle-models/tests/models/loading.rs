@@ -109,16 +109,23 @@ fn formats_without_kernels_are_refused() {
     assert!(message.starts_with(expected), "{message}");
 }
 
+/// Also where a matrix is copied in another format, and where tensors are not used.
 #[test]
 fn all_bytes_of_the_weights_are_told() {
-    let file = Checkpoint::open(fixture("qwen3-untied-q8_0.gguf")).unwrap();
     let device = Device::open(Preference::Cpu).unwrap();
-    let mut told = Vec::new();
     let options = LoadOptions::default();
-    Model::load_with(&device, &file, &[], &options, &mut |bytes| told.push(bytes)).unwrap();
-    assert_eq!(told.len(), file.tensors().count());
-    let estimate = MemoryEstimate::new(&file, &options, &device).unwrap();
-    assert_eq!(told.iter().sum::<u64>(), estimate.weights);
+    for (name, once) in [
+        ("qwen3-untied-q8_0", true),
+        ("deepseek2-lite-q8_0", false),
+        ("gemma4-f32", false),
+    ] {
+        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let mut told = Vec::new();
+        Model::load_with(&device, &file, &[], &options, &mut |bytes| told.push(bytes)).unwrap();
+        assert_eq!(told.len() == file.tensors().count(), once, "{name}");
+        let estimate = MemoryEstimate::new(&file, &options, &device).unwrap();
+        assert_eq!(told.iter().sum::<u64>(), estimate.weights, "{name}");
+    }
 }
 
 /// Blocks of Qwen3.5 that predict tokens further ahead are neither loaded nor counted.

@@ -364,7 +364,7 @@ fn announce(name: &str, device: &Device, memory: &MemoryEstimate, cache: &str) {
     );
 }
 
-/// The first Ctrl-C ends the text after the current token; a second one ends the process.
+/// The first Ctrl-C or request to terminate ends the text after the current token; a second one ends the process.
 fn stop_on_ctrl_c(stop: Arc<AtomicBool>) -> Result<()> {
     ctrlc::set_handler(move || {
         if stop.swap(true, atomic::Ordering::Relaxed) {

@@ -10,6 +10,7 @@ use mettle_gpu::Device;
 use mettle_models::{Checkpoint, LoadOptions, Model, Tokenizer};
 use serde::Serialize;
 
+use super::expert_cache::{self, ExpertCacheArgs};
 use super::fusion::FusionArgs;
 use super::kv_cache::KvCacheArgs;
 use crate::{bundled, terminal};
@@ -32,6 +33,8 @@ pub struct Args {
     #[command(flatten)]
     kv_cache: KvCacheArgs,
     #[command(flatten)]
+    expert_cache: ExpertCacheArgs,
+    #[command(flatten)]
     fusion: FusionArgs,
     /// Machine-readable output: one JSON document.
     #[arg(long)]
@@ -46,6 +49,9 @@ struct Report {
     bytes: usize,
     seconds: f64,
     device: String,
+    /// Where experts stay in their files.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expert_cache: Option<expert_cache::Report>,
 }
 
 /// Runs the command.
@@ -66,6 +72,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             context: args.context,
             kv_format: args.kv_cache.format()?,
             fusion: args.fusion.fusion(),
+            expert_cache: args.expert_cache.bytes()?,
             ..LoadOptions::default()
         },
     )?;
@@ -86,6 +93,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
         bytes: score.bytes,
         seconds: started.elapsed().as_secs_f64(),
         device: format!("{} ({})", device.name(), device.kind()),
+        expert_cache: model.expert_stats().map(Into::into),
     };
     let mut out = std::io::stdout().lock();
     if args.json {
@@ -101,6 +109,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
             report.seconds,
             report.device
         )?;
+        if let Some(experts) = &model.expert_stats() {
+            eprintln!("{}", expert_cache::summary(experts));
+        }
     }
     Ok(ExitCode::SUCCESS)
 }

@@ -157,7 +157,7 @@ fn write(
     Ok(())
 }
 
-/// Set by the first Ctrl-C, so that the unfinished file is removed; a second one ends the process.
+/// Set by the first Ctrl-C or request to terminate, so that the unfinished file is removed; a second one ends the process.
 fn stop_when_interrupted() -> Result<Arc<AtomicBool>> {
     let stop = Arc::new(AtomicBool::new(false));
     let seen = stop.clone();
