@@ -1,10 +1,10 @@
-"""Mettle's products of a matrix and a vector and llama.cpp's own Metal kernels, compiled and timed by the same program.
+"""Mettle's products of a matrix with a vector or with a matrix and llama.cpp's own Metal kernels, compiled and timed by the same program.
 
-    python tools/bench/llama_metal.py [--mettle target/release/mettle] [--device cuda] [--time 0.05]
+    python tools/bench/llama_metal.py [--mettle target/release/mettle] [--device cuda] [--time 0.05] [--columns 1]
 
-Runs `mettle bench` on the kernels of this repository and on the unmodified `kernel_mul_mv_*_f32` of llama.cpp, which
+Runs `mettle bench` on the kernels of this repository and on the unmodified `kernel_mul_mv_*_f32` (one column) and `kernel_mul_mm_*_f32` (more) of llama.cpp, which
 `tools/corpora.sh` fetches, at the same shapes, and prints a Markdown table: microseconds of both with cold caches, and how many
-times faster ours are. Needs clang 16 or newer and `cargo build --release -p mettle`.
+times faster ours are. Ours, of many columns, include the rounding of x. Needs clang 16 or newer and `cargo build --release -p mettle`.
 """
 
 from __future__ import annotations
@@ -64,8 +64,8 @@ def bench(args: argparse.Namespace, *options: str) -> dict[str, float]:
     return {row["shape"]: row["cold"]["microseconds"] for row in report["entries"]}
 
 
-def theirs(args: argparse.Namespace, name: str, n: int, k: int) -> float:
-    """Microseconds of llama.cpp's kernel."""
+def matrix_vector(name: str, n: int, k: int) -> list[str]:
+    """How llama.cpp launches its kernel of one column."""
     format = FORMATS[name]
     stride = k // format.values * format.bytes
     groups = -(-n // (format.rows if format.shared else format.rows * format.simd_groups))
@@ -75,20 +75,52 @@ def theirs(args: argparse.Namespace, name: str, n: int, k: int) -> float:
         "ne10": k, "ne11": 1, "ne12": 1, "nb10": 4, "nb11": 4 * k, "nb12": 4 * k, "nb13": 4 * k,
         "ne0": n, "ne1": 1, "nr0": format.rows, "r2": 1, "r3": 1,
     }  # fmt: skip
-    options = [
-        "--source", str(args.llama / "ggml-metal/kernels/mul_mv.metal"),
-        "--kernel", f"kernel_mul_mv_{name}_f32{format.suffix}",
+    constants = {600: f"i16:{format.simd_groups}", 601: "i16:0", 602: "i16:1", 603: "i16:1", 604: "i16:1", 605: "bool:false"}
+    grid = ["--grid", f"{32 * groups},{format.simd_groups}", "--threads", f"32,{format.simd_groups}"]
+    options = ["mul_mv.metal", f"kernel_mul_mv_{name}_f32{format.suffix}", fields, constants, grid]
+    return launch(*options, format.threadgroup_memory)
+
+
+def matrix_matrix(name: str, n: int, k: int, m: int) -> list[str]:
+    """How llama.cpp launches its kernel of `m` columns, where there are no units for tensors."""
+    format = FORMATS[name]
+    stride = k // format.values * format.bytes
+    # ggml_metal_kargs_mul_mm
+    fields = {
+        "ne00": k, "ne02": 1, "nb01": stride, "nb02": stride * n, "nb03": stride * n,
+        "ne12": 1, "nb10": 4, "nb11": 4 * k, "nb12": 4 * k * m, "nb13": 4 * k * m,
+        "ne0": n, "ne1": m, "r2": 1, "r3": 1,
+    }  # fmt: skip
+    ragged = n % 64 != 0 or m % 32 != 0
+    constants = {700: "bool:false", 701: f"bool:{str(ragged).lower()}", 702: "i16:1", 703: "i16:1", 704: "i16:1", 705: "i16:1"}
+    grid = ["--grid", f"{32 * -(-m // 32)},{4 * -(-n // 64)}", "--threads", "32,4"]
+    return launch("mul_mm.metal", f"kernel_mul_mm_{name}_f32", fields, constants, grid, 8192 if ragged else 6144)
+
+
+def launch(
+    file: str, kernel: str, fields: dict[str, int], constants: dict[int, str], grid: list[str], threadgroup_memory: int
+) -> list[str]:
+    """What `mettle bench` is to be told of a launch."""
+    options = ["--source", file, "--kernel", kernel, *grid]
+    options += ["--bytes", "0=" + ",".join(f"{field}:{value}" for field, value in fields.items())]
+    for index, value in constants.items():
+        options += ["--constant", f"{index}={value}"]
+    if threadgroup_memory:
+        options += ["--threadgroup", f"0={threadgroup_memory}"]
+    return options
+
+
+def theirs(args: argparse.Namespace, name: str, n: int, k: int) -> float:
+    """Microseconds of llama.cpp's kernel."""
+    m = args.columns
+    weights = k // FORMATS[name].values * FORMATS[name].bytes * n
+    source, file, *options = matrix_vector(name, n, k) if m == 1 else matrix_matrix(name, n, k, m)
+    (time,) = bench(
+        args, source, str(args.llama / "ggml-metal/kernels" / file), *options,
         "-I", str(args.llama), "-I", str(args.llama / "ggml-metal"), "-D", "GGML_METAL_HAS_BF16",
-        "--grid", f"{32 * groups},{format.simd_groups}", "--threads", f"32,{format.simd_groups}",
-        "--bytes", "0=" + ",".join(f"{field}:{value}" for field, value in fields.items()),
-        "--buffer", f"1=u8:{stride * n}:uniform", "--buffer", f"2=f32:{k}:uniform", "--buffer", f"3=f32:{n}:zeros",
-        "--moved", str(stride * n + 4 * (n + k)),
-        "--constant", f"600=i16:{format.simd_groups}", "--constant", "602=i16:1", "--constant", "603=i16:1",
-        "--constant", "604=i16:1", "--constant", "605=bool:false", "--constant", "601=i16:0",
-    ]  # fmt: skip
-    if format.threadgroup_memory:
-        options += ["--threadgroup", f"0={format.threadgroup_memory}"]
-    (time,) = bench(args, *options).values()
+        "--buffer", f"1=u8:{weights}:uniform", "--buffer", f"2=f32:{k * m}:uniform", "--buffer", f"3=f32:{n * m}:zeros",
+        "--moved", str(weights + 4 * m * (n + k)),
+    ).values()  # fmt: skip
     return time
 
 
@@ -98,17 +130,19 @@ def main() -> None:
     parser.add_argument("--llama", type=Path, default=LLAMA, help="the folder that holds ggml-metal")
     parser.add_argument("--device", default="cuda")
     parser.add_argument("--time", type=float, default=0.05)
+    parser.add_argument("--columns", type=int, default=1, help="1, or a number that `mettle bench` has products by tiles of")
     parser.add_argument("--formats", nargs="+", choices=FORMATS, default=list(FORMATS), metavar="FORMAT")
     parser.add_argument("--shapes", nargs="+", default=["4096x4096", "14336x4096", "4096x14336"], metavar="NxK")
     args = parser.parse_args()
     print("| weights | n x k | llama.cpp us | Mettle us | times as fast |")
     print("|---|---|---:|---:|---:|")
     for name in args.formats:
-        ours = bench(args, "--kernel", f"mul_mv_{name}_f32", "--shape", "*m1")
+        kernel = "mul_mv" if args.columns == 1 else "mul_mm"
+        ours = bench(args, "--kernel", f"{kernel}_{name}_f32", "--shape", f"*m{args.columns}")
         for shape in args.shapes:
             n, k = map(int, shape.split("x"))
             time = theirs(args, name, n, k)
-            own = ours[f"n{n}_k{k}_m1"]
+            own = ours[f"n{n}_k{k}_m{args.columns}"]
             print(f"| {name} | {n} x {k} | {time:.1f} | {own:.1f} | {time / own:.1f} |", flush=True)
 
 
