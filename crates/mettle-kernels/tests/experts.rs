@@ -3,8 +3,8 @@
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::cases::Rng;
 use mettle_kernels::ops::{
-    self, Combine, ExpertGroups, ExpertRounds, ExpertScales, ExpertSlot, Fusion, Moe, MoeLayer,
-    MoeScratch, MoeShape, Norm, Routing, SharedExpert, SortedExperts,
+    self, Activation, Combine, ExpertGroups, ExpertRounds, ExpertScales, ExpertSlot, Fusion, Moe,
+    MoeLayer, MoeScratch, MoeShape, Norm, Routing, SharedExpert, SortedExperts,
 };
 use mettle_kernels::{Error, Result};
 
@@ -184,7 +184,9 @@ fn every_way_through_a_layer() {
             let mut pass = d.pass();
             let moe = Moe {
                 router: &router,
+                router_norm: None,
                 routing: Routing::default(),
+                activation: Activation::Silu,
                 gate: &gate,
                 up: &up,
                 down: &down,

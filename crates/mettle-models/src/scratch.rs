@@ -250,6 +250,8 @@ pub(crate) struct Activations {
     pub(crate) units: Units,
     /// What layers of experts have instead, which is empty where all layers have experts.
     pub(crate) experts: Option<MoeScratch>,
+    /// What experts make, in models whose layers have a feed-forward layer besides.
+    pub(crate) of_experts: Option<Tensor>,
     /// In models that give each layer something of a token besides the stream.
     pub(crate) layer_inputs: Option<LayerInputScratch>,
     /// For models with adapters.
@@ -306,6 +308,12 @@ impl Activations {
             experts: experts
                 .map(|shape| MoeScratch::new(device, shape, tokens))
                 .transpose()?,
+            of_experts: match config.experts {
+                Some(experts) if experts.dense_besides => {
+                    Some(plain("what experts made", config.hidden)?)
+                }
+                _ => None,
+            },
             layer_inputs: match config.layer_input {
                 Some(width) => Some(LayerInputScratch::new(device, config, width, tokens)?),
                 None => None,
@@ -338,7 +346,11 @@ impl Activations {
             of_experts(config).map_or(0, |shape| MoeScratch::bytes(device, shape, tokens));
         let adapted = AdapterScratch::values(config, rank);
         let of_attention = Attention::values(config) + linear + latent;
-        let of_units = Units::values(config) + layer_inputs;
+        let besides = match config.experts {
+            Some(experts) if experts.dense_besides => config.hidden as u64,
+            _ => 0,
+        };
+        let of_units = Units::values(config) + layer_inputs + besides;
         let values = 3 * config.hidden as u64 + of_attention + of_units + adapted;
         (4 * tokens as u64)
             .saturating_mul(values)
@@ -367,6 +379,7 @@ impl Activations {
             },
             units: self.units.tokens(range.clone())?,
             experts: self.experts.clone(),
+            of_experts: self.of_experts.as_ref().map(plain).transpose()?,
             layer_inputs: match &self.layer_inputs {
                 Some(inputs) => Some(inputs.tokens(range.clone())?),
                 None => None,

@@ -149,6 +149,11 @@ impl<'a> Loader<'a> {
         self.floats(name, &[len])
     }
 
+    /// A vector made of what a tensor of this name has.
+    pub(crate) fn made(&self, values: &[f32], name: &str) -> Result<Tensor> {
+        Ok(Tensor::from_slice(self.device, values, [values.len()])?.labelled(name))
+    }
+
     /// A single number.
     pub(crate) fn scalar(&mut self, name: &str) -> Result<f32> {
         let value: Vec<f32> = self.vector(name, 1)?.to_vec()?;
@@ -164,14 +169,15 @@ impl<'a> Loader<'a> {
     pub(crate) fn in_turns(
         &mut self,
         name: &str,
-        shape: [usize; 2],
+        shape: &[usize],
         turns: [usize; 2],
     ) -> Result<[Tensor; 2]> {
-        let tensor = self.find(name, &shape, ops::decodes, &FORMATS)?;
+        let tensor = self.find(name, shape, ops::decodes, &FORMATS)?;
         let format = tensor.info.format;
         let (memory, range) = tensor.bytes()?;
         (self.loaded)(range.len() as u64);
-        let [rows, columns] = shape;
+        let columns = shape.last().copied().unwrap_or(0);
+        let rows = shape.iter().product::<usize>() / columns.max(1);
         let row = format.row_bytes(columns)?;
         let both = turns[0] + turns[1];
         let part = |skipped: usize, taken: usize| -> Result<Tensor> {

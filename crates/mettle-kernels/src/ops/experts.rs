@@ -4,7 +4,7 @@
 //! several, these are sorted by expert, and a product is made of all rows of an expert at a time.
 
 use super::check::Op;
-use super::fusion::{Fusion, Norm};
+use super::fusion::{Activation, Fusion, Norm};
 use super::mapping::Mapping;
 use super::mul_mm::{Matrices, ROWS_OF_EXPERT, mul_mm_experts};
 use super::mul_mm_tensor::{Results, multiply};
@@ -91,11 +91,13 @@ pub fn mul_mat_sorted(
     }
 }
 
-/// A feed-forward layer of gated experts (SwiGLU), of which each token takes a few.
+/// A feed-forward layer of gated experts, of which each token takes a few.
 #[derive(Clone, Copy, Debug)]
 pub struct Moe<'a> {
     /// Gives a token's logits of the experts: `[experts, k]`, in any format that is [decoded](super::decodes).
     pub router: &'a Tensor,
+    /// Of what the router takes, where it is another than that of what experts take; f32 of as many values as a row. Not for layers in rounds.
+    pub router_norm: Option<Norm<'a>>,
     /// How experts are chosen by them.
     pub routing: Routing<'a>,
     /// `[experts, n, k]`, in any format that is decoded.
@@ -104,6 +106,8 @@ pub struct Moe<'a> {
     pub up: &'a Tensor,
     /// `[experts, k, n]`, in any format of these.
     pub down: &'a Tensor,
+    /// What gates go through; that of the expert that all tokens have is [`Activation::Silu`].
+    pub activation: Activation,
     /// What all tokens have, in models with such an expert.
     pub shared: Option<SharedExpert<'a>>,
 }
@@ -277,7 +281,7 @@ pub(super) fn sorts(tokens: usize, shape: MoeShape) -> bool {
     tokens.saturating_mul(shape.slots) >= ROWS_TO_SORT.saturating_mul(shape.experts)
 }
 
-/// `stream += sum over the experts e of a token of weight_e * down_e (silu(gate_e n) * up_e n)` with `n = rms_norm(stream)`, and the same of the
+/// `stream += sum over the experts e of a token of weight_e * down_e (activation(gate_e n) * up_e n)` with `n = rms_norm(stream)`, and the same of the
 /// shared expert, whose weight is `sigmoid(router n)` or 1. `stream` is f32 `[tokens, k]`; `normed` and `projected`, of its shape, and `scratch`, for no fewer tokens, are scratch memory.
 ///
 /// # Errors
@@ -291,10 +295,60 @@ pub fn norm_moe_add(
     [normed, projected]: [&mut Tensor; 2],
     stream: &mut Tensor,
 ) -> Result<()> {
+    let part = record_experts(pass, fusion, norm, moe, scratch, normed, stream)?;
+    part.record_sum(
+        pass,
+        fusion,
+        moe.shared,
+        part.sorted.as_ref(),
+        projected,
+        stream,
+    )
+}
+
+/// `out = sum over the experts e of a token of weight_e * down_e (activation(gate_e n) * up_e n)` with `n = rms_norm(x)`: [`norm_moe_add`] for
+/// models that do more with the sum before it is added. `out` is of the shape of `x`.
+///
+/// # Errors
+/// Those of [`norm_moe_add`].
+#[expect(
+    clippy::too_many_arguments,
+    reason = "those of norm_moe_add, with what goes in and comes out apart"
+)]
+pub fn norm_moe(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'_>,
+    moe: Moe<'_>,
+    scratch: &MoeScratch,
+    normed: &mut Tensor,
+    x: &Tensor,
+    out: &mut Tensor,
+) -> Result<()> {
+    let part = record_experts(pass, fusion, norm, moe, scratch, normed, x)?;
+    part.record_combined(pass, false, moe.shared, part.sorted.as_ref(), out)
+}
+
+/// Records what experts make of each token, in the memory that is returned.
+fn record_experts(
+    pass: &mut Pass,
+    fusion: Fusion,
+    norm: Norm<'_>,
+    moe: Moe<'_>,
+    scratch: &MoeScratch,
+    normed: &mut Tensor,
+    stream: &Tensor,
+) -> Result<MoeScratch> {
     let mut part = scratch.part(stream.rows())?;
     part.check(moe.shared)?;
+    if let Some(norm) = moe.router_norm {
+        let (x, norm) = record_norm(pass, fusion, norm, normed, stream)?;
+        product(pass, moe.router, x, norm, &mut part.logits)?;
+    }
     let (x, norm) = record_norm(pass, fusion, norm, normed, stream)?;
-    product(pass, moe.router, x, norm, &mut part.logits)?;
+    if moe.router_norm.is_none() {
+        product(pass, moe.router, x, norm, &mut part.logits)?;
+    }
     part.record_shared(pass, fusion, moe.shared, x, norm)?;
     let MoeScratch {
         shape,
@@ -315,14 +369,7 @@ pub fn norm_moe_add(
         }
         None => products_by_id(pass, fusion, moe, x, norm, ids, [gate, up, rows])?,
     }
-    part.record_sum(
-        pass,
-        fusion,
-        moe.shared,
-        part.sorted.as_ref(),
-        projected,
-        stream,
-    )
+    Ok(part)
 }
 
 /// What products are of, and the norm that they make on their way; where they cannot, the norm is recorded.
@@ -368,7 +415,7 @@ pub(super) fn products_sorted(
     gather(pass, x, sorted.tokens(), rows)?;
     mul_mat_sorted(pass, moe.gate, rows, sorted, gate)?;
     mul_mat_sorted(pass, moe.up, rows, sorted, up)?;
-    binary_assign(pass, Binary::SiluMul, gate, up)?;
+    binary_assign(pass, moe.activation.gated(), gate, up)?;
     mul_mat_sorted(pass, moe.down, gate, sorted, rows)
 }
 
@@ -387,13 +434,14 @@ pub(super) fn products_by_id(
         ids: Some(ids),
         ..Beside::default()
     };
-    if fusion == Fusion::On && moe.gate.format() == moe.up.format() {
+    let fused = fusion == Fusion::On && moe.activation == Activation::Silu;
+    if fused && moe.gate.format() == moe.up.format() {
         let gated = Some(moe.up);
         mul_mat_beside(pass, moe.gate, x, Beside { gated, ..beside }, gate)?;
     } else {
         mul_mat_beside(pass, moe.gate, x, beside, gate)?;
         mul_mat_beside(pass, moe.up, x, beside, up)?;
-        binary_assign(pass, Binary::SiluMul, gate, up)?;
+        binary_assign(pass, moe.activation.gated(), gate, up)?;
     }
     mul_mat_id(pass, moe.down, gate, ids, rows)
 }
@@ -475,6 +523,22 @@ impl MoeScratch {
         projected: &mut Tensor,
         stream: &mut Tensor,
     ) -> Result<()> {
+        if fusion == Fusion::On {
+            return self.record_combined(pass, true, expert, arranged, stream);
+        }
+        self.record_combined(pass, false, expert, arranged, projected)?;
+        add_assign(pass, stream, projected)
+    }
+
+    /// Records that sum, in the place of what `out` has or added to it.
+    fn record_combined(
+        &self,
+        pass: &mut Pass,
+        add: bool,
+        expert: Option<SharedExpert<'_>>,
+        arranged: Option<&SortedExperts>,
+        out: &mut Tensor,
+    ) -> Result<()> {
         let shared = self.shared.as_ref().filter(|_| expert.is_some());
         let gated = expert.is_some_and(|expert| expert.router.is_some());
         let count = arranged.map_or(self.rows.rows(), |sorted| sorted.tokens().len());
@@ -483,13 +547,9 @@ impl MoeScratch {
             sorted: arranged,
             shared: shared.map(|shared| &shared.out),
             shared_gate: shared.filter(|_| gated).map(|shared| &shared.weight),
-            add: fusion == Fusion::On,
+            add,
             ..Combine::default()
         };
-        if combine.add {
-            return moe_combine(pass, &rows, &self.weights, combine, stream);
-        }
-        moe_combine(pass, &rows, &self.weights, combine, projected)?;
-        add_assign(pass, stream, projected)
+        moe_combine(pass, &rows, &self.weights, combine, out)
     }
 }

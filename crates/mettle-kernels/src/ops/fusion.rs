@@ -108,6 +108,16 @@ pub enum Activation {
     Gelu,
 }
 
+impl Activation {
+    /// What it makes of a gate, times what the gate lets through.
+    pub(super) fn gated(self) -> Binary {
+        match self {
+            Activation::Silu => Binary::SiluMul,
+            Activation::Gelu => Binary::GeluTanhMul,
+        }
+    }
+}
+
 /// A gated linear unit (Shazeer, "GLU Variants Improve Transformer", 2020).
 #[derive(Clone, Copy, Debug)]
 pub struct Glu<'a> {
@@ -176,11 +186,7 @@ pub fn glu(
     up: &Tensor,
     out: &mut Tensor,
 ) -> Result<()> {
-    let gated = match activation {
-        Activation::Silu => Binary::SiluMul,
-        Activation::Gelu => Binary::GeluTanhMul,
-    };
-    binary(pass, gated, gate, up, out)
+    binary(pass, activation.gated(), gate, up, out)
 }
 
 /// `stream += x w^T`. `w` is `[n, k]` in any format that is [decoded](super::decodes), `x` is f32 `[tokens, k]`, `stream` f32

@@ -18,6 +18,8 @@ pub struct Experts {
     pub shared: Option<usize>,
     /// Whether that one is weighted by a gate of its own.
     pub shared_gate: bool,
+    /// Whether these layers have a feed-forward layer for all tokens, too.
+    pub dense_besides: bool,
     /// Leading layers that have a feed-forward layer for all tokens instead.
     pub dense_layers: usize,
     /// How logits become scores.
@@ -32,15 +34,19 @@ pub struct Experts {
 
 impl Experts {
     pub(super) fn from_keys(keys: &Keys<'_>, architecture: Architecture) -> Result<Option<Self>> {
+        const COUNT: &str = "expert_count";
         const USED: &str = "expert_used_count";
         let family = match architecture {
             Architecture::Qwen3Moe | Architecture::Qwen35Moe | Architecture::Qwen3Next => {
                 Self::of_qwen
             }
             Architecture::DeepSeek2 => Self::of_deepseek,
+            Architecture::Gemma4 if keys.find::<u32>(COUNT)?.is_some_and(|count| count > 0) => {
+                Self::of_gemma
+            }
             _ => return Self::none(keys),
         };
-        let count = keys.dimension("expert_count", None, MAX_DIMENSION)?;
+        let count = keys.dimension(COUNT, None, MAX_DIMENSION)?;
         let used = keys.dimension(USED, None, MAX_DIMENSION)?;
         if used > count {
             return Err(keys.bad(USED, used, format!("there are {count} experts")));
@@ -52,6 +58,7 @@ impl Experts {
             feed_forward,
             shared: None,
             shared_gate: false,
+            dense_besides: false,
             dense_layers: 0,
             scores: Scores::Softmax,
             groups: None,
@@ -69,6 +76,13 @@ impl Experts {
         Ok(Self {
             shared: Some(keys.dimension(SHARED, None, MAX_DIMENSION)?),
             shared_gate: true,
+            ..self
+        })
+    }
+
+    fn of_gemma(self, _: &Keys<'_>, _: Architecture) -> Result<Self> {
+        Ok(Self {
+            dense_besides: true,
             ..self
         })
     }

@@ -37,6 +37,10 @@ impl Layout {
             let reason = "the model has no experts, so that there can be no cache of them";
             return Err(Error::Request(reason.to_owned()));
         };
+        if experts.dense_besides {
+            let what = "a cache of experts in layers that have a feed-forward layer besides";
+            return Err(Error::Unsupported(what.to_owned()));
+        }
         let count = experts.count.max(1);
         let matrices = |layer| MATRICES.map(|matrix| tensor_name(layer, matrix));
         // Those that there are not are told when the layer is loaded.

@@ -49,7 +49,7 @@ impl DeltaNet {
             // Files with the value heads of a key head side by side have of each key head the strengths, then the decays.
             HeadMap::Block => {
                 let both = [2 * heads, hidden];
-                loader.in_turns(&name("ssm_ba.weight"), both, [heads / shape.key_heads; 2])?
+                loader.in_turns(&name("ssm_ba.weight"), &both, [heads / shape.key_heads; 2])?
             }
         };
         let taps = [channels, LinearAttention::TAPS];

@@ -7,6 +7,7 @@ use mettle_kernels::ops::{
 
 use super::{
     block::Frame,
+    branches::Branches,
     projection::{GatedUnit, PostNorm, Projection, norm_glu, product_norm_add},
 };
 use crate::{
@@ -31,6 +32,8 @@ pub(super) enum FeedForward {
         matrices: ExpertMatrices,
         shared: Option<Box<Shared>>,
     },
+    /// Both, of which the sum is normalised.
+    Branches(Box<Branches>),
 }
 
 /// Gate, up and down of experts.
@@ -77,6 +80,13 @@ impl FeedForward {
     pub(super) fn load(loader: &mut Loader<'_>, config: &Config, layer: usize) -> Result<Self> {
         let (hidden, width) = (config.hidden, config.feed_forward(layer));
         let name = |part: &str| format!("blk.{layer}.{part}.weight");
+        if let Some(experts) = config
+            .experts(layer)
+            .filter(|experts| experts.dense_besides)
+        {
+            let branches = Branches::load(loader, config, experts, layer)?;
+            return Ok(Self::Branches(Box::new(branches)));
+        }
         if let Some(&experts) = config.experts(layer) {
             let (count, width) = (experts.count, experts.feed_forward);
             let bias = format!("blk.{layer}.exp_probs_b.bias");
@@ -132,6 +142,7 @@ impl FeedForward {
         experts: &mut Option<ExpertPass<'_>>,
     ) -> Result<()> {
         match self {
+            Self::Branches(branches) => branches.record(pass, frame, front, behind, a)?,
             Self::Glu {
                 gate,
                 up,
@@ -197,6 +208,8 @@ impl FeedForward {
                 };
                 let moe = Moe {
                     router,
+                    router_norm: None,
+                    activation: Activation::Silu,
                     routing: Routing {
                         scores: shape.scores,
                         bias: bias.as_deref(),

@@ -1,6 +1,6 @@
 //! What a layer is given of each token besides the stream: an embedding of the layer's own, mixed with a projection of the token's.
 
-use mettle_gpu::{Device, Pass, Tensor};
+use mettle_gpu::{Pass, Tensor};
 use mettle_kernels::ops::{self, Activation, Norm};
 
 use super::block::Frame;
@@ -35,11 +35,7 @@ pub(super) struct LayerInput {
 
 impl LayerInputs {
     /// None for models without.
-    pub(super) fn load(
-        device: &Device,
-        loader: &mut Loader<'_>,
-        config: &Config,
-    ) -> Result<Option<Self>> {
+    pub(super) fn load(loader: &mut Loader<'_>, config: &Config) -> Result<Option<Self>> {
         let Some(width) = config.layer_input else {
             return Ok(None);
         };
@@ -55,7 +51,7 @@ impl LayerInputs {
         Ok(Some(Self {
             embedding: loader.matrix("per_layer_token_embd.weight", table)?,
             projection: loader.matrix("per_layer_model_proj.weight", [all, hidden])?,
-            norm: Tensor::from_slice(device, &halved, [width])?.labelled("norm of layers' inputs"),
+            norm: loader.made(&halved, "per_layer_proj_norm.weight")?,
             width,
         }))
     }

@@ -75,7 +75,7 @@ impl Mla {
             weight,
             adapters: Vec::new(),
         };
-        let query = loader.in_turns(&name(query), rows, [key, rotary])?;
+        let query = loader.in_turns(&name(query), &rows, [key, rotary])?;
         let to_rows = name("attn_kv_a_mqa");
         let [latent, rotary_key] = loader.projections(&to_rows, [rank, rotary], hidden)?;
         // Older files have both in one matrix, as the model was trained.
@@ -83,7 +83,7 @@ impl Mla {
         let [absorb, expand] = match loader.has(&both) {
             true => {
                 let rows = [heads * (key + value), rank];
-                let [keys, values] = loader.in_turns(&both, rows, [key, value])?;
+                let [keys, values] = loader.in_turns(&both, &rows, [key, value])?;
                 let expand = values.reshape([heads, value, rank])?;
                 [loader.transposed(&keys, heads)?, expand]
             }

@@ -2,6 +2,7 @@
 
 mod attention;
 mod block;
+mod branches;
 mod deepseek2;
 mod delta_net;
 mod feed_forward;
@@ -204,7 +205,7 @@ impl Model {
             true => loader.matrix("output.weight", table)?,
             false => embedding.clone(),
         };
-        let layer_inputs = LayerInputs::load(device, &mut loader, &config)?;
+        let layer_inputs = LayerInputs::load(&mut loader, &config)?;
         let rope = rope(device, &config, context, &mut loader)?;
         let window_rope = window_rope(device, &config)?;
         let blocks = (0..config.layers)

@@ -22,7 +22,7 @@ pub(crate) struct LowRank {
 
 impl Projection {
     /// Records `out += x down^T up^T` for each adapter.
-    fn add_adapted(
+    pub(super) fn add_adapted(
         &self,
         pass: &mut Pass,
         fusion: Fusion,

@@ -66,7 +66,7 @@ impl Units {
 /// Width of the widest feed-forward layer that all tokens have; 0 where there are none but such of experts.
 pub(super) fn widest(config: &Config) -> usize {
     match config.experts(0) {
-        Some(_) => 0,
-        None => config.feed_forward,
+        Some(experts) if !experts.dense_besides => 0,
+        _ => config.feed_forward,
     }
 }

@@ -84,6 +84,7 @@ fn experts_of_qwen3() {
         feed_forward: 32,
         shared: None,
         shared_gate: false,
+        dense_besides: false,
         dense_layers: 0,
         scores: Scores::Softmax,
         groups: None,
@@ -152,6 +153,7 @@ fn latent_attention_and_groups_of_experts() {
         feed_forward: 32,
         shared: Some(64),
         shared_gate: false,
+        dense_besides: false,
         dense_layers: 1,
         scores: Scores::Sigmoid,
         groups: Some(ExpertGroups {
@@ -408,6 +410,21 @@ fn layers_of_gemma4_differ() {
 }
 
 #[test]
+fn experts_of_gemma4_have_a_layer_beside_them() {
+    let experts = gemma4()
+        .pair("gemma4.expert_count", 8u32)
+        .pair("gemma4.expert_used_count", 2u32)
+        .pair("gemma4.expert_feed_forward_length", 16u32);
+    let found = config(&experts).unwrap().experts.unwrap();
+    assert_eq!((found.count, found.used, found.feed_forward), (8, 2, 16));
+    assert!(found.dense_besides && found.renormalise);
+    refused(
+        &gemma4().pair("gemma4.expert_count", 8u32),
+        "metadata key `gemma4.expert_used_count` is missing",
+    );
+}
+
+#[test]
 fn impossible_layers_of_gemma4() {
     let key = |name: &str| format!("gemma4.{name}");
     for (name, value, wanted) in [
@@ -431,11 +448,6 @@ fn impossible_layers_of_gemma4() {
             "rope.dimension_count",
             16,
             "only models where it equals the head's width, 64, are supported",
-        ),
-        (
-            "expert_count",
-            8,
-            "mixtures of experts in models of this family are not supported",
         ),
         (
             "embedding_length_per_layer_input",

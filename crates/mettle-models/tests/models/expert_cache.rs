@@ -390,3 +390,22 @@ fn experts_in_files_of_their_own() {
     .unwrap();
     refused("blk.0.ffn_gate_exps.weight|twice");
 }
+
+/// Sums of experts that are normalised with those of another layer.
+#[test]
+fn experts_beside_a_layer_of_all_tokens_are_not_left_in_files() {
+    let file = Checkpoint::open(fixture("gemma4-moe-f32.gguf")).unwrap();
+    let device = Device::open(Preference::Cpu).unwrap();
+    let options = LoadOptions {
+        expert_cache: Some(1 << 20),
+        ..LoadOptions::default()
+    };
+    let message = Model::load(&device, &file, &options)
+        .err()
+        .unwrap()
+        .to_string();
+    assert_eq!(
+        message,
+        "the model uses a cache of experts in layers that have a feed-forward layer besides, which is not supported"
+    );
+}

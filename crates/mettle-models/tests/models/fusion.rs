@@ -71,6 +71,7 @@ fn fusions_change_nothing_in_small_models() {
         "gemma3-f32",
         "gemma4-f32",
         "gemma4-dense-q8_0",
+        "gemma4-moe-f32",
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35moe-f32",

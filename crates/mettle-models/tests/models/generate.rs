@@ -157,6 +157,7 @@ fn chats_with_the_template_of_the_file() {
         "gemma2-f32",
         "gemma3-f32",
         "gemma4-f32",
+        "gemma4-moe-f32",
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35moe-f32",

@@ -118,6 +118,7 @@ fn all_bytes_of_the_weights_are_told() {
         ("qwen3-untied-q8_0", true),
         ("deepseek2-lite-q8_0", false),
         ("gemma4-f32", false),
+        ("gemma4-moe-f32", true),
     ] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let mut told = Vec::new();

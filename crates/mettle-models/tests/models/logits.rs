@@ -9,7 +9,7 @@ use safetensors::SafeTensors;
 use crate::support::{decoded, fixture, nmse, temporary, values_of};
 
 /// Name, and the error allowed: the rounding of f32 for plain weights, and a little more where formats decode in f32.
-const FIXTURES: [(&str, f64); 28] = [
+const FIXTURES: [(&str, f64); 29] = [
     ("llama-gqa2-f32", 1e-8),
     ("llama-rope-scaled-f16", 1e-8),
     ("llama-window-f32", 1e-8),
@@ -19,6 +19,7 @@ const FIXTURES: [(&str, f64); 28] = [
     ("gemma2-f32", 1e-8),
     ("gemma3-f32", 1e-8),
     ("gemma4-f32", 1e-8),
+    ("gemma4-moe-f32", 1e-8),
     ("phi3-longrope-f32", 1e-8),
     ("qwen35-f32", 1e-8),
     ("qwen35moe-f32", 1e-8),
@@ -168,6 +169,7 @@ fn chunks_of_any_size_agree() {
         "gemma3-f32",
         "gemma4-f32",
         "gemma4-dense-q8_0",
+        "gemma4-moe-f32",
         "phi3-longrope-f32",
         "qwen35-f32",
         "qwen35-tied-q8_0",
