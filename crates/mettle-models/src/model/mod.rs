@@ -17,6 +17,7 @@ mod projection;
 mod qwen2;
 mod qwen3;
 mod qwen35;
+mod rope;
 
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,11 +26,10 @@ use mettle_gpu::{
     Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport,
 };
 use mettle_kernels::catalogue;
-use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, RopeConfig, Unary, Yarn};
+use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, Unary};
 
 use crate::{
-    Adapter, Architecture, Checkpoint, Config, Error, ExpertStats, MemoryEstimate, Result,
-    RopeScaling, Session,
+    Adapter, Architecture, Checkpoint, Config, Error, ExpertStats, MemoryEstimate, Result, Session,
     expert_cache::{ExpertCache, ExpertPass, Layout},
     kv_cache::{KvCache, KvFormat},
     scratch::Activations,
@@ -206,8 +206,8 @@ impl Model {
             false => embedding.clone(),
         };
         let layer_inputs = LayerInputs::load(&mut loader, &config)?;
-        let rope = rope(device, &config, context, &mut loader)?;
-        let window_rope = window_rope(device, &config)?;
+        let rope = rope::of_model(device, &config, context, &mut loader)?;
+        let window_rope = rope::of_window(device, &config)?;
         let blocks = (0..config.layers)
             .map(|layer| Block::load(&mut loader, &config, layer))
             .collect::<Result<_>>()?;
@@ -475,73 +475,4 @@ impl Model {
         }
         Ok(())
     }
-}
-
-/// The rotary embedding of layers with a window, where it is another than that of the rest.
-fn window_rope(device: &Device, config: &Config) -> Result<Option<Rope>> {
-    let base = config.window.as_ref().and_then(|window| window.rope_base);
-    let rope = base.map(|base| {
-        let pairing = config.architecture.family().pairing;
-        let heads = config.window.as_ref().and_then(|window| window.heads);
-        let dims = heads.unwrap_or(config.kv).rope_dims;
-        Rope::new(device, &RopeConfig::new(pairing, dims, base.into()))
-    });
-    Ok(rope.transpose()?)
-}
-
-/// The rotary embedding in a context of so many positions, with what the metadata or the file say about its frequencies.
-fn rope(device: &Device, config: &Config, context: usize, loader: &mut Loader<'_>) -> Result<Rope> {
-    const FACTORS: &str = "rope_freqs.weight";
-    // Those of Gemma 4 say which pairs are rotated at all.
-    let has_factors = loader.has(FACTORS) || config.architecture == Architecture::Gemma4;
-    let mut read = |name: &str| -> Result<Vec<f32>> {
-        Ok(loader.vector(name, config.kv.rope_dims / 2)?.to_vec()?)
-    };
-    let factors = match config.rope_scaling {
-        RopeScaling::LongRope {
-            original_context, ..
-        } => {
-            let short = read("rope_factors_short.weight")?;
-            let long = read("rope_factors_long.weight")?;
-            Some(if context > original_context {
-                long
-            } else {
-                short
-            })
-        }
-        _ if has_factors => Some(read(FACTORS)?),
-        _ => None,
-    };
-    let mut rope = RopeConfig {
-        freq_factors: factors.as_deref(),
-        ..RopeConfig::new(
-            config.architecture.family().pairing,
-            config.kv.rope_dims,
-            config.rope_base.into(),
-        )
-    };
-    match config.rope_scaling {
-        RopeScaling::None => {}
-        RopeScaling::LongRope {
-            attention_factor, ..
-        } => rope.attention = attention_factor.into(),
-        RopeScaling::Linear { factor } => rope.scale = 1.0 / f64::from(factor),
-        RopeScaling::Yarn {
-            factor,
-            original_context,
-            attention_factor,
-            beta_fast,
-            beta_slow,
-        } => {
-            rope.scale = 1.0 / f64::from(factor);
-            rope.yarn = Some(Yarn {
-                original_context,
-                beta_fast: beta_fast.into(),
-                beta_slow: beta_slow.into(),
-                extrapolation: 1.0,
-                attention: attention_factor.into(),
-            });
-        }
-    }
-    Ok(Rope::new(device, &rope)?)
 }
