@@ -32,21 +32,22 @@ constant bool SOFTCAP [[function_constant(2)]];
 // Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
 constant bool SINKS [[function_constant(3)]];
 
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false)
-#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false, SINKS = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_f16, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = true)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false, PAGED = false)
+#pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
 
 constant constexpr uint MAX_HEAD_SIZE = 256;
 constant constexpr uint MAX_HEADS = 4;
@@ -63,8 +64,11 @@ struct Params {
     uint heads;       // of the queries
     uint kv_heads;    // query head h reads key and value head h / group
     uint group;       // heads / kv_heads, which is whole
-    uint capacity;    // rows of the caches
+    uint capacity;    // rows of the caches; if PAGED, those that a page table has room for
     uint window;      // keys that a query sees, its own included; 0: all
+    uint sequences;   // if PAGED: how many page tables there are
+    uint pages;       // if PAGED: pages of a table
+    uint page_shift;  // if PAGED: a page has 2^page_shift rows
     uint tokens;
     uint splits;      // of the keys of a token
     uint token_each;  // whether each SIMD group has a token of its own; there is one split then
@@ -103,13 +107,13 @@ struct Keys {
 };
 
 // None for a position outside the cache.
-static Keys visible(int position, constant Params& params)
+static Keys visible(int position, Places places, uint capacity, uint window)
 {
-    if (position < 0 || uint(position) >= params.capacity) {
+    if (!places.has(position, capacity)) {
         return Keys{0, 0};
     }
     const uint end = uint(position) + 1;
-    return Keys{params.window != 0 && end > params.window ? end - params.window : 0, end};
+    return Keys{window != 0 && end > window ? end - window : 0, end};
 }
 
 // The place of a partial result.
@@ -170,7 +174,7 @@ METAL_FUNC void load_queries(threadgroup float4* queries, device const float* q,
 // each row and head.
 template <typename T>
 METAL_FUNC State attend(
-    Rows<T> keys, device const T* k, device const T* v, uint stride, threadgroup const float4* queries,
+    Rows<T> keys, device const T* k, device const T* v, Places places, uint stride, threadgroup const float4* queries,
     Scoring scoring, uint begin, uint end, uint step, uint lane, threadgroup float4* weights)
 {
     constexpr uint values = Vector<T>::values;
@@ -186,7 +190,7 @@ METAL_FUNC State attend(
     State state = {};
     state.highest = LOWEST;
     for (uint start = begin; start < end; start += step) {
-        const Rows<T> key_values = load_rows(v, stride, start, end - 1, HEAD_SIZE, lane);
+        const Rows<T> key_values = load_rows(v, places, stride, start, end - 1, HEAD_SIZE, lane);
 
         float4 products[MAX_HEADS] = {};
 #pragma unroll
@@ -209,7 +213,7 @@ METAL_FUNC State attend(
         }
         // Keys beyond the last are the last again, without weight.
         if (start + step < end) {
-            keys = load_rows(k, stride, start + step, end - 1, HEAD_SIZE, lane);
+            keys = load_rows(k, places, stride, start + step, end - 1, HEAD_SIZE, lane);
         }
         float2 scores = sum_rows(products, row, HEADS, lane);
 
@@ -293,7 +297,7 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 // out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
 // h' = h / group, and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax, as in attention.metal. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
-// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
+// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. If PAGED, keys and values lie in pages of a pool, as in attention.metal.
 //
 // With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 // goes to partial, [tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE]: the highest score, the sum of the weights
@@ -306,14 +310,16 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 // Threads get as many registers as four times the largest threadgroup would leave them: so a compute unit has several.
 template <typename T>
 [[kernel, max_total_threads_per_threadgroup(512)]] void attention_grouped(
-    device const float* q         [[buffer(0)]],
-    device const T*     k         [[buffer(1)]],
-    device const T*     v         [[buffer(2)]],
-    device const int*   positions [[buffer(3)]],
-    device float*       partial   [[buffer(4)]],
-    device float*       out       [[buffer(5)]],
-    constant Params&    params    [[buffer(6)]],
-    device const float* sinks     [[buffer(7)]],
+    device const float* q           [[buffer(0)]],
+    device const T*     k           [[buffer(1)]],
+    device const T*     v           [[buffer(2)]],
+    device const int*   positions   [[buffer(3)]],
+    device float*       partial     [[buffer(4)]],
+    device float*       out         [[buffer(5)]],
+    constant Params&    params      [[buffer(6)]],
+    device const float* sinks       [[buffer(7)]],
+    device const uint*  tables      [[buffer(8)]],
+    device const uint*  sequence_of [[buffer(9)]],
     uint3 group_position [[threadgroup_position_in_grid]],
     uint  index          [[thread_index_in_threadgroup]],
     uint  lane           [[thread_index_in_simdgroup]],
@@ -357,16 +363,21 @@ template <typename T>
     const uint step = keys_at_a_time * (token_each ? 1 : params.splits * simd_groups);
     uint begin = token_each ? 0 : (split * simd_groups + simd_group) * keys_at_a_time;
     const int position = positions[token];
+    uint capacity = params.capacity;
+    const Places places =
+        places_of(tables, sequence_of, token, params.sequences, params.pages, params.page_shift, capacity);
+    // Where a sequence has pages is not known before its position is.
+    const bool known = !PAGED && params.window == 0;
     Rows<T> first_keys = {};
-    if (params.window == 0 && begin < params.capacity) {
-        first_keys = load_rows(k, stride, begin, params.capacity - 1, HEAD_SIZE, lane);
+    if (known && begin < capacity) {
+        first_keys = load_rows(k, places, stride, begin, capacity - 1, HEAD_SIZE, lane);
     }
     threadgroup float4* queries = scratch + simd_group * (SCRATCH / 4);
     load_queries<T>(queries, q, last_head, lane);
-    const Keys keys = visible(position, params);
+    const Keys keys = visible(position, places, capacity, params.window);
     begin += keys.first;
-    if (params.window != 0 && begin < keys.end) {
-        first_keys = load_rows(k, stride, begin, keys.end - 1, HEAD_SIZE, lane);
+    if (!known && begin < keys.end) {
+        first_keys = load_rows(k, places, stride, begin, keys.end - 1, HEAD_SIZE, lane);
     }
     if (params.splits > 1 && split * simd_groups * keys_at_a_time >= keys.end - keys.first) {
         if (index <= last_head) {
@@ -376,7 +387,7 @@ template <typename T>
     }
     simdgroup_barrier(mem_flags::mem_threadgroup);
     const State state = attend(
-        first_keys, k, v, stride, queries, scoring_of(params), begin, keys.end, step, lane,
+        first_keys, k, v, places, stride, queries, scoring_of(params), begin, keys.end, step, lane,
         weights + simd_group * MAX_HEADS * 4);
 
     // The SIMD groups of a token meet, and the rows of lanes of each: the sums of a SIMD group count as much as its highest

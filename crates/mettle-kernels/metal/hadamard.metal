@@ -1,5 +1,5 @@
-// Randomised Hadamard transforms of heads, which change no length and no product of two heads and after which values are about normal, whatever
-// they were.
+// Hadamard transforms of heads, which change no length and no product of two heads. With signs that are as good as random, values are about
+// normal afterwards, whatever they were.
 
 #include <metal_stdlib>
 #include <mettle/wide.h>
@@ -10,8 +10,11 @@ using namespace mettle_kernels;
 // One thread transforms a head by itself (CPU) instead of a SIMD group together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-#pragma mettle variant(cpu: hadamard_*, ROW_PER_THREAD = true)
-#pragma mettle variant(gpu: hadamard_*, ROW_PER_THREAD = false)
+// Whether values get signs: before the transform, or behind its inverse.
+constant bool SIGNED [[function_constant(1)]];
+
+#pragma mettle variant(cpu: hadamard_*, ROW_PER_THREAD = true, SIGNED = true)
+#pragma mettle variant(gpu: hadamard_*, ROW_PER_THREAD = false, SIGNED = true)
 
 constant constexpr uint MAX_HEAD_SIZE = 512;
 constant constexpr uint LANES = 32;
@@ -19,7 +22,7 @@ constant constexpr uint LANES = 32;
 struct Params {
     uint heads;
     uint head_size;  // 64, 128, 256 or 512
-    uint inverse;    // whether the inverse is asked for
+    uint inverse;    // whether the inverse is asked for; without SIGNED they are the same
     float scale;     // 1 / sqrt(head_size)
 };
 
@@ -28,12 +31,12 @@ constant constexpr uint SIGNS[MAX_HEAD_SIZE / 32] = {
     0x243f6a88, 0x85a308d3, 0x13198a2e, 0x03707344, 0xa4093822, 0x299f31d0, 0x082efa98, 0xec4e6c89,
     0x452821e6, 0x38d01377, 0xbe5466cf, 0x34e90c6c, 0xc0ac29b7, 0xc97c50dd, 0x3f84d5b5, 0xb5470917};
 
-METAL_FUNC float with_sign(float x, uint i) { return (SIGNS[i / 32] >> (i % 32) & 1) != 0 ? -x : x; }
+METAL_FUNC float with_sign(float x, uint i) { return SIGNED && (SIGNS[i / 32] >> (i % 32) & 1) != 0 ? -x : x; }
 
 // Sixteen values from value `first` on with their signs.
 METAL_FUNC wide with_signs(wide x, uint first)
 {
-    const uint bits = SIGNS[first / 32] >> (first % 32);
+    const uint bits = SIGNED ? SIGNS[first / 32] >> (first % 32) : 0u;
 #pragma unroll
     for (uint i = 0; i < WIDE; ++i) {
         set_element(x, i, (bits >> i & 1) != 0 ? -element(x, i) : element(x, i));
@@ -130,7 +133,7 @@ METAL_FUNC void transform_together(device float* head, constant Params& params, 
 }
 
 // x[h, :] = H (s * x[h, :]) / sqrt(head_size) in place, with signs s and the Walsh-Hadamard transform H in natural order; or the inverse,
-// x[h, :] = s * (H x[h, :]) / sqrt(head_size). x is [heads, head_size].
+// x[h, :] = s * (H x[h, :]) / sqrt(head_size). Without SIGNED there is no s. x is [heads, head_size].
 //
 // One thread (ROW_PER_THREAD) for each head, or a SIMD group: the grid is [heads] threads or [ceil(heads / SIMD groups)] threadgroups.
 kernel void hadamard_f32(

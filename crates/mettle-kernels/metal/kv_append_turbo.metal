@@ -3,4 +3,4 @@
 #define METTLE_TURBO
 #include "kv_append.metal"
 
-#pragma mettle variant(kv_append_turbo, TURBO_BITS = 4, TURBO_VALUES = 128)
+#pragma mettle variant(kv_append_turbo, TURBO_BITS = 4, TURBO_VALUES = 128, PAGED = false)

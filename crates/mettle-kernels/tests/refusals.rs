@@ -13,6 +13,8 @@ mod gradients;
 mod latent_attention;
 #[path = "refusals/linear_attention.rs"]
 mod linear_attention;
+#[path = "refusals/pages.rs"]
+mod pages;
 #[path = "refusals/rotations.rs"]
 mod rotations;
 

@@ -15,10 +15,16 @@ pub struct Params {
     pub kv_heads: u32,
     /// `uint group`: heads / kv_heads, which is whole
     pub group: u32,
-    /// `uint capacity`: rows of the caches
+    /// `uint capacity`: rows of the caches; if PAGED, those that a page table has room for
     pub capacity: u32,
     /// `uint window`: keys that a query sees, its own included; 0: all
     pub window: u32,
+    /// `uint sequences`: if PAGED: how many page tables there are
+    pub sequences: u32,
+    /// `uint pages`: if PAGED: pages of a table
+    pub pages: u32,
+    /// `uint page_shift`: if PAGED: a page has 2^page_shift rows
+    pub page_shift: u32,
     /// `uint tokens`.
     pub tokens: u32,
     /// `uint splits`: of the keys of a token
@@ -32,22 +38,27 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 40);
+    assert!(size_of::<Params>() == 52);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, group) == 8);
     assert!(std::mem::offset_of!(Params, capacity) == 12);
     assert!(std::mem::offset_of!(Params, window) == 16);
-    assert!(std::mem::offset_of!(Params, tokens) == 20);
-    assert!(std::mem::offset_of!(Params, splits) == 24);
-    assert!(std::mem::offset_of!(Params, token_each) == 28);
-    assert!(std::mem::offset_of!(Params, scale) == 32);
-    assert!(std::mem::offset_of!(Params, softcap) == 36);
+    assert!(std::mem::offset_of!(Params, sequences) == 20);
+    assert!(std::mem::offset_of!(Params, pages) == 24);
+    assert!(std::mem::offset_of!(Params, page_shift) == 28);
+    assert!(std::mem::offset_of!(Params, tokens) == 32);
+    assert!(std::mem::offset_of!(Params, splits) == 36);
+    assert!(std::mem::offset_of!(Params, token_each) == 40);
+    assert!(std::mem::offset_of!(Params, scale) == 44);
+    assert!(std::mem::offset_of!(Params, softcap) == 48);
 };
 
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
+    /// `bool PAGED`, function constant 12.
+    pub paged: bool,
     /// `uint HEAD_SIZE`, function constant 0.
     pub head_size: u32,
     /// `uint HEADS`, function constant 1.
@@ -61,6 +72,7 @@ pub struct Constants {
 impl Constants {
     fn set(&self) -> ConstantSet {
         ConstantSet::EMPTY
+            .with(12, self.paged)
             .with(0, self.head_size)
             .with(1, self.heads)
             .with(2, self.softcap)
@@ -94,7 +106,7 @@ impl KernelOf {
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
-/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN.
+/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. If PAGED, keys and values lie in pages of a pool, as in attention.metal.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 /// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
@@ -124,6 +136,10 @@ pub struct Kernel<'a> {
     pub params: Params,
     /// `device const float* sinks`.
     pub sinks: &'a Buffer<f32>,
+    /// `device const uint* tables`.
+    pub tables: &'a Buffer<u32>,
+    /// `device const uint* sequence_of`.
+    pub sequence_of: &'a Buffer<u32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -147,6 +163,8 @@ impl Binding for Kernel<'_> {
         args.write(5, "out", self.out);
         args.value(6, "params", &self.params);
         args.read(7, "sinks", self.sinks);
+        args.read(8, "tables", self.tables);
+        args.read(9, "sequence_of", self.sequence_of);
     }
 }
 
@@ -191,7 +209,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         name: "attention_grouped_f32",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "i32"],
+        dtypes: &["f32", "i32", "u32"],
         arguments: &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const float* k", Access::Read),
@@ -201,14 +219,21 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+            Argument::new(8, "tables", "device const uint* tables", Access::Read),
+            Argument::new(
+                9,
+                "sequence_of",
+                "device const uint* sequence_of",
+                Access::Read,
+            ),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
     catalogue::Kernel {
         name: "attention_grouped_f16",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "f16", "i32"],
+        dtypes: &["f32", "f16", "i32", "u32"],
         arguments: &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const half* k", Access::Read),
@@ -218,14 +243,21 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+            Argument::new(8, "tables", "device const uint* tables", Access::Read),
+            Argument::new(
+                9,
+                "sequence_of",
+                "device const uint* sequence_of",
+                Access::Read,
+            ),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
     catalogue::Kernel {
         name: "attention_grouped_bf16",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "bf16", "i32"],
+        dtypes: &["f32", "bf16", "i32", "u32"],
         arguments: &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const bfloat* k", Access::Read),
@@ -235,14 +267,21 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+            Argument::new(8, "tables", "device const uint* tables", Access::Read),
+            Argument::new(
+                9,
+                "sequence_of",
+                "device const uint* sequence_of",
+                Access::Read,
+            ),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
     catalogue::Kernel {
         name: "attention_grouped_q8_0",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "q8_0", "i32"],
+        dtypes: &["f32", "q8_0", "i32", "u32"],
         arguments: &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const block_q8_0* k", Access::Read),
@@ -252,14 +291,21 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+            Argument::new(8, "tables", "device const uint* tables", Access::Read),
+            Argument::new(
+                9,
+                "sequence_of",
+                "device const uint* sequence_of",
+                Access::Read,
+            ),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
     catalogue::Kernel {
         name: "attention_grouped_q4_0",
         family: "attention_grouped",
         file: "metal/attention_grouped.metal",
-        dtypes: &["f32", "q4_0", "i32"],
+        dtypes: &["f32", "q4_0", "i32", "u32"],
         arguments: &[
             Argument::new(0, "q", "device const float* q", Access::Read),
             Argument::new(1, "k", "device const block_q4_0* k", Access::Read),
@@ -269,8 +315,15 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(5, "out", "device float* out", Access::ReadWrite),
             Argument::new(6, "params", "constant Params& params", Access::Value),
             Argument::new(7, "sinks", "device const float* sinks", Access::Read),
+            Argument::new(8, "tables", "device const uint* tables", Access::Read),
+            Argument::new(
+                9,
+                "sequence_of",
+                "device const uint* sequence_of",
+                Access::Read,
+            ),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
     catalogue::Kernel {
         name: "attention_grouped_merge",
@@ -283,6 +336,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(2, "params", "constant Params& params", Access::Value),
             Argument::new(3, "sinks", "device const float* sinks", Access::Read),
         ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS"],
+        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },
 ];

@@ -13,10 +13,18 @@ pub struct Params {
     pub heads: u32,
     /// `uint kv_heads`: divides heads: query head h reads key and value head h / (heads / kv_heads)
     pub kv_heads: u32,
-    /// `uint capacity`: rows of the caches
+    /// `uint capacity`: rows of the caches; if PAGED, those that a page table has room for
     pub capacity: u32,
     /// `uint window`: keys that a query sees, its own included; 0: all
     pub window: u32,
+    /// `uint mask_step`: if MASK: rows of the mask from one head to the next, 0 where all have the same
+    pub mask_step: u32,
+    /// `uint sequences`: if PAGED: how many page tables there are
+    pub sequences: u32,
+    /// `uint pages`: if PAGED: pages of a table
+    pub pages: u32,
+    /// `uint page_shift`: if PAGED: a page has 2^page_shift rows
+    pub page_shift: u32,
     /// `float scale`: of the scores, usually 1 / sqrt(HEAD_SIZE)
     pub scale: f32,
     /// `float softcap`: that scores stay below, if SOFTCAP
@@ -24,13 +32,17 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 24);
+    assert!(size_of::<Params>() == 40);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, capacity) == 8);
     assert!(std::mem::offset_of!(Params, window) == 12);
-    assert!(std::mem::offset_of!(Params, scale) == 16);
-    assert!(std::mem::offset_of!(Params, softcap) == 20);
+    assert!(std::mem::offset_of!(Params, mask_step) == 16);
+    assert!(std::mem::offset_of!(Params, sequences) == 20);
+    assert!(std::mem::offset_of!(Params, pages) == 24);
+    assert!(std::mem::offset_of!(Params, page_shift) == 28);
+    assert!(std::mem::offset_of!(Params, scale) == 32);
+    assert!(std::mem::offset_of!(Params, softcap) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -40,6 +52,8 @@ pub struct Constants {
     pub turbo_bits: u32,
     /// `uint TURBO_VALUES`, function constant 14.
     pub turbo_values: u32,
+    /// `bool PAGED`, function constant 12.
+    pub paged: bool,
     /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
     /// `uint HEAD_SIZE`, function constant 1.
@@ -48,6 +62,8 @@ pub struct Constants {
     pub softcap: bool,
     /// `bool SINKS`, function constant 3.
     pub sinks: bool,
+    /// `uint MASK`, function constant 4.
+    pub mask: u32,
 }
 
 impl Constants {
@@ -55,10 +71,12 @@ impl Constants {
         ConstantSet::EMPTY
             .with(13, self.turbo_bits)
             .with(14, self.turbo_values)
+            .with(12, self.paged)
             .with(0, self.row_per_thread)
             .with(1, self.head_size)
             .with(2, self.softcap)
             .with(3, self.sinks)
+            .with(4, self.mask)
     }
 }
 
@@ -68,7 +86,13 @@ impl Constants {
 /// gives zeros where all scores are minus infinity. sinks is \[heads\], finite or minus infinity. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
 /// whose position lies outside the cache gets NaN.
 ///
-/// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SIMD_GROUPS SIMD groups for each head and token: the grid is
+/// With a MASK, row h \* mask_step + t of mask, \[rows, capacity\], is added to the capped scores; keys to which it adds minus infinity are not
+/// read, and where it leaves no key, out is zero.
+///
+/// If PAGED, k and v are \[pages of the pool, 2^page_shift, kv_heads, HEAD_SIZE\], and key j is row j of sequence sequence_of\[t\]: see pages.h. tables
+/// is \[sequences, pages\], with numbers of pages below those of the pool. A token at a position without a page gets NaN.
+///
+/// One thread (ROW_PER_THREAD) or threadgroup of 1 to MAX_SHARERS SIMD groups for each head and token: the grid is
 /// \[heads, tokens\]. Decoding wants several SIMD groups a head, a long prompt wants one.
 pub struct Kernel<'a> {
     /// `device const float* q`.
@@ -85,6 +109,12 @@ pub struct Kernel<'a> {
     pub params: Params,
     /// `device const float* sinks`.
     pub sinks: &'a Buffer<f32>,
+    /// `device const uchar* mask`.
+    pub mask: &'a Buffer<u8>,
+    /// `device const uint* tables`.
+    pub tables: &'a Buffer<u32>,
+    /// `device const uint* sequence_of`.
+    pub sequence_of: &'a Buffer<u32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -107,6 +137,9 @@ impl Binding for Kernel<'_> {
         args.write(4, "out", self.out);
         args.value(5, "params", &self.params);
         args.read(6, "sinks", self.sinks);
+        args.read(7, "mask", self.mask);
+        args.read(8, "tables", self.tables);
+        args.read(9, "sequence_of", self.sequence_of);
     }
 }
 
@@ -114,7 +147,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
     name: "attention_turbo",
     family: "attention_turbo",
     file: "metal/attention_turbo.metal",
-    dtypes: &["f32", "u32", "i32"],
+    dtypes: &["f32", "u32", "i32", "u8"],
     arguments: &[
         Argument::new(0, "q", "device const float* q", Access::Read),
         Argument::new(1, "k", "device const uint* k", Access::Read),
@@ -123,12 +156,22 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(4, "out", "device float* out", Access::ReadWrite),
         Argument::new(5, "params", "constant Params& params", Access::Value),
         Argument::new(6, "sinks", "device const float* sinks", Access::Read),
+        Argument::new(7, "mask", "device const uchar* mask", Access::Read),
+        Argument::new(8, "tables", "device const uint* tables", Access::Read),
+        Argument::new(
+            9,
+            "sequence_of",
+            "device const uint* sequence_of",
+            Access::Read,
+        ),
     ],
     constants: &[
         "ROW_PER_THREAD",
         "HEAD_SIZE",
         "SOFTCAP",
         "SINKS",
+        "MASK",
+        "PAGED",
         "TURBO_BITS",
         "TURBO_VALUES",
     ],

@@ -13,7 +13,7 @@ pub struct Params {
     pub heads: u32,
     /// `uint head_size`: 64, 128, 256 or 512
     pub head_size: u32,
-    /// `uint inverse`: whether the inverse is asked for
+    /// `uint inverse`: whether the inverse is asked for; without SIGNED they are the same
     pub inverse: u32,
     /// `float scale`: 1 / sqrt(head_size)
     pub scale: f32,
@@ -32,16 +32,20 @@ const _: () = {
 pub struct Constants {
     /// `bool ROW_PER_THREAD`, function constant 0.
     pub row_per_thread: bool,
+    /// `bool SIGNED`, function constant 1.
+    pub signed: bool,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
-        ConstantSet::EMPTY.with(0, self.row_per_thread)
+        ConstantSet::EMPTY
+            .with(0, self.row_per_thread)
+            .with(1, self.signed)
     }
 }
 
 /// x\[h, :\] = H (s \* x\[h, :\]) / sqrt(head_size) in place, with signs s and the Walsh-Hadamard transform H in natural order; or the inverse,
-/// x\[h, :\] = s \* (H x\[h, :\]) / sqrt(head_size). x is \[heads, head_size\].
+/// x\[h, :\] = s \* (H x\[h, :\]) / sqrt(head_size). Without SIGNED there is no s. x is \[heads, head_size\].
 ///
 /// One thread (ROW_PER_THREAD) for each head, or a SIMD group: the grid is \[heads\] threads or \[ceil(heads / SIMD groups)\] threadgroups.
 pub struct F32<'a> {
@@ -78,5 +82,5 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(0, "x", "device float* x", Access::ReadWrite),
         Argument::new(1, "params", "constant Params& params", Access::Value),
     ],
-    constants: &["ROW_PER_THREAD"],
+    constants: &["ROW_PER_THREAD", "SIGNED"],
 }];

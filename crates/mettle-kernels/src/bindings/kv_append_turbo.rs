@@ -9,16 +9,25 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
 pub struct Params {
-    /// `uint capacity`: rows of each cache
+    /// `uint capacity`: rows of each cache; if PAGED, those that a page table has room for
     pub capacity: u32,
     /// `uint columns`: values of a row: kv heads \* head size
     pub columns: u32,
+    /// `uint sequences`: if PAGED: how many page tables there are
+    pub sequences: u32,
+    /// `uint pages`: if PAGED: pages of a table
+    pub pages: u32,
+    /// `uint page_shift`: if PAGED: a page has 2^page_shift rows
+    pub page_shift: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 8);
+    assert!(size_of::<Params>() == 20);
     assert!(std::mem::offset_of!(Params, capacity) == 0);
     assert!(std::mem::offset_of!(Params, columns) == 4);
+    assert!(std::mem::offset_of!(Params, sequences) == 8);
+    assert!(std::mem::offset_of!(Params, pages) == 12);
+    assert!(std::mem::offset_of!(Params, page_shift) == 16);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -28,6 +37,8 @@ pub struct Constants {
     pub turbo_bits: u32,
     /// `uint TURBO_VALUES`, function constant 14.
     pub turbo_values: u32,
+    /// `bool PAGED`, function constant 12.
+    pub paged: bool,
 }
 
 impl Constants {
@@ -35,11 +46,16 @@ impl Constants {
         ConstantSet::EMPTY
             .with(13, self.turbo_bits)
             .with(14, self.turbo_values)
+            .with(12, self.paged)
     }
 }
 
 /// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the format of the cache, for tokens t; k and v are
 /// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
+///
+/// If PAGED, the caches are \[pages of the pool, 2^page_shift, columns\], and token t goes to the row for its position of sequence
+/// sequence_of\[t\]: see pages.h. tables is \[sequences, pages\], with numbers of pages below those of the pool. A token at a position without a
+/// page is not stored. No two tokens go to the same row.
 ///
 /// One thread for sixteen columns of a token, or for a block: the grid is \[ceil(columns / 16), tokens\], or \[columns / 32, tokens\].
 pub struct Kernel<'a> {
@@ -55,6 +71,10 @@ pub struct Kernel<'a> {
     pub positions: &'a Buffer<i32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const uint* tables`.
+    pub tables: &'a Buffer<u32>,
+    /// `device const uint* sequence_of`.
+    pub sequence_of: &'a Buffer<u32>,
     /// Function constants.
     pub constants: Constants,
 }
@@ -76,6 +96,8 @@ impl Binding for Kernel<'_> {
         args.write(3, "cache_v", self.cache_v);
         args.read(4, "positions", self.positions);
         args.value(5, "params", &self.params);
+        args.read(6, "tables", self.tables);
+        args.read(7, "sequence_of", self.sequence_of);
     }
 }
 
@@ -91,6 +113,13 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(3, "cache_v", "device uint* cache_v", Access::ReadWrite),
         Argument::new(4, "positions", "device const int* positions", Access::Read),
         Argument::new(5, "params", "constant Params& params", Access::Value),
+        Argument::new(6, "tables", "device const uint* tables", Access::Read),
+        Argument::new(
+            7,
+            "sequence_of",
+            "device const uint* sequence_of",
+            Access::Read,
+        ),
     ],
-    constants: &["TURBO_BITS", "TURBO_VALUES"],
+    constants: &["PAGED", "TURBO_BITS", "TURBO_VALUES"],
 }];

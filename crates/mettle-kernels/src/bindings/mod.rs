@@ -7,6 +7,7 @@ use mettle_gpu::Format;
 pub mod argmax;
 pub mod argsort;
 pub mod attention;
+pub mod attention_16bit;
 pub mod attention_grouped;
 pub mod attention_turbo;
 pub mod backward;
@@ -23,6 +24,7 @@ pub mod hadamard;
 pub mod head_norm_rope;
 pub mod kv_append;
 pub mod kv_append_turbo;
+pub mod kv_read_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -91,6 +93,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     argmax::CATALOGUE,
     argsort::CATALOGUE,
     attention::CATALOGUE,
+    attention_16bit::CATALOGUE,
     attention_grouped::CATALOGUE,
     attention_turbo::CATALOGUE,
     backward::CATALOGUE,
@@ -107,6 +110,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     head_norm_rope::CATALOGUE,
     kv_append::CATALOGUE,
     kv_append_turbo::CATALOGUE,
+    kv_read_turbo::CATALOGUE,
     l2_norm::CATALOGUE,
     latent_append::CATALOGUE,
     layer_norm::CATALOGUE,

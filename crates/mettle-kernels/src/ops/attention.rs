@@ -1,24 +1,30 @@
 //! Causal attention over the key-value cache.
 
+mod benches;
 mod cases;
+mod paged;
 
 use super::attention_grouped::{Call, Plan};
 use super::check::Op;
 use super::mapping::turbo_constants;
+use super::pages::{CacheShape, PageArguments, Paged};
+use super::softmax::{kind_of_mask, mask_values};
 use crate::bindings::attention::{self, Constants, Params};
-use crate::bindings::attention_turbo;
+use crate::bindings::{attention_16bit, attention_turbo};
 use crate::{Error, Result};
+pub(super) use benches::{BENCH_HEADS, Entry, add_bench, add_bench_of, add_paged_bench, alone};
 pub(crate) use cases::family;
-pub(super) use cases::{BENCH_HEADS, Sizes, add_bench, check, kernel_name};
-use mettle_gpu::{Device, DeviceKind, Format, Grid, Pass, Tensor};
+pub(super) use cases::{Sizes, check, kernel_name};
+use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
+pub(super) use paged::check_paged;
 
 pub(super) const OP: Op = Op("attention");
 
 /// The largest head: `MAX_HEAD_SIZE` of `attention.metal`.
 const MAX_HEAD_SIZE: usize = 576;
 
-/// SIMD groups that share a head's keys where there are few heads to compute: `MAX_SIMD_GROUPS` of `attention.metal`.
-const MAX_SIMD_GROUPS: usize = 8;
+/// SIMD groups that share a head's keys where there are few heads to compute: `MAX_SHARERS` of `attention.metal`.
+const MAX_SHARERS: usize = 8;
 
 /// Heads of queries from which on each gets a single SIMD group: enough to fill a GPU.
 const MANY_HEADS: usize = 1024;
@@ -63,11 +69,11 @@ impl Path {
 ///
 /// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of
 /// [`CACHE_FORMATS`](super::CACHE_FORMATS) or [`Format::Turbo`], `positions` i32 `[tokens]`. With the latter, queries and what comes out are
-/// transformed as keys and values are: see [`hadamard`](super::hadamard()). Entry j of a cache is the token at position j. A token whose position lies outside the
-/// cache gets NaN.
+/// transformed as keys and values are: see [`hadamard`](super::hadamard()). Over caches of F16 and of BF16, `q` and `out` may both have that format, too.
+/// Entry j of a cache is the token at position j. A token whose position lies outside the cache gets NaN.
 ///
 /// # Errors
-/// [`Error::Unsupported`] for caches of another format or heads larger than 576; [`Error::Argument`] for other formats
+/// [`Error::Unsupported`] for caches of another format, queries of another format than F32 and that of the cache, or heads larger than 576; [`Error::Argument`] for other formats
 /// or shapes or gaps, `heads` that `kv_heads` does not divide, a window of 0, or a softcap that is not above 0; those of the launch, when `out` shares
 /// memory with an input among others.
 pub fn attention(
@@ -80,20 +86,110 @@ pub fn attention(
     out: &mut Tensor,
 ) -> Result<()> {
     let path = Path::of(pass.device());
-    mapped(pass, path, q, cache_k, cache_v, positions, options, out)
+    let inputs = Inputs::new(q, cache_k, cache_v, positions);
+    mapped(pass, path, inputs, options, out)
 }
 
-#[expect(clippy::too_many_arguments, reason = "those of the op, and the path")]
-pub(super) fn mapped(
+/// [`attention()`] with a mask: its row t, or row `h * tokens + t` where each head has its own, is added to the capped scores of token t, one number for
+/// each entry of the cache. Keys to which it adds minus infinity are not read, and a head that it leaves no key gets zeros. For attention that is not
+/// causal, give all tokens the last position.
+///
+/// `mask` is `[tokens, capacity]` or `[heads, tokens, capacity]`: F32, F16 or BF16, or U8, which is zero for keys that do not count.
+///
+/// # Errors
+/// As for [`attention()`], and [`Error::Unsupported`] for a mask of another format, [`Error::Argument`] for one of another shape.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "those of attention, and the mask"
+)]
+pub fn attention_masked(
     pass: &mut Pass,
-    path: Path,
     q: &Tensor,
     cache_k: &Tensor,
     cache_v: &Tensor,
     positions: &Tensor,
+    mask: &Tensor,
     options: &Attention<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
+    let path = Path::of(pass.device());
+    let inputs = Inputs {
+        mask: Some(mask),
+        ..Inputs::new(q, cache_k, cache_v, positions)
+    };
+    mapped(pass, path, inputs, options, out)
+}
+
+/// [`attention()`] over pages of pools, `[pages, page_size, kv_heads, head_size]`: entry j is row j of the token's sequence. A token at a position without a
+/// page, or of a sequence that there is no table of, gets NaN.
+///
+/// # Errors
+/// As for [`attention()`], and [`Error::Argument`] for pools that the page tables are not for.
+#[expect(
+    clippy::too_many_arguments,
+    reason = "those of attention, and the pages"
+)]
+pub fn attention_paged(
+    pass: &mut Pass,
+    q: &Tensor,
+    pool_k: &Tensor,
+    pool_v: &Tensor,
+    positions: &Tensor,
+    pages: Paged<'_>,
+    options: &Attention<'_>,
+    out: &mut Tensor,
+) -> Result<()> {
+    let path = Path::of(pass.device());
+    let inputs = Inputs {
+        pages: Some(pages),
+        ..Inputs::new(q, pool_k, pool_v, positions)
+    };
+    mapped(pass, path, inputs, options, out)
+}
+
+/// The tensors that attention reads, but for those of its options.
+#[derive(Clone, Copy)]
+pub(super) struct Inputs<'a> {
+    q: &'a Tensor,
+    cache_k: &'a Tensor,
+    cache_v: &'a Tensor,
+    positions: &'a Tensor,
+    pub mask: Option<&'a Tensor>,
+    pub pages: Option<Paged<'a>>,
+}
+
+impl<'a> Inputs<'a> {
+    /// Without a mask and pages.
+    pub fn new(
+        q: &'a Tensor,
+        cache_k: &'a Tensor,
+        cache_v: &'a Tensor,
+        positions: &'a Tensor,
+    ) -> Inputs<'a> {
+        Inputs {
+            q,
+            cache_k,
+            cache_v,
+            positions,
+            mask: None,
+            pages: None,
+        }
+    }
+}
+
+pub(super) fn mapped(
+    pass: &mut Pass,
+    path: Path,
+    inputs: Inputs<'_>,
+    options: &Attention<'_>,
+    out: &mut Tensor,
+) -> Result<()> {
+    let Inputs {
+        q,
+        cache_k,
+        cache_v,
+        ..
+    } = inputs;
     let &[tokens, heads, head_size] = q.shape().dims() else {
         return Err(OP.refuse(
             "q",
@@ -103,14 +199,10 @@ pub(super) fn mapped(
             ),
         ));
     };
-    let &[capacity, kv_heads, cached_size] = cache_k.shape().dims() else {
-        let shape = cache_k.shape();
-        return Err(OP.refuse(
-            "cache_k",
-            format!("has shape {shape}, must be [capacity, kv_heads, head_size]"),
-        ));
-    };
-    if cached_size != head_size {
+    let cache = CacheShape::of(OP, cache_k, inputs.pages)?;
+    let kv_heads = cache.kv_heads;
+    if cache.head_size != head_size {
+        let cached_size = cache.head_size;
         return Err(OP.refuse(
             "cache_k",
             format!("has heads of {cached_size}, the queries have {head_size}"),
@@ -138,91 +230,172 @@ pub(super) fn mapped(
         });
     }
     OP.size("q", tokens)?;
-    let params = Params {
-        heads: OP.size("q", heads)?,
-        kv_heads: OP.size("cache_k", kv_heads)?,
-        capacity: OP.size("cache_k", capacity)?,
-        window: options.window.unwrap_or(0),
-        scale: options.scale,
-        softcap: options.softcap.unwrap_or(0.0),
-    };
-    let constants = Constants {
-        row_per_thread: path == Path::Thread,
-        head_size: head_size as u32,
-        softcap: options.softcap.is_some(),
-        sinks: options.sinks.is_some(),
-    };
     let format = cache_k.format();
     OP.known_cache(format)?;
-    let k = &OP.cache("cache_k", cache_k, format, cache_k.len())?;
-    let v = &OP.cache("cache_v", cache_v, format, cache_k.len())?;
-    let q = &OP.values("q", q)?;
-    let positions = &OP.vector("positions", positions, tokens)?;
+    let k = OP.cache("cache_k", cache_k, format, cache.values())?;
+    let v = OP.cache("cache_v", cache_v, format, cache.values())?;
+    let positions = OP.vector("positions", inputs.positions, tokens)?;
+    let pages = cache.pages(OP, &positions)?;
+    let mut mask_step = 0;
+    let (mask, kind) = match inputs.mask {
+        // Not read.
+        None => (positions.cast()?, 0),
+        Some(mask) => {
+            let of_heads = mask.rows() == heads * tokens;
+            mask_step = if of_heads { tokens } else { 0 };
+            let rows = if of_heads { heads * tokens } else { tokens };
+            let values = mask_values(OP, mask, rows, cache.capacity)?;
+            (values, kind_of_mask(OP, mask)?)
+        }
+    };
     let sinks = match options.sinks {
         Some(sinks) => Some(OP.vector("sinks", sinks, heads)?),
         None => None,
     };
-    let out = &mut OP.vector("out", out, tokens * heads * head_size)?;
-    if let Path::Grouped(plan) = path {
+    let launch = Launch {
+        grid: match path {
+            // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
+            Path::Thread => Grid::threads_total([heads, tokens]).threads(2),
+            Path::Group | Path::Grouped(_) => {
+                let simd_groups = if tokens * heads < MANY_HEADS {
+                    MAX_SHARERS
+                } else {
+                    1
+                };
+                Grid::groups([heads, tokens]).threads(32 * simd_groups)
+            }
+        },
+        params: Params {
+            heads: OP.size("q", heads)?,
+            kv_heads: OP.size("cache_k", kv_heads)?,
+            capacity: OP.size("cache_k", cache.capacity)?,
+            window: options.window.unwrap_or(0),
+            mask_step: OP.size("mask", mask_step)?,
+            sequences: pages.sequences,
+            pages: pages.pages,
+            page_shift: pages.page_shift,
+            scale: options.scale,
+            softcap: options.softcap.unwrap_or(0.0),
+        },
+        constants: Constants {
+            paged: pages.paged,
+            row_per_thread: path == Path::Thread,
+            head_size: head_size as u32,
+            softcap: options.softcap.is_some(),
+            sinks: options.sinks.is_some(),
+            mask: kind,
+        },
+        format,
+        k: &k,
+        v: &v,
+        positions: &positions,
+        // Without sinks they are not read.
+        sinks: &match &sinks {
+            Some(sinks) => sinks.clone(),
+            None => positions.cast()?,
+        },
+        mask: &mask,
+        pages: &pages,
+    };
+    let results = tokens * heads * head_size;
+    if q.format() != Format::F32 && q.format() == format {
+        return launch.of_16bit(pass, q, out, results);
+    }
+    if matches!(q.format(), Format::F16 | Format::BF16) {
+        return Err(Error::Unsupported {
+            op: OP.0,
+            reason: format!(
+                "queries of {} over a cache of {format}; those must be F32, or F16 or BF16 as the cache",
+                q.format()
+            ),
+        });
+    }
+    let q = &OP.values("q", q)?;
+    let out = &mut OP.vector("out", out, results)?;
+    if let (Path::Grouped(plan), None) = (path, inputs.mask) {
         let call = Call {
             tokens,
             heads,
             kv_heads,
             head_size,
-            capacity,
-            window: params.window,
-            scale: params.scale,
+            capacity: cache.capacity,
+            rows: cache.rows,
+            window: launch.params.window,
+            scale: options.scale,
             softcap: options.softcap,
             sinks: sinks.as_ref(),
             q,
             format,
-            k,
-            v,
-            positions,
+            k: &k,
+            v: &v,
+            positions: &positions,
+            pages: &pages,
         };
         let units = pass.device().limits().compute_units;
         if let Some(plan) = plan.or_else(|| call.plan(units, out)) {
             return call.launch(pass, plan, out);
         }
     }
-    let grid = match path {
-        // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
-        Path::Thread => Grid::threads_total([heads, tokens]).threads(2),
-        Path::Group | Path::Grouped(_) => {
-            let simd_groups = if tokens * heads < MANY_HEADS {
-                MAX_SIMD_GROUPS
-            } else {
-                1
-            };
-            Grid::groups([heads, tokens]).threads(32 * simd_groups)
-        }
-    };
-    // Without sinks they are not read.
-    let sinks = sinks.as_ref().unwrap_or(q);
-    if let Format::Turbo(turbo) = format {
-        let (turbo_bits, turbo_values) = turbo_constants(turbo);
-        let kernel = attention_turbo::Kernel {
-            q,
-            k: &k.cast()?,
-            v: &v.cast()?,
+    launch.of_f32(pass, q, out)
+}
+
+/// What the kernels of `attention.metal` are given, but for queries and results.
+struct Launch<'a> {
+    grid: Grid,
+    params: Params,
+    constants: Constants,
+    /// Of the caches.
+    format: Format,
+    k: &'a Buffer<u8>,
+    v: &'a Buffer<u8>,
+    positions: &'a Buffer<i32>,
+    sinks: &'a Buffer<f32>,
+    mask: &'a Buffer<u8>,
+    pages: &'a PageArguments,
+}
+
+impl Launch<'_> {
+    fn of_f32(self, pass: &mut Pass, q: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {
+        let Launch {
+            grid,
+            params,
+            constants,
+            format,
+            k,
+            v,
             positions,
-            out,
-            params: bytemuck::cast(params),
             sinks,
-            constants: attention_turbo::Constants {
-                turbo_bits,
-                turbo_values,
-                row_per_thread: constants.row_per_thread,
-                head_size: constants.head_size,
-                softcap: constants.softcap,
-                sinks: constants.sinks,
-            },
-        };
-        return Ok(pass.dispatch(kernel, grid)?);
-    }
-    let kernel = attention::KernelOf::of(format);
-    pass.dispatch(
-        attention::Kernel {
+            mask,
+            pages,
+        } = self;
+        if let Format::Turbo(turbo) = format {
+            let (turbo_bits, turbo_values) = turbo_constants(turbo);
+            let kernel = attention_turbo::Kernel {
+                q,
+                k: &k.cast()?,
+                v: &v.cast()?,
+                positions,
+                out,
+                params: bytemuck::cast(params),
+                sinks,
+                mask,
+                tables: &pages.tables,
+                sequence_of: &pages.sequence_of,
+                constants: attention_turbo::Constants {
+                    turbo_bits,
+                    turbo_values,
+                    paged: constants.paged,
+                    row_per_thread: constants.row_per_thread,
+                    head_size: constants.head_size,
+                    softcap: constants.softcap,
+                    sinks: constants.sinks,
+                    mask: constants.mask,
+                },
+            };
+            return Ok(pass.dispatch(kernel, grid)?);
+        }
+        let kernel = attention::KernelOf::of(format);
+        let kernel = attention::Kernel {
             kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
             q,
             k,
@@ -231,9 +404,53 @@ pub(super) fn mapped(
             out,
             params,
             sinks,
+            mask,
+            tables: &pages.tables,
+            sequence_of: &pages.sequence_of,
             constants,
-        },
-        grid,
-    )?;
-    Ok(())
+        };
+        Ok(pass.dispatch(kernel, grid)?)
+    }
+
+    /// Queries, caches and results of one format of sixteen bits.
+    fn of_16bit(self, pass: &mut Pass, q: &Tensor, out: &mut Tensor, results: usize) -> Result<()> {
+        let Constants {
+            paged,
+            row_per_thread,
+            head_size,
+            softcap,
+            sinks,
+            mask,
+        } = self.constants;
+        let constants = attention_16bit::Constants {
+            paged,
+            row_per_thread,
+            head_size,
+            softcap,
+            sinks,
+            mask,
+        };
+        macro_rules! dispatch {
+            ($kernel:ident) => {{
+                let kernel = attention_16bit::$kernel {
+                    q: &OP.values("q", q)?,
+                    k: &self.k.cast()?,
+                    v: &self.v.cast()?,
+                    positions: self.positions,
+                    out: &mut OP.vector("out", out, results)?,
+                    params: bytemuck::cast(self.params),
+                    sinks: self.sinks,
+                    mask: self.mask,
+                    tables: &self.pages.tables,
+                    sequence_of: &self.pages.sequence_of,
+                    constants,
+                };
+                Ok(pass.dispatch(kernel, self.grid)?)
+            }};
+        }
+        match self.format {
+            Format::F16 => dispatch!(F16),
+            _ => dispatch!(Bf16),
+        }
+    }
 }

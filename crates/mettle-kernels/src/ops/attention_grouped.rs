@@ -1,7 +1,10 @@
 //! Attention on GPUs, where the query heads of a key-value head share what is read of the cache. [`attention`](super::attention())
 //! takes it where it serves.
 
-use super::attention::{BENCH_HEADS, OP, Path, Sizes, add_bench, check};
+use super::attention::{
+    BENCH_HEADS, OP, Path, Sizes, add_bench, add_paged_bench, check, check_paged,
+};
+use super::pages::PageArguments;
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::CACHE_FORMATS;
@@ -74,7 +77,10 @@ pub(super) struct Call<'a> {
     pub heads: usize,
     pub kv_heads: usize,
     pub head_size: usize,
+    /// Rows of a sequence, at most.
     pub capacity: usize,
+    /// Rows of the caches.
+    pub rows: usize,
     pub window: u32,
     pub scale: f32,
     pub softcap: Option<f32>,
@@ -85,6 +91,7 @@ pub(super) struct Call<'a> {
     pub k: &'a Buffer<u8>,
     pub v: &'a Buffer<u8>,
     pub positions: &'a Buffer<i32>,
+    pub pages: &'a PageArguments,
 }
 
 impl Call<'_> {
@@ -96,7 +103,7 @@ impl Call<'_> {
             false => self.k.alignment().min(self.v.alignment()),
         };
         let aligned = [self.q.alignment(), of_cache, out.alignment()];
-        let vectors = self.capacity * self.kv_heads * self.head_size / VECTOR_VALUES;
+        let vectors = self.rows * self.kv_heads * self.head_size / VECTOR_VALUES;
         let serves = head_sizes(self.format).contains(&self.head_size)
             && aligned.iter().all(|&alignment| alignment >= VECTOR)
             && vectors <= u32::MAX as usize;
@@ -134,6 +141,9 @@ impl Call<'_> {
             group: (self.heads / self.kv_heads) as u32,
             capacity: self.capacity as u32,
             window: self.window,
+            sequences: self.pages.sequences,
+            pages: self.pages.pages,
+            page_shift: self.pages.page_shift,
             tokens: self.tokens as u32,
             splits: splits as u32,
             token_each,
@@ -144,6 +154,7 @@ impl Call<'_> {
 
     fn constants(&self) -> Constants {
         Constants {
+            paged: self.pages.paged,
             head_size: self.head_size as u32,
             heads: self.heads_together() as u32,
             softcap: self.softcap.is_some(),
@@ -178,6 +189,8 @@ impl Call<'_> {
                 params,
                 // Without sinks it is not read.
                 sinks: self.sinks.unwrap_or(self.q),
+                tables: &self.pages.tables,
+                sequence_of: &self.pages.sequence_of,
                 constants: self.constants(),
             },
             grid,
@@ -200,7 +213,11 @@ impl Call<'_> {
             out,
             params,
             sinks: self.sinks.unwrap_or(self.q),
-            constants: self.constants(),
+            // Results do not lie in pages.
+            constants: Constants {
+                paged: false,
+                ..self.constants()
+            },
         };
         let grid = Grid::groups([self.heads, self.tokens]).threads(MERGE_THREADS);
         Ok(pass.dispatch(kernel, grid)?)
@@ -235,11 +252,7 @@ pub(crate) fn family() -> Family {
                 head_size: 64,
                 capacity: 300,
                 positions: &[290],
-                window: None,
-                steepness: 1.0,
-                softcap: None,
-                blocked: 0,
-                sinks: None,
+                ..Sizes::DECODE
             };
             for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
                 for &head_size in head_sizes(format) {
@@ -353,6 +366,29 @@ pub(crate) fn family() -> Family {
                 );
             }
         }
+        for plan in [Plan::TokenEach, Plan::Splits(1), Plan::Splits(3)] {
+            for (format, head_size, window) in [
+                (Format::F16, 128, None),
+                (Format::F16, 64, Some(37)),
+                (Format::F32, 80, None),
+                (Format::Q8_0, 128, None),
+            ] {
+                let name = match plan {
+                    Plan::TokenEach => "tokens".to_owned(),
+                    Plan::Splits(splits) => format!("splits{splits}"),
+                };
+                let windowed = if window.is_some() { "_window" } else { "" };
+                let name = format!("{name}_paged_head{head_size}{windowed}");
+                cases.add(kernel_name(format), name, move |run| {
+                    let sizes = Sizes {
+                        head_size,
+                        window,
+                        ..Sizes::PAGED
+                    };
+                    check_paged(run, Path::Grouped(Some(plan)), format, sizes)
+                });
+            }
+        }
         // More splits than rows of threads, and than these ask for at a time, in heads that fill the last SIMD group and in such that
         // do not; splits without keys.
         for (splits, head_size) in [(40, 64), (40, 80), (33, 128), (70, 256)] {
@@ -364,11 +400,7 @@ pub(crate) fn family() -> Family {
                     head_size,
                     capacity: 5200,
                     positions: &[5190, 5121, 40],
-                    window: None,
-                    steepness: 1.0,
-                    softcap: None,
-                    blocked: 0,
-                    sinks: None,
+                    ..Sizes::DECODE
                 };
                 let path = Path::Grouped(Some(Plan::Splits(splits)));
                 check(run, path, Format::F16, sizes)
@@ -395,6 +427,10 @@ fn benches(benches: &mut Benches) {
             });
         }
     }
+    for keys in [1024, 8192] {
+        let kernel = kernel_name(Format::F16);
+        add_paged_bench(benches, kernel, keys, |_| Path::Grouped(None));
+    }
     let (heads, kv_heads, head_size) = BENCH_HEADS;
     // The results of splits as an H200 has them at 8192 keys.
     let splits = 49;
@@ -407,12 +443,14 @@ fn benches(benches: &mut Benches) {
         let positions = setup.of(&[8191])?;
         let out = setup.output(Format::F32, [heads * head_size])?;
         Ok(Box::new(move |pass| {
+            let positions = positions.buffer()?;
             let call = Call {
                 tokens: 1,
                 heads,
                 kv_heads,
                 head_size,
                 capacity: 8192,
+                rows: 8192,
                 window: 0,
                 scale: 1.0,
                 softcap: None,
@@ -421,7 +459,8 @@ fn benches(benches: &mut Benches) {
                 format: Format::F16,
                 k: cache.bytes(),
                 v: cache.bytes(),
-                positions: &positions.buffer()?,
+                positions: &positions,
+                pages: &PageArguments::none(&positions)?,
             };
             let params = call.params(Plan::Splits(splits));
             call.merge(pass, params, &partial.buffer()?, &mut out.buffer()?)

@@ -72,7 +72,7 @@ mod tests {
         let positions = vec![KEYS as i32 - 1; tokens];
         let shape = [1, 1, head_size];
         let attend = |k: &[f32], v: &[f32]| {
-            reference::attention(&q, k, v, &positions, shape, &options, None)
+            reference::attention(&q, k, v, &positions, shape, &options, None, None)
         };
         let exact = attend(&k, &v);
         for bits in Turbo::BITS {

@@ -1,4 +1,4 @@
-//! Randomised Hadamard transforms of heads, for caches in the blocks of TurboQuant (Zandieh et al., 2025).
+//! Hadamard transforms of heads: randomised ones, for caches in the blocks of TurboQuant (Zandieh et al., 2025).
 //!
 //! Attention is the same among heads that have all been through one transform that changes no length: so queries, keys and values are
 //! transformed, keys and values are cached in codes of few bits (by [`kv_append`](super::kv_append()), in
@@ -27,10 +27,12 @@ pub enum Hadamard {
     Forward,
     /// `s * (H x) / sqrt(head_size)`: what undoes it.
     Inverse,
+    /// `(H x) / sqrt(head_size)`, without signs: its own inverse. Values are not always about normal afterwards.
+    Unsigned,
 }
 
 /// Transforms every head of `x`, f32 `[.., head_size]`, in place. Heads have 64, 128, 256 or 512 values. No length and no product of two heads
-/// changes, and afterwards the values of a head are about normal, whatever they were.
+/// changes, and after [`Hadamard::Forward`] the values of a head are about normal, whatever they were.
 ///
 /// # Errors
 /// [`Error::Argument`](crate::Error::Argument) for other formats, heads of other sizes, or gaps.
@@ -57,6 +59,7 @@ fn mapped(pass: &mut Pass, mapping: Mapping, direction: Hadamard, x: &mut Tensor
         },
         constants: Constants {
             row_per_thread: mapping.row_per_thread(),
+            signed: direction != Hadamard::Unsigned,
         },
     };
     let grid = match mapping {
@@ -66,12 +69,12 @@ fn mapped(pass: &mut Pass, mapping: Mapping, direction: Hadamard, x: &mut Tensor
     Ok(pass.dispatch(kernel, grid)?)
 }
 
-/// The cases of `hadamard.metal`: heads of every size in both directions, more of them than a threadgroup takes.
+/// The cases of `hadamard.metal`: heads of every size in both directions and without signs, more of them than a threadgroup takes.
 pub(crate) fn family() -> Family {
     Family::new("hadamard", Tolerance::ELEMENTWISE, |cases| {
         for mapping in Mapping::ALL {
             for head_size in HEAD_SIZES {
-                for direction in [Hadamard::Forward, Hadamard::Inverse] {
+                for direction in [Hadamard::Forward, Hadamard::Inverse, Hadamard::Unsigned] {
                     let name =
                         format!("{}_{direction:?}_head{head_size}", mapping.name()).to_lowercase();
                     cases.add("hadamard_f32", name, move |run| {
@@ -116,6 +119,7 @@ fn reference(direction: Hadamard, x: &[f32], head_size: usize) -> Vec<Expected> 
             let sign = match direction {
                 Hadamard::Forward => sign(j),
                 Hadamard::Inverse => sign(i),
+                Hadamard::Unsigned => 1.0,
             };
             f64::from(x) * sign * odd((i & j).count_ones()) / root
         };

@@ -2,25 +2,27 @@
 
 use super::check::Op;
 use super::mapping::{WIDE, rows_per_group, turbo_constants};
+use super::pages::{CacheShape, PageTables, Paged};
 use crate::bench::{Benches, Work};
 pub use crate::bindings::CACHE_FORMATS;
-use crate::bindings::kv_append::{self, Params};
+use crate::bindings::kv_append::{self, Constants, Params};
 use crate::bindings::kv_append_turbo;
 use crate::cases::{Expected, Family, Run, Tolerance};
-use crate::{Result, formats};
-use mettle_gpu::{Format, Grid, Pass, Tensor};
+use crate::{Error, Result, formats};
+use mettle_gpu::{Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("kv_append");
 
 /// `cache_k[positions[t]] = k[t]` and the same for `v`, for tokens `t`, converted to the format of the cache. `k` and `v`
 /// are f32 `[tokens, kv_heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of [`CACHE_FORMATS`] or
-/// [`Format::Turbo`], `positions` i32 `[tokens]`. A token whose position lies outside the cache is not stored.
+/// [`Format::Turbo`], `positions` i32 `[tokens]`. A token whose position lies outside the cache is not stored. A cache of F16 also takes `k` and `v` of
+/// F16, one of F32 such of BF16.
 ///
 /// F16 and BF16 round to the nearest, blocks are encoded as [`formats::quantize`] does it, to the bit. That refuses values
 /// that are not finite; here a block with such a value decodes to NaN, or to infinities.
 ///
 /// # Errors
-/// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format; [`Error::Argument`](crate::Error::Argument) for
+/// [`Error::Unsupported`] for caches of another format, or for `k` of another with the cache's; [`Error::Argument`] for
 /// other formats or shapes or gaps; those of the launch, when a cache shares memory with another argument among others.
 pub fn kv_append(
     pass: &mut Pass,
@@ -30,15 +32,40 @@ pub fn kv_append(
     cache_v: &mut Tensor,
     positions: &Tensor,
 ) -> Result<()> {
+    append(pass, [k, v], [cache_k, cache_v], positions, None)
+}
+
+/// [`kv_append()`] to pages of pools, `[pages, page_size, kv_heads, head_size]`: token t goes to the row for its position of its sequence. One at a
+/// position without a page, or of a sequence that there is no table of, is not stored. No two tokens may go to the same row.
+///
+/// # Errors
+/// As for [`kv_append()`], and [`Error::Argument`] for pools that the page tables are not for.
+pub fn kv_append_paged(
+    pass: &mut Pass,
+    k: &Tensor,
+    v: &Tensor,
+    pool_k: &mut Tensor,
+    pool_v: &mut Tensor,
+    positions: &Tensor,
+    pages: Paged<'_>,
+) -> Result<()> {
+    append(pass, [k, v], [pool_k, pool_v], positions, Some(pages))
+}
+
+fn append(
+    pass: &mut Pass,
+    [k, v]: [&Tensor; 2],
+    [cache_k, cache_v]: [&mut Tensor; 2],
+    positions: &Tensor,
+    pages: Option<Paged<'_>>,
+) -> Result<()> {
     let tokens = positions.len();
-    let (capacity, columns) = (cache_k.shape()[0], row_len(cache_k));
     OP.size("k", tokens)?;
-    let params = Params {
-        capacity: OP.size("cache_k", capacity)?,
-        columns: OP.size("cache_k", columns)?,
-    };
+    let cache = CacheShape::of(OP, cache_k, pages)?;
+    let columns = cache.kv_heads * cache.head_size;
     for (argument, tensor) in [("k", k), ("v", v)] {
-        if row_len(tensor) != columns {
+        let row_len: usize = tensor.shape().dims()[1..].iter().product();
+        if row_len != columns {
             let (shape, cache) = (tensor.shape(), cache_k.shape());
             return Err(OP.refuse(
                 argument,
@@ -46,13 +73,20 @@ pub fn kv_append(
             ));
         }
     }
-    let k = &OP.vector("k", k, tokens * columns)?;
-    let v = &OP.vector("v", v, tokens * columns)?;
-    let positions = &OP.values("positions", positions)?;
     let format = cache_k.format();
     OP.known_cache(format)?;
-    let cache_k = &mut OP.cache("cache_k", cache_k, format, capacity * columns)?;
-    let cache_v = &mut OP.cache("cache_v", cache_v, format, capacity * columns)?;
+    let cache_k = &mut OP.cache("cache_k", cache_k, format, cache.values())?;
+    let cache_v = &mut OP.cache("cache_v", cache_v, format, cache.values())?;
+    let positions = &OP.values("positions", positions)?;
+    let pages = cache.pages(OP, positions)?;
+    let params = Params {
+        capacity: OP.size("cache_k", cache.capacity)?,
+        columns: OP.size("cache_k", columns)?,
+        sequences: pages.sequences,
+        pages: pages.pages,
+        page_shift: pages.page_shift,
+    };
+    let constants = Constants { paged: pages.paged };
     let values_of_thread = match format {
         Format::Turbo(_) => WIDE,
         _ => format.block_len().max(WIDE),
@@ -60,6 +94,38 @@ pub fn kv_append(
     let shares = columns.div_ceil(values_of_thread);
     let grid = Grid::threads_total([shares, tokens])
         .threads([shares.min(256), rows_per_group(tokens, columns).min(4)]);
+    // Those of sixteen bits that some caches take.
+    macro_rules! dispatch {
+        ($kernel:ident) => {{
+            let kernel = kv_append::$kernel {
+                k: &OP.vector("k", k, tokens * columns)?,
+                v: &OP.vector("v", v, tokens * columns)?,
+                cache_k: &mut cache_k.cast()?,
+                cache_v: &mut cache_v.cast()?,
+                positions,
+                params,
+                tables: &pages.tables,
+                sequence_of: &pages.sequence_of,
+                constants,
+            };
+            Ok(pass.dispatch(kernel, grid)?)
+        }};
+    }
+    match (k.format(), format) {
+        (Format::F16, Format::F16) => return dispatch!(F16F16),
+        (Format::BF16, Format::F32) => return dispatch!(F32Bf16),
+        (given @ (Format::F16 | Format::BF16), _) => {
+            return Err(Error::Unsupported {
+                op: OP.0,
+                reason: format!(
+                    "keys of {given} for a cache of {format}; there are F32, F16 for one of F16, and BF16 for one of F32"
+                ),
+            });
+        }
+        _ => {}
+    }
+    let k = &OP.vector("k", k, tokens * columns)?;
+    let v = &OP.vector("v", v, tokens * columns)?;
     if let Format::Turbo(turbo) = format {
         let (turbo_bits, turbo_values) = turbo_constants(turbo);
         let kernel = kv_append_turbo::Kernel {
@@ -69,33 +135,30 @@ pub fn kv_append(
             cache_v: &mut cache_v.cast()?,
             positions,
             params: bytemuck::cast(params),
+            tables: &pages.tables,
+            sequence_of: &pages.sequence_of,
             constants: kv_append_turbo::Constants {
                 turbo_bits,
                 turbo_values,
+                paged: constants.paged,
             },
         };
         return Ok(pass.dispatch(kernel, grid)?);
     }
     let kernel = kv_append::KernelOf::of(format);
-    let kernel = kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?;
-    pass.dispatch(
-        kv_append::Kernel {
-            kernel,
-            k,
-            v,
-            cache_k,
-            cache_v,
-            positions,
-            params,
-        },
-        grid,
-    )?;
-    Ok(())
-}
-
-/// Values of one entry of the outermost dimension.
-fn row_len(tensor: &Tensor) -> usize {
-    tensor.shape().dims()[1..].iter().product()
+    let kernel = kv_append::Kernel {
+        kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
+        k,
+        v,
+        cache_k,
+        cache_v,
+        positions,
+        params,
+        tables: &pages.tables,
+        sequence_of: &pages.sequence_of,
+        constants,
+    };
+    Ok(pass.dispatch(kernel, grid)?)
 }
 
 /// The kernel's name, for cases and bench entries.
@@ -108,7 +171,7 @@ pub(super) fn kernel_name(format: Format) -> &'static str {
 
 /// The cases of `kv_append.metal`: one value, one token, a run in the middle of the cache, scattered positions, rows longer
 /// than a threadgroup and such that end within a sixteen, positions outside the cache, and heads of equal, tiny and huge
-/// values, of zeros, and of two of one magnitude. Every row that no token goes to must stay as it was.
+/// values, of zeros, and of two of one magnitude; keys and values of sixteen bits; pages. Every row that no token goes to must stay as it was.
 pub(crate) fn family() -> Family {
     Family::new("kv_append", Tolerance::EXACT, |cases| {
         for format in CACHE_FORMATS {
@@ -141,9 +204,45 @@ pub(crate) fn family() -> Family {
                 check(run, format, [3, 4, 32], &[2, 0, 1], [&k, &v])
             });
         }
+        for format in [Format::F32, Format::F16, Format::Q8_0] {
+            cases.add(kernel_name(format), "paged", move |run: &mut Run<'_>| {
+                check_paged(run, format)
+            });
+        }
+        for (kernel, given, format) in FROM_16BIT {
+            for (name, positions, head_size) in [
+                ("prompt", [4, 5, 6, 7, 8], 64),
+                ("decode_outside", [-1, 16, 15, 0, i32::MIN], 20),
+            ] {
+                cases.add(kernel, name, move |run: &mut Run<'_>| {
+                    let shape = [16, 2, head_size];
+                    let n = positions.len() * 2 * head_size;
+                    let token_shape = [positions.len(), 2, head_size];
+                    let (normal, more) = (run.rng().normal(n), run.rng().normal(n));
+                    let (ks, k) = run.rounded(given, &normal, token_shape)?;
+                    let (vs, v) = run.rounded(given, &more, token_shape)?;
+                    let places = run.input(&positions, [positions.len()])?;
+                    let mut cache_k = run.output(format, shape)?;
+                    let mut cache_v = run.output(format, shape)?;
+                    run.pass(|pass| {
+                        kv_append(pass, &ks, &vs, &mut cache_k, &mut cache_v, &places)
+                    })?;
+                    for (cache, values) in [(&cache_k, k), (&cache_v, v)] {
+                        check_stored(run, cache, &positions, &encoded(format, &values)?)?;
+                    }
+                    Ok(())
+                });
+            }
+        }
     })
     .benches(benches)
 }
+
+/// Kernels for keys and values of sixteen bits, the format of these, and that of the cache.
+const FROM_16BIT: [(&str, Format, Format); 2] = [
+    ("kv_append_f16_f16", Format::F16, Format::F16),
+    ("kv_append_f32_bf16", Format::BF16, Format::F32),
+];
 
 /// Heads of 32 with values that encoders may stumble over.
 fn unusual(values: &[f32]) -> Vec<f32> {
@@ -174,31 +273,67 @@ fn benches(benches: &mut Benches) {
     for format in CACHE_FORMATS {
         add_bench(benches, format);
     }
+    add_bench_of(benches, Format::F32, Format::F16, Some(16));
+    for (_, given, format) in FROM_16BIT {
+        add_bench_of(benches, given, format, None);
+    }
 }
 
 /// One token and a prompt, eight heads of 128.
 pub(super) fn add_bench(benches: &mut Benches, format: Format) {
+    add_bench_of(benches, Format::F32, format, None);
+}
+
+/// The same of keys and values of a format, to a cache in pages of so many rows.
+fn add_bench_of(benches: &mut Benches, given: Format, format: Format, page_size: Option<usize>) {
     let (heads, head_size, capacity) = (8, 128, 4096);
+    let kernel = FROM_16BIT.iter().find(|of| (of.1, of.2) == (given, format));
+    let kernel = kernel.map_or(kernel_name(format), |of| of.0);
     for tokens in [1, 512] {
         let values = 2 * tokens * heads * head_size;
         let stored = values / format.block_len() * format.block_bytes();
+        let paged = page_size.map_or(String::new(), |size| format!("_pages{size}"));
         benches.add(
-            kernel_name(format),
-            format!("tokens{tokens}_heads{heads}_head{head_size}"),
-            Work::new(4 * values + stored, 0),
+            kernel,
+            format!("tokens{tokens}_heads{heads}_head{head_size}{paged}"),
+            Work::new(given.block_bytes() * values + stored, 0),
             move |setup| {
                 let shape = [tokens, heads, head_size];
-                let (k, v) = (setup.values(shape)?, setup.values(shape)?);
-                let mut cache_k = setup.output(format, [capacity, heads, head_size])?;
-                let mut cache_v = setup.output(format, [capacity, heads, head_size])?;
+                let (k, v) = (
+                    setup.values_as(given, shape)?,
+                    setup.values_as(given, shape)?,
+                );
                 let positions: Vec<i32> = (0..tokens as i32).collect();
                 let positions = setup.of(&positions)?;
+                let Some(page_size) = page_size else {
+                    let mut cache_k = setup.output(format, [capacity, heads, head_size])?;
+                    let mut cache_v = setup.output(format, [capacity, heads, head_size])?;
+                    return Ok(Box::new(move |pass| {
+                        kv_append(pass, &k, &v, &mut cache_k, &mut cache_v, &positions)
+                    }));
+                };
+                let pages = capacity / page_size;
+                let pool = [pages, page_size, heads, head_size];
+                let (mut pool_k, mut pool_v) =
+                    (setup.output(format, pool)?, setup.output(format, pool)?);
+                let tables = scattered(setup.device(), page_size, pages)?;
+                let sequence_of = setup.of(&vec![0u32; tokens])?;
                 Ok(Box::new(move |pass| {
-                    kv_append(pass, &k, &v, &mut cache_k, &mut cache_v, &positions)
+                    let pages = Paged {
+                        tables: &tables,
+                        sequence_of: &sequence_of,
+                    };
+                    kv_append_paged(pass, &k, &v, &mut pool_k, &mut pool_v, &positions, pages)
                 }))
             },
         );
     }
+}
+
+/// Tables of one sequence that has all pages of a pool, of which there are a power of two, in an order that no two neighbours keep.
+pub(super) fn scattered(device: &Device, page_size: usize, pages: usize) -> Result<PageTables> {
+    let order: Vec<u32> = (0..pages).map(|i| (i * 37 % pages) as u32).collect();
+    PageTables::new(device, page_size, pages, &[order])
 }
 
 pub(super) fn check(
@@ -217,6 +352,57 @@ pub(super) fn check(
     for (cache, values) in [(&cache_k, k), (&cache_v, v)] {
         let stored = encoded(format, values)?;
         check_stored(run, cache, positions, &stored)?;
+    }
+    Ok(())
+}
+
+/// Tokens of three sequences, whose pages lie in the pool in no order: the first and last rows of pages, and positions that have none.
+fn check_paged(run: &mut Run<'_>, format: Format) -> Result<()> {
+    const PAGE: usize = 16;
+    const POOL: usize = 8;
+    const SEQUENCES: [&[u32]; 3] = [&[6, 1, 4], &[3], &[0, 7]];
+    const TOKENS: [(u32, i32); 12] = [
+        (0, 0),
+        (1, 0),
+        (0, 47),
+        (2, 15),
+        (2, 16),
+        (0, 31),
+        (1, 16),
+        (0, 48),
+        (3, 0),
+        (2, -1),
+        (u32::MAX, 5),
+        (1, i32::MAX),
+    ];
+    let (heads, head_size) = (2, 32);
+    let n = TOKENS.len() * heads * head_size;
+    let (k, v) = (run.rng().normal(n), run.rng().normal(n));
+    let shape = [TOKENS.len(), heads, head_size];
+    let (ks, vs) = (run.input(&k, shape)?, run.input(&v, shape)?);
+    let positions = run.input(&TOKENS.map(|(_, position)| position), [TOKENS.len()])?;
+    let sequence_of = run.input(&TOKENS.map(|(sequence, _)| sequence), [TOKENS.len()])?;
+    let tables = PageTables::new(run.device(), PAGE, POOL, &SEQUENCES)?;
+    let pages = Paged {
+        tables: &tables,
+        sequence_of: &sequence_of,
+    };
+    let pool = [POOL, PAGE, heads, head_size];
+    let (mut pool_k, mut pool_v) = (run.output(format, pool)?, run.output(format, pool)?);
+    run.pass(|pass| kv_append_paged(pass, &ks, &vs, &mut pool_k, &mut pool_v, &positions, pages))?;
+    // The rows of the pool that tokens go to.
+    let rows = TOKENS.map(|(sequence, position)| {
+        let pages = SEQUENCES.get(sequence as usize);
+        let position = usize::try_from(position).ok();
+        let page = pages
+            .zip(position)
+            .and_then(|(pages, at)| pages.get(at / PAGE));
+        page.zip(position)
+            .map_or(-1, |(&page, at)| (page as usize * PAGE + at % PAGE) as i32)
+    });
+    for (pool, values) in [(&pool_k, k), (&pool_v, v)] {
+        let pool = pool.reshape([POOL * PAGE, heads, head_size])?;
+        check_stored(run, &pool, &rows, &encoded(format, &values)?)?;
     }
     Ok(())
 }

@@ -5,6 +5,7 @@
 pub mod argmax;
 pub mod argsort;
 pub mod attention;
+mod attention_16bit;
 mod attention_grouped;
 mod attention_turbo;
 pub mod backward;
@@ -25,6 +26,7 @@ pub mod hadamard;
 pub mod head_norm_rope;
 pub mod kv_append;
 mod kv_append_turbo;
+pub mod kv_read_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -40,6 +42,7 @@ pub mod mul_mv;
 mod mul_mv_affine;
 mod mul_panel;
 mod mul_panel_affine;
+pub mod pages;
 mod qk_norm_rope_append;
 pub mod residual_norm;
 pub mod rms_norm;
@@ -72,6 +75,7 @@ pub use gather::*;
 pub use hadamard::*;
 pub use head_norm_rope::*;
 pub use kv_append::*;
+pub use kv_read_turbo::*;
 pub use l2_norm::*;
 pub use latent_append::*;
 pub use layer_norm::*;
@@ -80,6 +84,7 @@ pub use moe_route::*;
 pub use moe_sort::*;
 pub use mul_mm_tensor::*;
 pub use mul_mv::*;
+pub use pages::*;
 pub use residual_norm::*;
 pub use rms_norm::*;
 pub use roofline::*;
@@ -97,6 +102,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         argmax::family(),
         argsort::family(),
         attention::family(),
+        attention_16bit::family(),
         attention_grouped::family(),
         attention_turbo::family(),
         backward::family(),
@@ -113,6 +119,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         head_norm_rope::family(),
         kv_append::family(),
         kv_append_turbo::family(),
+        kv_read_turbo::family(),
         l2_norm::family(),
         latent_append::family(),
         layer_norm::family(),

@@ -344,8 +344,8 @@ impl Model {
         let cached: HashSet<String> = inner.cached.iter().map(|f| name(*f)).collect();
         let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
         known.extend(cached.iter().cloned());
-        // Rows that are rounded for products by tiles are passed on as bits.
-        known.extend(["f32", "u32", "i32", "u16"].map(str::to_owned));
+        // Rows that are rounded for products by tiles are passed on as bits, masks of attention as bytes.
+        known.extend(["f32", "u32", "i32", "u16", "u8"].map(str::to_owned));
         // What weights in affine formats are multiplied with, and looked up.
         let affine = |format: &Format| matches!(format, Format::Affine(_));
         let of_affine: &[&str] = match inner.formats.iter().any(affine) {

@@ -7,6 +7,7 @@
 #include <metal_stdlib>
 
 #include <mettle/kv_rows.h>
+#include <mettle/pages.h>
 
 using namespace metal;
 
@@ -135,16 +136,18 @@ struct Rows {
 };
 
 // Asks for rows of `size` values from `first` on, each row of lanes for another one, and KEYS times the next ones. For those beyond
-// `last` it is row `last` again. `from` is where row 0 begins, `stride` vectors before the next; memory has less than 2^32 vectors.
+// `last` it is row `last` again. They lie at their `places`; `from` is where row 0 begins, `stride` vectors before the next; memory has less than
+// 2^32 vectors.
 template <typename T>
-METAL_FUNC Rows<T> load_rows(device const T* from, uint stride, uint first, uint last, uint size, uint lane)
+METAL_FUNC Rows<T> load_rows(
+    device const T* from, Places places, uint stride, uint first, uint last, uint size, uint lane)
 {
     const Spread lanes = spread<T>(size);
     const uint rows = LANES / lanes.row;
     Rows<T> loaded;
 #pragma unroll
     for (uint j = 0; j < KEYS; ++j) {
-        const uint at = min(first + j * rows + lane / lanes.row, last) * stride;
+        const uint at = places.row(min(first + j * rows + lane / lanes.row, last)) * stride;
 #pragma unroll
         for (uint i = 0; i < lanes.vectors; ++i) {
             loaded.vectors[j * MAX_VECTORS + i].load(from, at, vector_of<T>(i, size, lane));

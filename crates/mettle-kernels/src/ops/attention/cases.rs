@@ -1,13 +1,14 @@
-//! The cases and bench entries of attention.
+//! The cases of attention.
 
-use super::{Attention, Path, mapped};
-use crate::bench::{Benches, Work};
+use super::benches::benches;
+use super::paged::{PAGE_SIZE, check_paged};
+use super::{Attention, Inputs, Path, mapped};
 use crate::bindings::CACHE_FORMATS;
 use crate::bindings::attention::KernelOf;
 use crate::cases::{Family, Run, Tolerance};
 use crate::ops::kv_append::encoded;
 use crate::{Result, reference};
-use mettle_gpu::{Device, Format, Tensor};
+use mettle_gpu::{Format, Tensor};
 
 /// One case: sizes, where the tokens are, and the window.
 #[derive(Clone, Copy)]
@@ -25,6 +26,60 @@ pub(in crate::ops) struct Sizes {
     pub blocked: usize,
     /// What sinks are around.
     pub sinks: Option<f32>,
+    /// Of queries and results.
+    pub activations: Format,
+    pub mask: Option<Masked>,
+}
+
+/// A mask of a case. Tokens have in turn a random quarter of the keys masked, all of them, all but one, and all in the first blocks.
+#[derive(Clone, Copy)]
+pub(in crate::ops) struct Masked {
+    pub format: Format,
+    /// Whether each head has its own.
+    pub of_heads: bool,
+}
+
+impl Masked {
+    /// What is added to the scores of `rows` tokens, `heads` times as many in all, over `keys` keys.
+    fn values(self, run: &mut Run<'_>, [heads, tokens, keys]: [usize; 3]) -> Vec<f32> {
+        let rows = if self.of_heads {
+            heads * tokens
+        } else {
+            tokens
+        };
+        let mut values = run.rng().normal(rows * keys);
+        for (row, values) in values.chunks_exact_mut(keys).enumerate() {
+            for (j, value) in values.iter_mut().enumerate() {
+                let masked = match row % 4 {
+                    0 => *value > 0.7,
+                    1 => true,
+                    2 => j != 2,
+                    _ => j < 40,
+                };
+                if masked {
+                    *value = f32::NEG_INFINITY;
+                } else if self.format == Format::U8 {
+                    *value = 0.0;
+                }
+            }
+        }
+        values
+    }
+
+    /// The tensor of such values, and the values that it holds.
+    fn tensor(
+        self,
+        run: &mut Run<'_>,
+        values: Vec<f32>,
+        keys: usize,
+    ) -> Result<(Tensor, Vec<f32>)> {
+        let shape = [values.len() / keys, keys];
+        if self.format == Format::U8 {
+            let bytes: Vec<u8> = values.iter().map(|x| u8::from(x.is_finite())).collect();
+            return Ok((run.input(&bytes, shape)?, values));
+        }
+        run.rounded(self.format, &values, shape)
+    }
 }
 
 /// What is unusual about the scores of a case.
@@ -98,7 +153,72 @@ impl Sizes {
         softcap: None,
         blocked: 0,
         sinks: None,
+        activations: Format::F32,
+        mask: None,
     };
+
+    /// Tokens for [`check_paged`] that see a single key, whole pages and parts of one, and tokens at positions without a page.
+    pub const PAGED: Sizes = Sizes {
+        heads: 4,
+        kv_heads: 1,
+        head_size: 128,
+        capacity: 7 * PAGE_SIZE,
+        positions: &[70, 3, 111, 0, 15, 16, 79, 16, -1, 80, 112],
+        ..Sizes::DECODE
+    };
+
+    /// Prompts with masks of every kind, of heads of 256 and 512, with unusual scores, and behind windows.
+    pub fn masked(self, formats: &[Format], add: &mut impl FnMut(String, Sizes)) {
+        let prompt = Sizes {
+            heads: 2,
+            kv_heads: 1,
+            head_size: 256,
+            capacity: 75,
+            positions: &[74, 74, 74, 74, 70, 9],
+            ..self
+        };
+        for &format in formats {
+            let name = format!("mask_{format}").to_lowercase();
+            for head_size in [256, 512] {
+                let mask = Some(Masked {
+                    format,
+                    of_heads: head_size == 512,
+                });
+                let sizes = Sizes {
+                    head_size,
+                    mask,
+                    ..prompt
+                };
+                add(format!("{name}_head{head_size}"), sizes);
+            }
+            let mask = Some(Masked {
+                format,
+                of_heads: false,
+            });
+            let scores = Sizes {
+                head_size: 64,
+                mask,
+                ..prompt
+            };
+            let steep = Sizes {
+                steepness: 1e6,
+                ..scores
+            };
+            add(format!("{name}_large_scores"), steep);
+            let blocked = Sizes {
+                blocked: 71,
+                window: Some(37),
+                ..scores
+            };
+            add(format!("{name}_blocked_window"), blocked);
+            let sinks = Sizes {
+                softcap: Some(2.0),
+                sinks: Some(0.0),
+                ..scores
+            };
+            add(format!("{name}_sinks_softcap"), sinks);
+        }
+    }
 
     /// What tells caches of other formats than F32 and F16 apart: heads of one block and more, prompts, windows, positions outside.
     pub fn of_other_formats(self, format: Format, add: &mut impl FnMut(String, Sizes)) {
@@ -158,7 +278,7 @@ pub(in crate::ops) fn kernel_name(format: Format) -> &'static str {
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
 /// keys that do not fill blocks, more keys than blocks for every SIMD group, a prompt, windows around the sizes of
-/// blocks, positions outside the cache, scores that are capped, equal, very large or minus infinity, and sinks. Other formats than F32
+/// blocks, positions outside the cache, scores that are capped, equal, very large or minus infinity, sinks, masks, and pages. Other formats than F32
 /// and F16 differ in what is read, and go through a few of them. Cache entries that no token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention", Tolerance::MATMUL, |cases| {
@@ -175,6 +295,13 @@ pub(crate) fn family() -> Family {
                 if !matches!(format, Format::F32 | Format::F16) {
                     decode.of_other_formats(format, &mut add);
                     continue;
+                }
+                match format {
+                    Format::F32 => {
+                        let formats = [Format::F32, Format::F16, Format::BF16, Format::U8];
+                        decode.masked(&formats, &mut add);
+                    }
+                    _ => decode.masked(&[Format::U8], &mut add),
                 }
                 for (name, sizes) in decode.adversarial() {
                     add(name, sizes);
@@ -291,72 +418,23 @@ pub(crate) fn family() -> Family {
                 }
             }
         }
+        for (path, path_name) in [(Path::Thread, "thread"), (Path::Group, "group")] {
+            for format in [Format::F16, Format::F32, Format::Q8_0] {
+                for (name, window) in [("paged", None), ("paged_window", Some(37))] {
+                    let sizes = Sizes {
+                        window,
+                        ..Sizes::PAGED
+                    };
+                    cases.add(
+                        kernel_name(format),
+                        format!("{path_name}_{name}"),
+                        move |run| check_paged(run, path, format, sizes),
+                    );
+                }
+            }
+        }
     })
     .benches(benches)
-}
-
-/// One token that sees many keys, and a prompt.
-fn benches(benches: &mut Benches) {
-    for format in CACHE_FORMATS {
-        for (tokens, keys) in [(1, 1024), (1, 8192), (128, 128)] {
-            // On GPUs attention_grouped has entries of its own.
-            add_bench(
-                benches,
-                kernel_name(format),
-                format,
-                tokens,
-                keys,
-                |device| match Path::of(device) {
-                    Path::Grouped(_) => Path::Group,
-                    path => path,
-                },
-            );
-        }
-    }
-}
-
-/// Heads of the queries, heads of keys and values, and values of a head in bench entries: groups of four.
-pub(in crate::ops) const BENCH_HEADS: (usize, usize, usize) = (32, 8, 128);
-
-/// An entry of the last `tokens` of `keys` positions.
-pub(in crate::ops) fn add_bench(
-    benches: &mut Benches,
-    kernel: &'static str,
-    format: Format,
-    tokens: usize,
-    keys: usize,
-    path: fn(&Device) -> Path,
-) {
-    let (heads, kv_heads, head_size) = BENCH_HEADS;
-    let shape = format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
-    let cache = 2 * keys * kv_heads * head_size / format.block_len() * format.block_bytes();
-    // Tokens of a prompt see half of each other on average.
-    let seen = keys - tokens / 2;
-    let work = Work::new(
-        cache + 8 * tokens * heads * head_size,
-        4 * tokens * seen * heads * head_size,
-    );
-    benches.add(kernel, shape, work, move |setup| {
-        let q = setup.values([tokens, heads, head_size])?;
-        let shape = [keys, kv_heads, head_size];
-        let cache_k = setup.rounded(format, shape)?;
-        let cache_v = setup.rounded(format, shape)?;
-        let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
-        let positions = setup.of(&positions)?;
-        let mut out = setup.output(Format::F32, [tokens, heads, head_size])?;
-        let options = Attention {
-            scale: 1.0 / (head_size as f32).sqrt(),
-            window: None,
-            softcap: None,
-            sinks: None,
-        };
-        Ok(Box::new(move |pass| {
-            let path = path(pass.device());
-            mapped(
-                pass, path, &q, &cache_k, &cache_v, &positions, &options, &mut out,
-            )
-        }))
-    });
 }
 
 /// Runs a case.
@@ -377,6 +455,8 @@ pub(in crate::ops) fn check(
         softcap,
         blocked,
         sinks,
+        activations,
+        mask,
     } = sizes;
     let tokens = positions.len();
     let mut q = run.rng().normal(tokens * heads * head_size);
@@ -410,7 +490,15 @@ pub(in crate::ops) fn check(
         softcap,
         sinks: sinks_in.as_ref(),
     };
-    let qs = run.input(&q, [tokens, heads, head_size])?;
+    let (qs, q) = run.rounded(activations, &q, [tokens, heads, head_size])?;
+    let (masks, mask) = match mask {
+        Some(mask) => {
+            let values = mask.values(run, [heads, tokens, capacity]);
+            let (masks, values) = mask.tensor(run, values, capacity)?;
+            (Some(masks), Some(values))
+        }
+        None => (None, None),
+    };
     let mut cache = |values: &[f32]| -> Result<(Tensor, Vec<f32>)> {
         let mut bytes = encoded(format, values)?;
         let row_bytes = bytes.len() / capacity;
@@ -423,12 +511,12 @@ pub(in crate::ops) fn check(
     };
     let ((cache_k, k), (cache_v, v)) = (cache(&k)?, cache(&v)?);
     let places = run.input(positions, [tokens])?;
-    let mut out = run.output(Format::F32, [tokens, heads, head_size])?;
-    run.pass(|pass| {
-        mapped(
-            pass, path, &qs, &cache_k, &cache_v, &places, &options, &mut out,
-        )
-    })?;
+    let mut out = run.output(activations, [tokens, heads, head_size])?;
+    let inputs = Inputs {
+        mask: masks.as_ref(),
+        ..Inputs::new(&qs, &cache_k, &cache_v, &places)
+    };
+    run.pass(|pass| mapped(pass, path, inputs, &options, &mut out))?;
     run.check(&out, || {
         reference::attention(
             &q,
@@ -438,6 +526,7 @@ pub(in crate::ops) fn check(
             [heads, kv_heads, head_size],
             &options,
             sinks.as_deref(),
+            mask.as_deref(),
         )
     })
 }
