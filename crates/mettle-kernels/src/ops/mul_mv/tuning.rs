@@ -176,7 +176,7 @@ impl Choice {
             _ if m < tuning.many => Way::Few,
             Capability::Cpu => Way::Panels,
             _ => {
-                // What splits write and read again, four bytes a result each way, should be little beside the weights.
+                // What splits write and read again, four bytes a result each way, should be no more than the weights.
                 let row = k / format.block_len() * format.block_bytes();
                 let worth = (k / SHORTEST_SPLIT).min(row / (8 * m));
                 let idle = tuning.share * units / groups.max(1);
