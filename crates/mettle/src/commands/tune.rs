@@ -77,44 +77,42 @@ pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
     {
         let [n, k] = shape;
         writeln!(out, "{format}, {n} x {k}, microseconds with cold caches")?;
-        print(["columns", "mul_mv", "one pass"], columns, &mut out)?;
+        let of_columns = columns.iter().map(tried);
+        print(&["columns", "mul_mv", "one pass"], of_columns, &mut out)?;
         if !pieces.is_empty() {
-            print(
-                ["threadgroups", "small pieces", "large pieces"],
-                pieces,
-                &mut out,
-            )?;
+            let header = ["threadgroups", "small pieces", "large pieces"];
+            print(&header, pieces.iter().map(tried), &mut out)?;
         }
         if !shares.is_empty() {
-            print_shares(shares, &mut out)?;
+            let header = ["threadgroups a unit", &format!("{SHARED_COLUMNS} columns")];
+            let rows = shares
+                .iter()
+                .map(|&(share, seconds)| vec![share.to_string(), microseconds(seconds)]);
+            print(&header, rows, &mut out)?;
         }
         writeln!(out, "{}\n", line(tuning))?;
     }
     Ok(())
 }
 
-fn print(header: [&str; 3], tried: &[Tried], out: &mut impl Write) -> Result<()> {
+/// The cells of a row.
+fn tried(&Tried { number, low, high }: &Tried) -> Vec<String> {
+    vec![number.to_string(), microseconds(low), microseconds(high)]
+}
+
+fn microseconds(seconds: f64) -> String {
+    format!("{:.1}", seconds * 1e6)
+}
+
+fn print(
+    header: &[&str],
+    rows: impl Iterator<Item = Vec<String>>,
+    out: &mut impl Write,
+) -> Result<()> {
     let mut table = Table::new();
     table.load_style(presets::UTF8_HORIZONTAL_ONLY);
     table.set_header(header);
-    for Tried { number, low, high } in tried {
-        table.add_row([
-            number.to_string(),
-            format!("{:.1}", low * 1e6),
-            format!("{:.1}", high * 1e6),
-        ]);
-    }
-    writeln!(out, "{table}")?;
-    Ok(())
-}
-
-fn print_shares(shares: &[(usize, f64)], out: &mut impl Write) -> Result<()> {
-    let mut table = Table::new();
-    table.load_style(presets::UTF8_HORIZONTAL_ONLY);
-    table.set_header(["threadgroups a unit", &format!("{SHARED_COLUMNS} columns")]);
-    for (share, seconds) in shares {
-        table.add_row([share.to_string(), format!("{:.1}", seconds * 1e6)]);
-    }
+    table.add_rows(rows);
     writeln!(out, "{table}")?;
     Ok(())
 }
