@@ -10,6 +10,7 @@
 
 #include <metal_stdlib>
 #include <mettle/copy.h>
+#include <mettle/epilogue.h>
 #include <mettle/fragment.h>
 #include <mettle/product.h>
 
@@ -18,9 +19,12 @@ using namespace mettle_kernels;
 
 // Whether a threadgroup computes `large_rows` x 128 results rather than 64 x 64. A thread then needs up to 255 registers.
 constant bool LARGE [[function_constant(0)]];
+
+// What is done beside the product: one of the values of epilogue.h.
+constant uint FUSED [[function_constant(1)]];
 #ifndef METTLE_AFFINE
-#pragma mettle variant(gpu: mul_mm_*, LARGE = false)
-#pragma mettle variant(gpu: mul_mm_*, LARGE = true)
+#pragma mettle variant(gpu: mul_mm_*_f32, LARGE = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_*_f32, LARGE = true, FUSED = 0)
 #endif
 struct Params {
     uint rows;     // m, the rows of x that count, of each batch
@@ -297,12 +301,13 @@ struct Weights<block_q4_0, ROWS, THREADS, ALIGNED> : WeightsOfBlocks<block_q4_0,
 template <uint ROWS, uint THREADS, bool ALIGNED>
 struct Weights<block_q8_0, ROWS, THREADS, ALIGNED> : WeightsOfBlocks<block_q8_0, ROWS, THREADS, ALIGNED> {};
 
-// ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, from values `begin` to `end` of k. While the tiles of one step are multiplied, those of the next are on their way to registers; they
-// are put beside the others in threadgroup memory, so that threads wait for each other once a step.
-template <typename W, uint ROWS, uint COLUMNS, uint DOWN, uint ACROSS, bool ALIGNED>
+// ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, with which `epilogue` says what to do, from values `begin` to `end` of k.
+// While the tiles of one step are multiplied, those of the next are on their way to registers; they are put beside the others in
+// threadgroup memory, so that threads wait for each other once a step.
+template <typename W, typename X, uint ROWS, uint COLUMNS, uint DOWN, uint ACROSS, bool ALIGNED>
 METAL_FUNC void multiply(
-    device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device float* out, uint begin, uint end,
-    constant Params& params, threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
+    device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device X* out, uint epilogue, uint begin,
+    uint end, constant Params& params, threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
 {
     typedef typename product<W>::operand T;
     constexpr uint THREADS = 32 * DOWN * ACROSS;
@@ -392,27 +397,27 @@ METAL_FUNC void multiply(
             const uint r = first_row + row + i * FRAGMENT;
             const uint c = first_column + column + j * FRAGMENT;
             if (r < params.rows && c < params.columns) {
-                store(
+                finish(
                     sums[i][j], out + ulong(r) * params.columns + c, params.columns, scale + r, params.rows - r,
-                    params.columns - c, scratch, lane);
+                    params.columns - c, scratch, epilogue, lane);
             }
         }
     }
 }
 
 // The same for rows of weights of any length and at any address.
-template <typename W, uint ROWS, uint COLUMNS>
+template <typename W, typename X, uint ROWS, uint COLUMNS>
 METAL_FUNC void multiply_any(
-    device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device float* out, uint begin, uint end,
-    constant Params& params, threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
+    device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device X* out, uint epilogue, uint begin,
+    uint end, constant Params& params, threadgroup ushort* tiles, uint2 position, uint index, uint simd_group, uint lane)
 {
     constexpr bool by_alignment = Weights<W, COLUMNS, 128, true>::by_alignment;
     if (!by_alignment || (params.aligned && params.k % DEPTH == 0)) {
-        multiply<W, ROWS, COLUMNS, 2, 2, true>(
-            w, x, rows_of_x, scale, out, begin, end, params, tiles, position, index, simd_group, lane);
+        multiply<W, X, ROWS, COLUMNS, 2, 2, true>(
+            w, x, rows_of_x, scale, out, epilogue, begin, end, params, tiles, position, index, simd_group, lane);
     } else {
-        multiply<W, ROWS, COLUMNS, 2, 2, !by_alignment>(
-            w, x, rows_of_x, scale, out, begin, end, params, tiles, position, index, simd_group, lane);
+        multiply<W, X, ROWS, COLUMNS, 2, 2, !by_alignment>(
+            w, x, rows_of_x, scale, out, epilogue, begin, end, params, tiles, position, index, simd_group, lane);
     }
 }
 
@@ -424,16 +429,20 @@ METAL_FUNC void multiply_any(
 // With experts, w is [experts, columns, k], and the rows of piece i of the results are multiplied with matrix experts[i]; where there is none of
 // that number, these results are not written. Else experts is not read.
 //
+// out is f32, or halves, to which results are rounded once. With ADD of FUSED results are added to what is in it. With GATE, `second` are as many
+// weights more, and out is silu(product with w) * product with second; else second is not read. Threadgroups share no k then, and with halves.
+//
 // Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
 // split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
-template <typename W>
+template <typename W, typename X>
 kernel void mul_mm(
     device const W*      w       [[buffer(0)]],
     device const ushort* x       [[buffer(1)]],
     device const float*  scale   [[buffer(2)]],
     device const uint*   experts [[buffer(3)]],
-    device float*        out     [[buffer(4)]],
+    device X*            out     [[buffer(4)]],
     constant Params&     params  [[buffer(5)]],
+    device const W*      second  [[buffer(6)]],
     threadgroup ushort*  tiles   [[threadgroup(0)]],
     uint3 position   [[threadgroup_position_in_grid]],
     uint  index      [[thread_index_in_threadgroup]],
@@ -448,7 +457,8 @@ kernel void mul_mm(
             return;
         }
     }
-    w += ulong(matrix) * params.columns * row_stride<W>(params.k);
+    const ulong of_matrix = ulong(matrix) * params.columns * row_stride<W>(params.k);
+    w += of_matrix;
     const ulong before = ulong(batch) * params.rows;
     x += before * params.stride;
     scale += before;
@@ -456,14 +466,31 @@ kernel void mul_mm(
     const uint rows_of_x = params.padded - uint(before);
     const uint begin = position.z % params.splits * params.depth;
     const uint end = min(begin + params.depth, params.stride);
-    if (LARGE) {
-        multiply_any<W, product<W>::large_rows, 128>(
-            w, x, rows_of_x, scale, out, begin, end, params, tiles, position.xy, index, simd_group, lane);
-    } else {
-        multiply_any<W, 64, 64>(w, x, rows_of_x, scale, out, begin, end, params, tiles, position.xy, index, simd_group, lane);
+    // A gate's products wait in out for those that they meet, which the same threads make.
+    const uint products = FUSED & GATE ? 2 : 1;
+    for (uint i = 0; i < products; ++i) {
+        uint epilogue = FUSED;
+        if (FUSED & GATE) {
+            epilogue = i == 0 ? KEEP : GATE;
+            if (i == 1) {
+                w = second + of_matrix;
+                threadgroup_barrier(mem_flags::mem_threadgroup);
+            }
+        }
+        if (LARGE) {
+            multiply_any<W, X, product<W>::large_rows, 128>(
+                w, x, rows_of_x, scale, out, epilogue, begin, end, params, tiles, position.xy, index, simd_group, lane);
+        } else {
+            multiply_any<W, X, 64, 64>(
+                w, x, rows_of_x, scale, out, epilogue, begin, end, params, tiles, position.xy, index, simd_group, lane);
+        }
     }
 }
 
 #define INSTANTIATE(name, type) \
-    template [[host_name("mul_mm_" #name "_f32")]] kernel decltype(mul_mm<type>) mul_mm<type>;
+    template [[host_name("mul_mm_" #name "_f32")]] kernel decltype(mul_mm<type, float>) mul_mm<type, float>;
 METTLE_FORMATS(INSTANTIATE)
+
+#ifndef METTLE_AFFINE
+template [[host_name("mul_mm_f16_f16")]] kernel decltype(mul_mm<half, half>) mul_mm<half, half>;
+#endif

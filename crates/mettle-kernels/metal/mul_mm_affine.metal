@@ -3,7 +3,7 @@
 #define METTLE_AFFINE
 #include "mul_mm.metal"
 
-#pragma mettle variant(gpu: mul_mm_*, BITS = 4, GROUP = 64, BF16 = true, LARGE = false)
-#pragma mettle variant(gpu: mul_mm_*, BITS = 4, GROUP = 64, BF16 = true, LARGE = true)
-#pragma mettle variant(gpu: mul_mm_*, BITS = 8, GROUP = 64, BF16 = true, LARGE = false)
-#pragma mettle variant(gpu: mul_mm_*, BITS = 8, GROUP = 64, BF16 = true, LARGE = true)
+#pragma mettle variant(gpu: mul_mm_*, BITS = 4, GROUP = 64, BF16 = true, LARGE = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_*, BITS = 4, GROUP = 64, BF16 = true, LARGE = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_*, BITS = 8, GROUP = 64, BF16 = true, LARGE = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_*, BITS = 8, GROUP = 64, BF16 = true, LARGE = true, FUSED = 0)

@@ -6,6 +6,7 @@
 #include <mettle/launches.h>
 #include <mettle/row_of_thread.h>
 #include <mettle/rows_by_digits.h>
+#include <mettle/silu.h>
 #include <mettle/staged.h>
 
 using namespace metal;
@@ -34,30 +35,30 @@ constant constexpr uint GATE = 4;
 // or GATE.
 constant constexpr uint THREE = 8;
 #ifndef METTLE_AFFINE
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 0)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false, FUSED = 0)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false, FUSED = 0)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false, FUSED = 0)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 2)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 4)
-#pragma mettle variant(cpu: mul_mv_*, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 8)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 2, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 3, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 4, STAGED = false, FUSED = 0)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 2)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 4)
+#pragma mettle variant(cpu: mul_mv_*_f32, ROW_PER_THREAD = true, COLUMNS = 1, STAGED = false, FUSED = 8)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_f*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_f*_f32, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_bf*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_f*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_f*_f32, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_bf*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 1)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 1)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 1)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 2)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 2)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 2)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 5)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 5)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 5)
-#pragma mettle variant(gpu: mul_mv_*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 9)
+#pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 9)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = true, FUSED = 9)
 #endif
 
@@ -78,23 +79,17 @@ struct Params {
     uint sharers;  // with experts: how many columns in a row have the same row of x
 };
 
-// x / (1 + exp(-x)), by an exponential that does not overflow.
-METAL_FUNC float silu(float x)
-{
-    const float e = precise::exp(-fabs(x));
-    return x * (x < 0.0f ? e : 1.0f) / (1.0f + e);
-}
-
 // Writes a result: the product with the weights, and that with the weights of the gated values.
-METAL_FUNC void finish(device float* out, float product, float gated)
+template <typename X>
+METAL_FUNC void finish(device X* out, float product, float gated)
 {
     const float result = FUSED & GATE ? silu(product) * gated : product;
-    *out = FUSED & ADD ? *out + result : result;
+    *out = X(FUSED & ADD ? float(*out) + result : result);
 }
 
 // Sixteen values of x, times those of the norm's weights. To `squares` their squares are added, if they are `new_ones`.
-template <bool ALIGNED>
-METAL_FUNC wide load_values(device const float* x, device const float* norm, thread float& squares, bool new_ones)
+template <bool ALIGNED, typename X>
+METAL_FUNC wide load_values(device const X* x, device const float* norm, thread float& squares, bool new_ones)
 {
     const wide values = ALIGNED ? load_aligned(x) : load(x);
     if (!(FUSED & NORM)) {
@@ -117,11 +112,11 @@ struct Rows {
 METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? ROWS / 2 : ROWS; }
 
 // What a threadgroup, a SIMD group or a thread by itself multiplies: some rows of a matrix.
-template <typename W>
+template <typename W, typename X>
 struct Part {
     device const W* w;
     device const W* gated;
-    device float* out;
+    device X* out;
     uint rows;   // of the matrix
     uint first;  // its first row
 };
@@ -134,12 +129,12 @@ METAL_FUNC uint units(constant Params& params)
 }
 
 // Part `group` of them. Of three matrices, each has parts of its own.
-template <typename W>
-METAL_FUNC Part<W> part_of(
-    device const W* w, device const W* second, device const W* third, device float* out, constant Params& params, uint group)
+template <typename W, typename X>
+METAL_FUNC Part<W, X> part_of(
+    device const W* w, device const W* second, device const W* third, device X* out, constant Params& params, uint group)
 {
     const uint count = params.count;
-    Part<W> part = {w, second, out, params.rows, group * count};
+    Part<W, X> part = {w, second, out, params.rows, group * count};
     const uint of_first = (params.rows + count - 1) / count;
     if (FUSED & THREE && group >= of_first) {
         const uint of_second = (params.rows_of_others + count - 1) / count;
@@ -154,8 +149,8 @@ METAL_FUNC Part<W> part_of(
 
 // The first rows of a part: with a gate half of them are of w, and the same ones of gated. Beyond the last row it is taken
 // again.
-template <typename W>
-METAL_FUNC Rows<W> rows_of(thread const Part<W>& part, uint k)
+template <typename W, typename X>
+METAL_FUNC Rows<W> rows_of(thread const Part<W, X>& part, uint k)
 {
     Rows<W> rows;
 #pragma unroll
@@ -168,9 +163,9 @@ METAL_FUNC Rows<W> rows_of(thread const Part<W>& part, uint k)
 
 // Adds to sums[r * MAX_COLUMNS + c] what this thread has to do with rows.row[r] and column c: every sixteenth value of k, in
 // turns with the other threads of the threadgroup. To `squares` those of its values of x.
-template <typename W, bool ALIGNED>
+template <typename W, bool ALIGNED, typename X>
 METAL_FUNC void add_rows(
-    thread float* sums, thread float& squares, thread const Rows<W>& rows, device const float* x,
+    thread float* sums, thread float& squares, thread const Rows<W>& rows, device const X* x,
     device const float* norm, uint k, uint index, uint threads)
 {
     constexpr uint values = format<W>::values;
@@ -297,7 +292,7 @@ struct Staged {
         const uint stride = slices * chunk::blocks;
 
         uint unit = first_unit + simd_group / slices;
-        Part<W> part = part_of(w, second, third, out, params, min(unit, last_unit - 1));
+        Part<W, float> part = part_of(w, second, third, out, params, min(unit, last_unit - 1));
         typename chunk::vector held[chunk::held];
         if (unit < last_unit) {
             fetch<W, PARTS>(held, part.w, part.first, part.rows - 1, begin, blocks, lane);
@@ -340,7 +335,7 @@ struct Staged {
                         simdgroup_barrier(mem_flags::mem_threadgroup);
                         uint next = block;
                         uint next_row = part.first + (batch + 1) % batches_of_matrix * chunk::rows;
-                        Part<W> next_part = part;
+                        Part<W, float> next_part = part;
                         if (batch + 1 == batches()) {
                             next += stride;
                             if (next >= end) {
@@ -390,7 +385,7 @@ struct Staged {
             const uint r = i % rows_of_unit;
             const uint u = i / rows_of_unit;
             const uint c = u / own_units;
-            const Part<W> of_unit = part_of(w, second, third, out, params, first_unit + u % own_units);
+            const Part<W, float> of_unit = part_of(w, second, third, out, params, first_unit + u % own_units);
             const uint row = of_unit.first + r;
             if (row < of_unit.rows) {
                 threadgroup const float* of_row = products + (u * products_of_unit() + r) * slices;
@@ -416,7 +411,8 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
     }
 };
 
-// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. A launch takes
+// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. x and out are f32, or of sixteen bits:
+// then results are rounded once, and products are neither STAGED nor by digits. A launch takes
 // the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k];
 // with a gate `second` are more weights, [rows, k]; with three matrices it and `third` are [rows_of_others, k], and out is
 // [rows + 2 * rows_of_others]. What they are without it is not read.
@@ -437,14 +433,14 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
 // each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 //
 // Registers for 512 threads leave room for several threadgroups on a compute unit.
-template <typename W>
+template <typename W, typename X>
 [[kernel, max_total_threads_per_threadgroup(512)]] void mul_mv(
     device const W*     w      [[buffer(0)]],
     device const W*     second [[buffer(1)]],
     device const W*     third  [[buffer(2)]],
-    device const float* x      [[buffer(3)]],
+    device const X*     x      [[buffer(3)]],
     device const float* norm   [[buffer(4)]],
-    device float*       out    [[buffer(5)]],
+    device X*           out    [[buffer(5)]],
     device const uint*  ids    [[buffer(6)]],
     constant Params&    params [[buffer(7)]],
     threadgroup float*  memory [[threadgroup(0)]],
@@ -456,7 +452,9 @@ template <typename W>
     uint  simd_group      [[simdgroup_index_in_threadgroup]],
     uint  lane            [[thread_index_in_simdgroup]])
 {
-    constexpr bool can_be_staged = format<W>::whole_numbers;
+    // The digits of products are those of floats.
+    constexpr bool floats = sizeof(X) == sizeof(float);
+    constexpr bool can_be_staged = format<W>::whole_numbers && floats;
     if (STAGED && can_be_staged) {
         let_next_launch_begin();
     }
@@ -478,13 +476,14 @@ template <typename W>
     }
     out += ulong(step) * COLUMNS * params.rows;
     const uint group = ROW_PER_THREAD ? thread_position.y : group_position.y;
-    const Part<W> part = part_of(w, second, third, out, params, group);
+    const Part<W, X> part = part_of(w, second, third, out, params, group);
+    device const float* as_floats = reinterpret_cast<device const float*>(x);
     if (ROW_PER_THREAD) {
         const ulong start = ulong(part.first) * row_stride<W>(k);
-        if (ByDigits<W>::possible && COLUMNS == 1) {
+        if (ByDigits<W>::possible && floats && COLUMNS == 1) {
             const uint rows = min(params.count, part.rows - part.first);
             float sums[2 * ROWS_OF_THREAD];
-            ByDigits<W>::multiply_rows(sums, part.w + start, part.gated + start, FUSED & GATE, rows, x, k, memory);
+            ByDigits<W>::multiply_rows(sums, part.w + start, part.gated + start, FUSED & GATE, rows, as_floats, k, memory);
             for (uint r = 0; r < rows; ++r) {
                 const uint pairs = (rows + 1) / 2;
                 const uint at = FUSED & GATE || r < pairs ? 2 * r : 2 * (r - pairs) + 1;
@@ -504,12 +503,13 @@ template <typename W>
     }
 
     if (STAGED && can_be_staged) {
+        device float* results = reinterpret_cast<device float*>(out);
         if (COLUMNS == 1) {
             Staged<W, PartsOfLane<W, false>::value, 1>::multiply_rows(
-                w, second, third, x, norm, out, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
+                w, second, third, as_floats, norm, results, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
         } else {
             Staged<W, PartsOfLane<W, true>::value, MAX_COLUMNS>::multiply_rows(
-                w, second, third, x, norm, out, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
+                w, second, third, as_floats, norm, results, params, memory, group, groups.y, index, simd_groups, simd_group, lane);
         }
         return;
     }
@@ -527,7 +527,7 @@ template <typename W>
     if (format<W>::dense && last < k) {
 #pragma unroll
         for (uint c = 0; c < COLUMNS; ++c) {
-            float from_x = x[ulong(c) * k + last];
+            float from_x = float(x[ulong(c) * k + last]);
             if (FUSED & NORM) {
                 squares += from_x * from_x;
                 from_x *= norm[last];
@@ -567,5 +567,11 @@ template <typename W>
 }
 
 #define INSTANTIATE(name, type) \
-    template [[host_name("mul_mv_" #name "_f32")]] [[kernel]] decltype(mul_mv<type>) mul_mv<type>;
+    template [[host_name("mul_mv_" #name "_f32")]] [[kernel]] decltype(mul_mv<type, float>) mul_mv<type, float>;
 METTLE_FORMATS(INSTANTIATE)
+
+#ifdef METTLE_AFFINE
+template [[host_name("mul_mv_affine_bf16")]] [[kernel]] decltype(mul_mv<uint, bfloat>) mul_mv<uint, bfloat>;
+#else
+template [[host_name("mul_mv_f16_f16")]] [[kernel]] decltype(mul_mv<half, half>) mul_mv<half, half>;
+#endif

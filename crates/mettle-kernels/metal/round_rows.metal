@@ -1,4 +1,4 @@
-// Rows of floats made ready for products of 16-bit numbers.
+// Rows of activations made ready for products of 16-bit numbers.
 
 #include <metal_stdlib>
 #include <mettle/group.h>
@@ -23,8 +23,9 @@ METAL_FUNC float power_of_two(int exponent) { return as_type<float>(uint(exponen
 // out[r, i] = x[r, i] / scale[r] rounded to half, where scale[r] is a power of two such that the largest of x[r, :] fits.
 // The grid is one threadgroup a padded row; beyond the rows and columns of x there are zeros. A row with an infinity or NaN
 // is not scaled: it stays one with an infinity or NaN.
+template <typename X>
 kernel void round_rows_f16(
-    device const float* x      [[buffer(0)]],
+    device const X*     x      [[buffer(0)]],
     device half*        out    [[buffer(1)]],
     device float*       scale  [[buffer(2)]],
     constant Params&    params [[buffer(3)]],
@@ -44,7 +45,7 @@ kernel void round_rows_f16(
     // Among floats without a sign the order of the bits is that of the values, and NaN comes last.
     uint largest = 0;
     for (uint i = thread_index; i < columns; i += threads) {
-        largest = max(largest, as_type<uint>(x[i]) & 0x7fffffff);
+        largest = max(largest, as_type<uint>(float(x[i])) & 0x7fffffff);
     }
     largest = group_max(group, largest);
 
@@ -54,12 +55,16 @@ kernel void round_rows_f16(
     const int up = finite ? max(exponent, LARGEST + 1) - LARGEST : 127;
     const float factor = power_of_two(254 - up);
     for (uint i = thread_index; i < params.stride; i += threads) {
-        out[i] = i < columns ? half(factor * x[i]) : half(0);
+        out[i] = i < columns ? half(factor * float(x[i])) : half(0);
     }
     if (thread_index == 0) {
         scale[row] = power_of_two(up);
     }
 }
+
+template [[host_name("round_rows_f16")]] kernel decltype(round_rows_f16<float>) round_rows_f16<float>;
+// Names end in the format of x where that is not f32.
+template [[host_name("round_rows_f16_f16")]] kernel decltype(round_rows_f16<half>) round_rows_f16<half>;
 
 // out[0, r, i] + out[1, r, i] = x[r, i]: x rounded to bfloat, and what that leaves out, rounded too. scale[r] = 1. Grid and
 // padding are those of `round_rows_f16`.

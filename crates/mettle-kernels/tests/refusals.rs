@@ -15,6 +15,8 @@ mod latent_attention;
 mod linear_attention;
 #[path = "refusals/pages.rs"]
 mod pages;
+#[path = "refusals/products.rs"]
+mod products;
 #[path = "refusals/rotations.rs"]
 mod rotations;
 

@@ -47,11 +47,13 @@ const _: () = {
 pub struct Constants {
     /// `bool LARGE`, function constant 0.
     pub large: bool,
+    /// `uint FUSED`, function constant 1.
+    pub fused: u32,
 }
 
 impl Constants {
     fn set(&self) -> ConstantSet {
-        ConstantSet::EMPTY.with(0, self.large)
+        ConstantSet::EMPTY.with(0, self.large).with(1, self.fused)
     }
 }
 
@@ -103,6 +105,9 @@ impl F32Of {
 /// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
 /// that number, these results are not written. Else experts is not read.
 ///
+/// out is f32, or halves, to which results are rounded once. With ADD of FUSED results are added to what is in it. With GATE, `second` are as many
+/// weights more, and out is silu(product with w) \* product with second; else second is not read. Threadgroups share no k then, and with halves.
+///
 /// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
 /// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
 pub struct F32<'a> {
@@ -120,6 +125,8 @@ pub struct F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const W* second`.
+    pub second: &'a Buffer<u8>,
     /// `threadgroup ushort* tiles`: Its size in bytes.
     pub tiles: usize,
     /// Function constants.
@@ -143,6 +150,63 @@ impl Binding for F32<'_> {
         args.read(3, "experts", self.experts);
         args.write(4, "out", self.out);
         args.value(5, "params", &self.params);
+        args.read(6, "second", self.second);
+        args.threadgroup_memory(0, "tiles", self.tiles);
+    }
+}
+
+/// out\[b, r, c\] = scale\[b, r\] \* sum over i of x\[b, r, i\] \* w\[b, c, i\] for batches b; w is \[batches, columns, k\], out is \[batches, rows, columns\].
+/// x is one or two planes of halves or bfloats, as round_rows.metal makes them, of `padded` rows; scale has one value a row of these.
+///
+/// Where threadgroups share k, out is \[batches, splits, rows, columns\] and has what each of them adds to a result.
+///
+/// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
+/// that number, these results are not written. Else experts is not read.
+///
+/// out is f32, or halves, to which results are rounded once. With ADD of FUSED results are added to what is in it. With GATE, `second` are as many
+/// weights more, and out is silu(product with w) \* product with second; else second is not read. Threadgroups share no k then, and with halves.
+///
+/// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
+/// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
+pub struct F16F16<'a> {
+    /// `device const half* w`.
+    pub w: &'a Buffer<half::f16>,
+    /// `device const ushort* x`.
+    pub x: &'a Buffer<u16>,
+    /// `device const float* scale`.
+    pub scale: &'a Buffer<f32>,
+    /// `device const uint* experts`.
+    pub experts: &'a Buffer<u32>,
+    /// `device half* out`.
+    pub out: &'a mut Buffer<half::f16>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// `device const half* second`.
+    pub second: &'a Buffer<half::f16>,
+    /// `threadgroup ushort* tiles`: Its size in bytes.
+    pub tiles: usize,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for F16F16<'_> {
+    fn kernel(&self) -> &'static str {
+        "mul_mm_f16_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::MUL_MM
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "w", self.w);
+        args.read(1, "x", self.x);
+        args.read(2, "scale", self.scale);
+        args.read(3, "experts", self.experts);
+        args.write(4, "out", self.out);
+        args.value(5, "params", &self.params);
+        args.read(6, "second", self.second);
         args.threadgroup_memory(0, "tiles", self.tiles);
     }
 }
@@ -160,6 +224,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const float* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -167,7 +232,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_f16_f32",
@@ -181,6 +246,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const half* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -188,7 +254,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_bf16_f32",
@@ -202,6 +268,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const bfloat* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -209,7 +276,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q4_0_f32",
@@ -223,6 +290,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q4_0* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -230,7 +298,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q4_1_f32",
@@ -244,6 +312,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q4_1* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -251,7 +320,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q5_0_f32",
@@ -265,6 +334,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q5_0* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -272,7 +342,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q5_1_f32",
@@ -286,6 +356,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q5_1* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -293,7 +364,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q8_0_f32",
@@ -307,6 +378,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q8_0* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -314,7 +386,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q2_K_f32",
@@ -328,6 +400,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q2_K* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -335,7 +408,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q3_K_f32",
@@ -349,6 +422,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q3_K* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -356,7 +430,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q4_K_f32",
@@ -370,6 +444,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q4_K* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -377,7 +452,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q5_K_f32",
@@ -391,6 +466,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q5_K* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -398,7 +474,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q6_K_f32",
@@ -412,6 +488,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q6_K* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -419,7 +496,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_iq4_nl_f32",
@@ -434,13 +511,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_iq4_nl* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_iq4_xs_f32",
@@ -455,13 +538,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_iq4_xs* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_tq2_0_f32",
@@ -476,13 +565,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_tq2_0* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q1_0_f32",
@@ -496,6 +591,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q1_0* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -503,7 +599,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_tq2_0_g128_f32",
@@ -518,13 +614,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_tq2_0_g128* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_f8_e4m3_f32",
@@ -539,13 +641,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_f8_e4m3* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_f8_e5m2_f32",
@@ -560,13 +668,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
             Argument::new(
+                6,
+                "second",
+                "device const block_f8_e5m2* second",
+                Access::Read,
+            ),
+            Argument::new(
                 0,
                 "tiles",
                 "threadgroup ushort* tiles",
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_khq4_f32",
@@ -580,6 +694,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_khq4* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -587,7 +702,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
     },
     catalogue::Kernel {
         name: "mul_mm_q3_f32",
@@ -601,6 +716,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(3, "experts", "device const uint* experts", Access::Read),
             Argument::new(4, "out", "device float* out", Access::ReadWrite),
             Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const block_q3* second", Access::Read),
             Argument::new(
                 0,
                 "tiles",
@@ -608,6 +724,28 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 Access::ThreadgroupMemory,
             ),
         ],
-        constants: &["LARGE"],
+        constants: &["LARGE", "FUSED"],
+    },
+    catalogue::Kernel {
+        name: "mul_mm_f16_f16",
+        family: "mul_mm",
+        file: "metal/mul_mm.metal",
+        dtypes: &["f16", "u16", "f32", "u32"],
+        arguments: &[
+            Argument::new(0, "w", "device const half* w", Access::Read),
+            Argument::new(1, "x", "device const ushort* x", Access::Read),
+            Argument::new(2, "scale", "device const float* scale", Access::Read),
+            Argument::new(3, "experts", "device const uint* experts", Access::Read),
+            Argument::new(4, "out", "device half* out", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(6, "second", "device const half* second", Access::Read),
+            Argument::new(
+                0,
+                "tiles",
+                "threadgroup ushort* tiles",
+                Access::ThreadgroupMemory,
+            ),
+        ],
+        constants: &["LARGE", "FUSED"],
     },
 ];

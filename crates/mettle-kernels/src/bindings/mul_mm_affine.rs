@@ -53,6 +53,8 @@ pub struct Constants {
     pub bf16: bool,
     /// `bool LARGE`, function constant 0.
     pub large: bool,
+    /// `uint FUSED`, function constant 1.
+    pub fused: u32,
 }
 
 impl Constants {
@@ -62,6 +64,7 @@ impl Constants {
             .with(14, self.group)
             .with(15, self.bf16)
             .with(0, self.large)
+            .with(1, self.fused)
     }
 }
 
@@ -72,6 +75,9 @@ impl Constants {
 ///
 /// With experts, w is \[experts, columns, k\], and the rows of piece i of the results are multiplied with matrix experts\[i\]; where there is none of
 /// that number, these results are not written. Else experts is not read.
+///
+/// out is f32, or halves, to which results are rounded once. With ADD of FUSED results are added to what is in it. With GATE, `second` are as many
+/// weights more, and out is silu(product with w) \* product with second; else second is not read. Threadgroups share no k then, and with halves.
 ///
 /// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
 /// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
@@ -88,6 +94,8 @@ pub struct F32<'a> {
     pub out: &'a mut Buffer<f32>,
     /// `constant Params& params`.
     pub params: Params,
+    /// `device const uint* second`.
+    pub second: &'a Buffer<u32>,
     /// `threadgroup ushort* tiles`: Its size in bytes.
     pub tiles: usize,
     /// Function constants.
@@ -111,6 +119,7 @@ impl Binding for F32<'_> {
         args.read(3, "experts", self.experts);
         args.write(4, "out", self.out);
         args.value(5, "params", &self.params);
+        args.read(6, "second", self.second);
         args.threadgroup_memory(0, "tiles", self.tiles);
     }
 }
@@ -127,6 +136,7 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
         Argument::new(3, "experts", "device const uint* experts", Access::Read),
         Argument::new(4, "out", "device float* out", Access::ReadWrite),
         Argument::new(5, "params", "constant Params& params", Access::Value),
+        Argument::new(6, "second", "device const uint* second", Access::Read),
         Argument::new(
             0,
             "tiles",
@@ -134,5 +144,5 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
             Access::ThreadgroupMemory,
         ),
     ],
-    constants: &["LARGE", "BITS", "GROUP", "BF16"],
+    constants: &["LARGE", "FUSED", "BITS", "GROUP", "BF16"],
 }];

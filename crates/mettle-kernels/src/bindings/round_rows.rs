@@ -62,6 +62,36 @@ impl Binding for F16<'_> {
     }
 }
 
+/// Names end in the format of x where that is not f32.
+pub struct F16F16<'a> {
+    /// `device const half* x`.
+    pub x: &'a Buffer<half::f16>,
+    /// `device half* out`.
+    pub out: &'a mut Buffer<half::f16>,
+    /// `device float* scale`.
+    pub scale: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+}
+
+impl Binding for F16F16<'_> {
+    fn kernel(&self) -> &'static str {
+        "round_rows_f16_f16"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::ROUND_ROWS
+    }
+    fn constants(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.write(1, "out", self.out);
+        args.write(2, "scale", self.scale);
+        args.value(3, "params", &self.params);
+    }
+}
+
 /// out\[0, r, i\] + out\[1, r, i\] = x\[r, i\]: x rounded to bfloat, and what that leaves out, rounded too. scale\[r\] = 1. Grid and
 /// padding are those of `round_rows_f16`.
 pub struct Bf16<'a> {
@@ -101,6 +131,19 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
         dtypes: &["f32", "f16"],
         arguments: &[
             Argument::new(0, "x", "device const float* x", Access::Read),
+            Argument::new(1, "out", "device half* out", Access::ReadWrite),
+            Argument::new(2, "scale", "device float* scale", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &[],
+    },
+    catalogue::Kernel {
+        name: "round_rows_f16_f16",
+        family: "round_rows",
+        file: "metal/round_rows.metal",
+        dtypes: &["f16", "f32"],
+        arguments: &[
+            Argument::new(0, "x", "device const half* x", Access::Read),
             Argument::new(1, "out", "device half* out", Access::ReadWrite),
             Argument::new(2, "scale", "device float* scale", Access::ReadWrite),
             Argument::new(3, "params", "constant Params& params", Access::Value),

@@ -43,6 +43,21 @@ impl Op {
         }
     }
 
+    /// The bytes of a tensor of `rows` x `columns`, outer dimensions counted as rows: it must have a format, without gaps.
+    pub fn matrix_of(
+        self,
+        argument: &'static str,
+        tensor: &Tensor,
+        format: Format,
+        rows: usize,
+        columns: usize,
+    ) -> Result<Buffer<u8>> {
+        self.of_size(argument, tensor, rows, columns)?;
+        self.of_format(argument, tensor, format)?;
+        self.dense(argument, tensor)?;
+        Ok(tensor.bytes().clone())
+    }
+
     fn of_size(
         self,
         argument: &'static str,

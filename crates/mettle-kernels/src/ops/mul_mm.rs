@@ -9,8 +9,9 @@ use super::mul_mv::experts_of;
 use super::round_rows::{Operand, Rounded, round_rows, round_rows_in_scratch};
 use super::sum_parts::sum_parts;
 use crate::Result;
-use crate::bindings::mul_mm::{self, Constants, Params};
+use crate::bindings::mul_mm::{self, Constants, F16F16, Params};
 use crate::bindings::mul_mm_affine;
+use half::f16;
 use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
 /// Values of k in a tile: `DEPTH` of `mul_mm.metal`.
@@ -60,6 +61,27 @@ impl Size {
     }
 }
 
+/// What becomes of a product besides being stored.
+#[derive(Clone, Copy)]
+pub(super) enum Epilogue<'a> {
+    None,
+    /// It is added to what is in `out`.
+    Add,
+    /// It goes through silu and meets the product with these weights, of the shape and format of the others.
+    Gate(&'a Tensor),
+}
+
+impl Epilogue<'_> {
+    /// `FUSED` of `mul_mm.metal`.
+    fn bits(self) -> u32 {
+        match self {
+            Epilogue::None => 0,
+            Epilogue::Add => 2,
+            Epilogue::Gate(_) => 4,
+        }
+    }
+}
+
 /// How a product by tiles is shared out.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Tiles {
@@ -79,8 +101,27 @@ pub(super) fn mul_mm(
     x: &Tensor,
     out: &mut Tensor,
 ) -> Result<()> {
+    op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let matrices = Matrices::Batches(batches);
-    multiply(pass, op, tiles, w, x, matrices, out)
+    multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out)
+}
+
+/// The same of one matrix, without splits, and what the epilogue says. `x` and `out` are f32, or with weights of F16 and no epilogue both F16.
+pub(super) fn mul_mm_with(
+    pass: &mut Pass,
+    op: Op,
+    size: Size,
+    w: &Tensor,
+    x: &Tensor,
+    epilogue: Epilogue<'_>,
+    out: &mut Tensor,
+) -> Result<()> {
+    match x.format() {
+        Format::F16 => op.strided::<f16>("x", x, x.rows(), w.columns()).map(drop)?,
+        _ => op.strided::<f32>("x", x, x.rows(), w.columns()).map(drop)?,
+    }
+    let tiles = Tiles { size, splits: 1 };
+    multiply(pass, op, tiles, w, x, Matrices::Batches(1), epilogue, out)
 }
 
 /// Rows of a piece that has one expert.
@@ -100,7 +141,9 @@ pub(super) fn mul_mm_experts(
         size: Size::Small,
         splits: 1,
     };
-    multiply(pass, op, tiles, w, x, Matrices::Experts(experts), out)
+    op.strided::<f32>("x", x, x.rows(), w.columns())?;
+    let matrices = Matrices::Experts(experts);
+    multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out)
 }
 
 /// Which of the matrices of the weights rows are multiplied with.
@@ -143,7 +186,6 @@ impl<'a> Extent<'a> {
             Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
         };
         let (n, k, m) = (w.rows() / matrices, w.columns(), x.rows() / batches);
-        op.strided::<f32>("x", x, batches * m, k)?;
         let depth = k.div_ceil(DEPTH).div_ceil(splits) * DEPTH;
         let splits = k.next_multiple_of(DEPTH).div_ceil(depth);
         op.size("out", batches * splits)?;
@@ -210,6 +252,10 @@ impl<'a> Extent<'a> {
     }
 }
 
+#[expect(
+    clippy::too_many_arguments,
+    reason = "those of the op, and what all of its forms have"
+)]
 fn multiply(
     pass: &mut Pass,
     op: Op,
@@ -217,17 +263,39 @@ fn multiply(
     w: &Tensor,
     x: &Tensor,
     matrices: Matrices<'_>,
+    epilogue: Epilogue<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
     let extent = Extent::of(op, splits, w, x, matrices)?;
-    let mut out = op.matrix("out", out, extent.batches * extent.m, extent.n)?;
+    let activations = x.format();
+    let results = [extent.batches * extent.m, extent.n];
+    let of_out = op.matrix_of("out", out, activations, results[0], results[1])?;
+    let second = match epilogue {
+        Epilogue::Gate(second) => {
+            if (second.format(), second.rows(), second.columns())
+                != (w.format(), w.rows(), extent.k)
+            {
+                let (shape, format) = (second.shape(), second.format());
+                let needed = w.format();
+                let reason = format!(
+                    "has {format} of shape {shape}, must be as the gate, {needed} of {}",
+                    w.shape()
+                );
+                return Err(op.refuse("up", reason));
+            }
+            op.dense("up", second)?;
+            second
+        }
+        _ => w,
+    };
     let (rows, columns) = size.results(w.format());
     let rounded = extent.round(pass, operand(w.format()), x, rows)?;
     let vector = match w.format().block_len() {
         1 => VECTOR,
         _ => WORD,
     };
-    let aligned = w.row_bytes().is_multiple_of(vector) && w.bytes().alignment() >= vector;
+    let alignment = w.bytes().alignment().min(second.bytes().alignment());
+    let aligned = w.row_bytes().is_multiple_of(vector) && alignment >= vector;
     let params = Params {
         rows: op.size("x", extent.m)?,
         padded: op.size("x", rounded.rows)?,
@@ -243,6 +311,22 @@ fn multiply(
     let large = size == Size::Large;
     let tiles = size.memory(w.format());
     let grid = extent.grid([rows, columns]);
+    let fused = epilogue.bits();
+    if (w.format(), activations) == (Format::F16, Format::F16) {
+        let binding = F16F16 {
+            w: &w.bytes().cast()?,
+            x: &rounded.values,
+            scale: &rounded.scale,
+            experts: &experts,
+            out: &mut of_out.cast()?,
+            params,
+            second: &second.bytes().cast()?,
+            tiles,
+            constants: Constants { large, fused },
+        };
+        return Ok(pass.dispatch(binding, grid)?);
+    }
+    let mut out = of_out.cast()?;
     let mut parts = extent.parts(pass, &out)?;
     if let Format::Affine(affine) = w.format() {
         let (bits, group, bf16) = affine_constants(affine);
@@ -253,12 +337,14 @@ fn multiply(
             experts: &experts,
             out: &mut parts,
             params: bytemuck::cast(params),
+            second: &second.bytes().cast()?,
             tiles,
             constants: mul_mm_affine::Constants {
                 bits,
                 group,
                 bf16,
                 large,
+                fused,
             },
         };
         pass.dispatch(binding, grid)?;
@@ -272,8 +358,9 @@ fn multiply(
             experts: &experts,
             out: &mut parts,
             params,
+            second: second.bytes(),
             tiles,
-            constants: Constants { large },
+            constants: Constants { large, fused },
         };
         pass.dispatch(binding, grid)?;
     }

@@ -46,6 +46,7 @@ pub(super) fn multiply(
     matrices: Matrices<'_>,
     results: Results<'_>,
 ) -> Result<()> {
+    op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let extent = Extent::of(op, splits, w, x, matrices)?;
     let rounded = match w.format() {
         // Products of floats are of x as it is.

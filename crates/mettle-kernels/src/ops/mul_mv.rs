@@ -1,11 +1,12 @@
 //! Matrix products with weights of any format, a few columns at a time.
 
 pub(super) mod cases;
+pub(super) mod more_cases;
 mod spread;
 mod tuning;
 
 pub(crate) use self::cases::family;
-pub(super) use self::cases::reference;
+pub(super) use self::cases::{reference, swiglu};
 pub(super) use self::spread::Spread;
 use self::spread::{RowsByDigits, Staged, Staging};
 pub(super) use self::tuning::Way;
@@ -14,12 +15,12 @@ use super::check::Op;
 use super::copy::copy;
 use super::fusion::Norm;
 use super::mapping::{Mapping, affine_constants, rows_per_group};
-use super::mul_mm::{Matrices, mul_mm};
+use super::mul_mm::{Epilogue, Matrices, Size, mul_mm, mul_mm_with};
 use super::mul_mm_tensor::{Results, multiply as multiply_tensors};
 use super::mul_panel::mul_panel;
-use crate::Result;
 use crate::bindings::mul_mv::{self, Constants, Params};
 use crate::bindings::mul_mv_affine;
+use crate::{Error, Result};
 use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
@@ -41,7 +42,7 @@ const VECTOR: usize = 16;
 
 /// `out = x w^T` with accumulation in f32: `out[c, r] = sum over i of w[r, i] * x[c, i]`. `w` is `[n, k]` in any format that is
 /// [decoded](super::decodes), `x` is f32 `[m, k]`, with or without gaps between its rows, `out` is f32 `[m, n]`. [`Choice`] says which kernel
-/// multiplies.
+/// multiplies. With weights of F16, `x` and `out` may be F16, too, and with MLX's affine ones BF16: then `x` has no gaps, and results are rounded once.
 ///
 /// GPUs multiply many columns by tiles, with factors of 16 bits: for f16 and quantised weights both are rounded to half (x is scaled, so that none
 /// of it is too large), and a product is off by up to 2^-10 of it; for bf16 and f32 weights each factor is the sum of two bfloats, and a product is
@@ -53,7 +54,25 @@ const VECTOR: usize = 16;
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
     let shape = [1, x.rows(), w.rows(), w.columns()];
     let choice = Choice::of(pass.device(), w.format(), shape);
-    by(pass, OP, choice.way, 1, w, x, out)
+    if x.format() == Format::F32 {
+        return by(pass, OP, choice.way, 1, w, x, out);
+    }
+    match tiles_of(choice.way) {
+        Some(size) if (w.format(), x.format()) == (Format::F16, Format::F16) => {
+            OP.dense("x", x)?;
+            mul_mm_with(pass, OP, size, w, x, Epilogue::None, out)
+        }
+        _ => mul_mat_beside(pass, w, x, Beside::default(), out),
+    }
+}
+
+/// The size of tiles where a product takes such a way: those of tensor operations have no epilogues and no results of sixteen bits.
+pub(super) fn tiles_of(way: Way) -> Option<Size> {
+    match way {
+        Way::Tiles(tiles) => Some(tiles.size),
+        Way::Tensors { .. } => Some(Size::Small),
+        Way::Few | Way::Panels => None,
+    }
 }
 
 /// `out[b] = x[b] w[b]^T`: [`mul_mat`] for each of as many matrices. `w` is `[batches, n, k]`, `x` is `[batches, m, k]`, `out` is `[batches, m, n]`. One
@@ -122,7 +141,7 @@ pub(super) fn by(
     Ok(())
 }
 
-/// What a launch does beside the product, for one column.
+/// What a launch does beside the product: a norm and other products for one column, the rest for any number.
 #[derive(Clone, Copy, Default)]
 pub(super) struct Beside<'a> {
     /// Normalises x first. Not where one thread computes a row.
@@ -200,10 +219,29 @@ fn mul_mv(
     };
     let (n, of_x) = (w.rows() / experts, x.rows());
     OP.size("x", m)?;
-    let x: Buffer<f32> = OP.matrix("x", x, of_x, k)?;
+    let activations = x.format();
+    let x = match (w.format(), activations) {
+        (Format::F16, Format::F16) | (Format::Affine(_), Format::BF16) => {
+            OP.matrix_of("x", x, activations, of_x, k)?
+        }
+        (weights, Format::F16 | Format::BF16) => {
+            return Err(Error::Unsupported {
+                op: OP.0,
+                reason: format!(
+                    "x of {activations} with weights of {weights}; there are F16 with F16, BF16 with affine ones, and F32"
+                ),
+            });
+        }
+        _ => OP.matrix_of("x", x, Format::F32, of_x, k)?,
+    };
+    // What is not read.
+    let unread: Buffer<f32> = match activations {
+        Format::F32 => x.cast()?,
+        _ => pass.scratch(1)?,
+    };
     let ids = match beside.ids {
         Some(ids) => OP.values("ids", ids)?,
-        None => x.cast()?,
+        None => unread.cast()?,
     };
     let sharers = m / of_x;
     if sharers * of_x != m {
@@ -233,7 +271,8 @@ fn mul_mv(
             ));
         }
     }
-    let values_aligned = (k * size_of::<f32>()).is_multiple_of(VECTOR)
+    let value = activations.block_bytes();
+    let values_aligned = (k * value).is_multiple_of(VECTOR)
         && x.alignment() >= VECTOR
         && norm.as_ref().is_none_or(|norm| norm.alignment() >= VECTOR);
     let weights_aligned = [w]
@@ -257,7 +296,7 @@ fn mul_mv(
         experts: beside.ids.map_or(Ok(0), |_| OP.size("w", experts))?,
         sharers: OP.size("x", sharers)?,
     };
-    let out: Buffer<f32> = OP.matrix("out", out, m, n + 2 * rows_of_others)?;
+    let out = OP.matrix_of("out", out, activations, m, n + 2 * rows_of_others)?;
     let [second, third] = match (beside.gated, beside.others) {
         (Some(gated), _) => [gated, w],
         (None, Some(others)) => others,
@@ -271,17 +310,17 @@ fn mul_mv(
         if !range.is_empty() {
             let x = match beside.ids {
                 Some(_) => x.clone(),
-                None => x.slice(range.start * k..range.end * k)?,
+                None => x.slice(range.start * k * value..range.end * k * value)?,
             };
             let launch = Launch {
                 w,
                 second,
                 third,
-                norm: norm.as_ref().unwrap_or(&x),
+                norm: norm.as_ref().unwrap_or(&unread),
                 ids: &ids,
                 out: match beside.others {
                     Some(_) => out.clone(),
-                    None => out.slice(range.start * n..range.end * n)?,
+                    None => out.slice(range.start * n * value..range.end * n * value)?,
                 },
                 params,
                 steps: range.len() / columns,
@@ -292,6 +331,7 @@ fn mul_mv(
                     fused: beside.bits(),
                 },
                 x: &x,
+                activations,
             };
             launch.record(pass, spread)?;
         }
@@ -304,10 +344,12 @@ struct Launch<'a> {
     w: &'a Tensor,
     second: &'a Tensor,
     third: &'a Tensor,
-    x: &'a Buffer<f32>,
+    x: &'a Buffer<u8>,
+    /// The format of x and of out.
+    activations: Format,
     norm: &'a Buffer<f32>,
     ids: &'a Buffer<u32>,
-    out: Buffer<f32>,
+    out: Buffer<u8>,
     params: Params,
     steps: usize,
     constants: Constants,
@@ -320,9 +362,10 @@ impl Launch<'_> {
             second,
             third,
             x,
+            activations,
             norm,
             ids,
-            mut out,
+            out,
             mut params,
             steps,
             constants,
@@ -383,25 +426,50 @@ impl Launch<'_> {
         };
         if let Format::Affine(affine) = w.format() {
             let (bits, group, bf16) = affine_constants(affine);
-            let binding = mul_mv_affine::F32 {
+            let constants = mul_mv_affine::Constants {
+                bits,
+                group,
+                bf16,
+                row_per_thread: constants.row_per_thread,
+                columns: constants.columns,
+                staged: constants.staged,
+                fused: constants.fused,
+            };
+            // For activations of either format.
+            macro_rules! dispatch {
+                ($kernel:ident) => {{
+                    let binding = mul_mv_affine::$kernel {
+                        w: &w.bytes().cast()?,
+                        second: &second.bytes().cast()?,
+                        third: &third.bytes().cast()?,
+                        x: &x.cast()?,
+                        norm,
+                        out: &mut out.cast()?,
+                        ids,
+                        params: bytemuck::cast(params),
+                        memory,
+                        constants,
+                    };
+                    Ok(pass.dispatch(binding, grid)?)
+                }};
+            }
+            return match activations {
+                Format::BF16 => dispatch!(Bf16),
+                _ => dispatch!(F32),
+            };
+        }
+        if activations == Format::F16 {
+            let binding = mul_mv::F16F16 {
                 w: &w.bytes().cast()?,
                 second: &second.bytes().cast()?,
                 third: &third.bytes().cast()?,
-                x,
+                x: &x.cast()?,
                 norm,
-                out: &mut out,
+                out: &mut out.cast()?,
                 ids,
-                params: bytemuck::cast(params),
+                params,
                 memory,
-                constants: mul_mv_affine::Constants {
-                    bits,
-                    group,
-                    bf16,
-                    row_per_thread: constants.row_per_thread,
-                    columns: constants.columns,
-                    staged: constants.staged,
-                    fused: constants.fused,
-                },
+                constants,
             };
             return Ok(pass.dispatch(binding, grid)?);
         }
@@ -411,9 +479,9 @@ impl Launch<'_> {
             w: w.bytes(),
             second: second.bytes(),
             third: third.bytes(),
-            x,
+            x: &x.cast()?,
             norm,
-            out: &mut out,
+            out: &mut out.cast()?,
             ids,
             params,
             memory,

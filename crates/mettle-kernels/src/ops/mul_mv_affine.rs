@@ -2,6 +2,7 @@
 
 use super::mul_mv::Spread;
 use super::mul_mv::cases::{add, add_bench, add_forms, add_sizes_of_values};
+use super::mul_mv::more_cases::{add_bench_of_16bit, add_experts_of_16bit, add_of_16bit};
 use crate::cases::{Family, Tolerance};
 use mettle_gpu::{Affine, AffineScales, Format};
 
@@ -12,12 +13,21 @@ pub(super) fn usual() -> impl Iterator<Item = Format> {
 }
 
 /// The cases of `mul_mv_affine.metal`: rows of several groups for every format; for those that are usual, and for one of odd bits, every number
-/// of columns, long rows, scales and activations of all sizes, and everything that is done beside products.
+/// of columns, long rows, scales and activations of all sizes, and everything that is done beside products; activations of BF16.
 pub(crate) fn family() -> Family {
     Family::new("mul_mv_affine", Tolerance::MATMUL, |cases| {
         for spread in [Spread::RowPerThread, Spread::RowsPerGroup] {
             for affine in Affine::ALL {
                 add(cases, spread, Format::Affine(affine), 7, 384, 1);
+            }
+            for format in usual() {
+                let formats = [format, Format::BF16];
+                let block = format.block_len();
+                for m in [1, 3, 11] {
+                    add_of_16bit(cases, spread, formats, [7, 3 * block, m]);
+                }
+                add_of_16bit(cases, spread, formats, [130, 512, 1]);
+                add_experts_of_16bit(cases, spread, formats, [5, 2 * block]);
             }
             let odd = Affine::new(3, 128, AffineScales::F16).map(Format::Affine);
             for format in usual().chain(odd) {
@@ -35,6 +45,7 @@ pub(crate) fn family() -> Family {
     })
     .benches(|benches| {
         for format in usual() {
+            add_bench_of_16bit(benches, [format, Format::BF16]);
             for shape in [
                 (4096, 4096, 1),
                 (14_336, 4096, 1),

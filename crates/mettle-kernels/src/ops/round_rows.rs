@@ -3,10 +3,10 @@
 use super::check::Op;
 use crate::Result;
 use crate::bench::{Benches, Work};
-use crate::bindings::round_rows::{Bf16, F16, Params};
+use crate::bindings::round_rows::{Bf16, F16, F16F16, Params};
 use crate::cases::{Cases, Expected, Family, Tolerance};
 use half::{bf16, f16};
-use mettle_gpu::{Buffer, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("round_rows");
 
@@ -66,7 +66,7 @@ impl Rounded {
     }
 }
 
-/// Rounds the f32 `x`, `[m, k]`, with or without gaps between its rows. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
+/// Rounds the f32 `x`, `[m, k]`, or for [`Operand::Half`] that of F16, with or without gaps between its rows. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
 /// beyond `x`.
 pub(super) fn round_rows(
     pass: &mut Pass,
@@ -112,8 +112,23 @@ fn round(pass: &mut Pass, operand: Operand, x: &Tensor, rounded: Rounded) -> Res
         stride: OP.size("x", stride)?,
         step: OP.row_stride("x", x)?,
     };
-    let x = &OP.strided("x", x, m, k)?;
     let grid = Grid::rows(rows).threads(THREADS);
+    if let (Operand::Half, Format::F16) = (operand, x.format()) {
+        let kernel = F16F16 {
+            x: &OP.strided("x", x, m, k)?,
+            out: &mut values.cast::<f16>()?,
+            scale: &mut scale,
+            params,
+        };
+        pass.dispatch(kernel, grid)?;
+        return Ok(Rounded {
+            values,
+            scale,
+            stride,
+            rows,
+        });
+    }
+    let x = &OP.strided("x", x, m, k)?;
     match operand {
         Operand::Half => {
             let out = &mut values.cast::<f16>()?;
@@ -149,8 +164,9 @@ fn round(pass: &mut Pass, operand: Operand, x: &Tensor, rounded: Rounded) -> Res
 pub(crate) fn family() -> Family {
     Family::new("round_rows", Tolerance::EXACT, |cases| {
         for (m, k) in [(1, 1), (3, 45), (64, 32), (5, 1037)] {
-            add(cases, Operand::Half, m, k);
-            add(cases, Operand::TwoBfloats, m, k);
+            add(cases, Operand::Half, Format::F32, m, k);
+            add(cases, Operand::Half, Format::F16, m, k);
+            add(cases, Operand::TwoBfloats, Format::F32, m, k);
         }
     })
     .benches(benches)
@@ -159,13 +175,16 @@ pub(crate) fn family() -> Family {
 /// A prompt at the width of a model of eight thousand million weights.
 fn benches(benches: &mut Benches) {
     let (m, k) = (512, 4096);
-    for (name, operand) in [
-        ("round_rows_f16", Operand::Half),
-        ("round_rows_bf16", Operand::TwoBfloats),
+    for (operand, format) in [
+        (Operand::Half, Format::F32),
+        (Operand::Half, Format::F16),
+        (Operand::TwoBfloats, Format::F32),
     ] {
-        let work = Work::new(m * k * (4 + 2 * operand.planes()), m * k);
-        benches.add(name, format!("m{m}_k{k}"), work, move |setup| {
-            let x = setup.values([m, k])?;
+        let bytes = format.block_bytes() + 2 * operand.planes();
+        let work = Work::new(m * k * bytes, m * k);
+        let kernel = kernel_name(operand, format);
+        benches.add(kernel, format!("m{m}_k{k}"), work, move |setup| {
+            let x = setup.values_as(format, [m, k])?;
             Ok(Box::new(move |pass| {
                 round_rows(pass, operand, &x, 64).map(|_| ())
             }))
@@ -173,23 +192,40 @@ fn benches(benches: &mut Benches) {
     }
 }
 
-fn add(cases: &mut Cases, operand: Operand, m: usize, k: usize) {
-    let kernel = match operand {
-        Operand::Half => "round_rows_f16",
-        Operand::TwoBfloats => "round_rows_bf16",
-    };
+/// The kernel for `x` of a format.
+fn kernel_name(operand: Operand, format: Format) -> &'static str {
+    match (operand, format) {
+        (Operand::Half, Format::F16) => "round_rows_f16_f16",
+        (Operand::Half, _) => "round_rows_f16",
+        (Operand::TwoBfloats, _) => "round_rows_bf16",
+    }
+}
+
+fn add(cases: &mut Cases, operand: Operand, given: Format, m: usize, k: usize) {
+    let kernel = kernel_name(operand, given);
     cases.add(kernel, format!("m{m}_k{k}"), move |run| {
         let mut values = run.rng().activations(m * k);
         // Rows of all sizes that floats have; in the last one, values that are none.
         for (row, values) in values.chunks_exact_mut(k).enumerate() {
-            let scale = [1.0, 1e6, 1e-6, 1e-42, 1e36][row % 5];
+            let scale = match given {
+                // Subnormal halves and large ones.
+                Format::F16 => [1.0, 1e3, 1e-6, 1e-7, 1e2][row % 5],
+                _ => [1.0, 1e6, 1e-6, 1e-42, 1e36][row % 5],
+            };
             values.iter_mut().for_each(|value| *value *= scale);
         }
         if m > 4 {
             values[(m - 1) * k] = f32::INFINITY;
             values[m * k - 1] = f32::NAN;
         }
-        let x = run.input(&values, [m, k])?;
+        let mut bytes = vec![0; m * k * given.block_bytes()];
+        for (to, &value) in bytes.chunks_exact_mut(given.block_bytes()).zip(&values) {
+            match given {
+                Format::F16 => to.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
+                _ => to.copy_from_slice(&value.to_le_bytes()),
+            }
+        }
+        let (x, values) = run.encoded(given, &bytes, k)?;
         let mut rounded = None;
         run.pass(|pass| {
             rounded = Some(round_rows(pass, operand, &x, 4)?);
@@ -201,14 +237,13 @@ fn add(cases: &mut Cases, operand: Operand, m: usize, k: usize) {
         let rows = rounded.rows;
         let expected = expected(operand, &values, k, rounded.stride, rows);
         let format = match operand {
-            Operand::Half => mettle_gpu::Format::F16,
-            Operand::TwoBfloats => mettle_gpu::Format::BF16,
+            Operand::Half => Format::F16,
+            Operand::TwoBfloats => Format::BF16,
         };
         let shape = [operand.planes() * rows, rounded.stride];
         let out = Tensor::from_buffer(rounded.values.cast::<u8>()?, format, shape)?;
         run.check(&out, || expected.0)?;
-        let scale =
-            Tensor::from_buffer(rounded.scale.cast::<u8>()?, mettle_gpu::Format::F32, [rows])?;
+        let scale = Tensor::from_buffer(rounded.scale.cast::<u8>()?, Format::F32, [rows])?;
         run.check(&scale, || expected.1)
     });
 }

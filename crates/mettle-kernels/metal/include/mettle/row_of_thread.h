@@ -16,8 +16,8 @@ struct Sums {
 };
 
 // Adds sixteen weights times x[c * k + i] for i in 0..16.
-template <uint MAX>
-METAL_FUNC void add(thread Sums<MAX>& sums, uint columns, uint chain, wide weights, device const float* x, uint k)
+template <uint MAX, typename X>
+METAL_FUNC void add(thread Sums<MAX>& sums, uint columns, uint chain, wide weights, device const X* x, uint k)
 {
     for (uint c = 0; c < columns; ++c) {
         sums.column[c][chain] = fma(weights, load(x + ulong(c) * k), sums.column[c][chain]);
@@ -25,9 +25,9 @@ METAL_FUNC void add(thread Sums<MAX>& sums, uint columns, uint chain, wide weigh
 }
 
 // Adds `count` < 16 weights times x[c * k + i] for i in 0..count.
-template <uint MAX>
+template <uint MAX, typename X>
 METAL_FUNC void add_tail(
-    thread Sums<MAX>& sums, uint columns, wide weights, device const float* x, uint k, uint count)
+    thread Sums<MAX>& sums, uint columns, wide weights, device const X* x, uint k, uint count)
 {
     for (uint c = 0; c < columns; ++c) {
         sums.column[c][0] = fma(weights, load_some(x + ulong(c) * k, count), sums.column[c][0]);
@@ -35,8 +35,8 @@ METAL_FUNC void add_tail(
 }
 
 // A row times `columns`, MAX at most.
-template <uint MAX, typename W>
-METAL_FUNC Sums<MAX> row_of_thread(device const W* w, device const float* x, uint k, uint columns)
+template <uint MAX, typename W, typename X>
+METAL_FUNC Sums<MAX> row_of_thread(device const W* w, device const X* x, uint k, uint columns)
 {
     constexpr uint values = format<W>::values;
     constexpr uint parts = values / WIDE;

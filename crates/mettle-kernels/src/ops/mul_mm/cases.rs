@@ -1,14 +1,15 @@
 //! The cases and bench entries of products of many columns, by tiles and by tensor operations.
 
-use super::{Matrices, ROWS_OF_EXPERT, Size, Tiles, mul_mm, mul_mm_experts};
+use super::{Epilogue, Matrices, ROWS_OF_EXPERT, Size, Tiles, mul_mm, mul_mm_experts, mul_mm_with};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::{FORMATS, mul_mm as tiles, mul_mm_tensor as tensors};
 use crate::cases::{Cases, Expected, Family, Tolerance};
 use crate::ops::check::Op;
+use crate::ops::fused_products::{mul_mat_accumulate, mul_mat_swiglu};
 use crate::ops::mapping::label;
 use crate::ops::mul_mm_tensor::{Results, multiply as multiply_tensors};
-use crate::ops::mul_mv::{mul_mat, reference};
+use crate::ops::mul_mv::{mul_mat, reference, swiglu};
 use mettle_gpu::{Format, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
@@ -124,6 +125,19 @@ pub(crate) fn family() -> Family {
             add_split(cases, By::Small, format, [3, 65, 5, block], 1);
             add_split(cases, By::Small, format, [2, 3, 70, 3 * block], 2);
         }
+        for format in [Format::BF16, Format::Q1_0] {
+            let block = format.block_len().max(32);
+            for by in [By::Small, By::Large] {
+                for gate in [false, true] {
+                    add_fused(cases, by, format, (70, 66, 2 * block), gate);
+                }
+            }
+        }
+        for (m, n, k) in [(1, 1, 1), (3, 5, 45), (70, 66, 64), (9, 130, 72)] {
+            for size in [Size::Small, Size::Large] {
+                add_of_halves(cases, size, (m, n, k));
+            }
+        }
         for format in [Format::F32, Format::F16, Format::BF16, Format::Q4_0] {
             add(cases, By::Small, format, (5, 4, 64), 1e6);
             add(cases, By::Small, format, (5, 4, 64), 1e-30);
@@ -144,6 +158,36 @@ fn benches(benches: &mut Benches) {
             add_bench(benches, format, (m, n, k));
         }
     }
+    let (m, n, k) = (512, 4096, 4096);
+    let name = format!("n{n}_k{k}_m{m}");
+    let work = Work::new(2 * (n * k + m * (n + k)), 2 * n * k * m);
+    benches.add("mul_mm_f16_f16", name.clone(), work, move |setup| {
+        let w = setup.weights(Format::F16, n, k)?;
+        let x = setup.values_as(Format::F16, [m, k])?;
+        let mut out = setup.output(Format::F16, [m, n])?;
+        Ok(Box::new(move |pass| mul_mat(pass, &w, &x, &mut out)))
+    });
+    let q1 = Format::Q1_0;
+    let weights = n * k / q1.block_len() * q1.block_bytes();
+    let work = Work::new(weights + 4 * m * (2 * n + k), 2 * n * k * m);
+    let kernel = By::Small.kernel(q1);
+    benches.add(kernel, format!("{name}_add"), work, move |setup| {
+        let w = setup.weights(q1, n, k)?;
+        let x = setup.values([m, k])?;
+        let mut out = setup.values([m, n])?;
+        Ok(Box::new(move |pass| {
+            mul_mat_accumulate(pass, &w, &x, &mut out)
+        }))
+    });
+    let work = Work::new(2 * weights + 4 * m * (n + k), 4 * n * k * m);
+    benches.add(kernel, format!("{name}_gate"), work, move |setup| {
+        let (gate, up) = (setup.weights(q1, n, k)?, setup.weights(q1, n, k)?);
+        let x = setup.values([m, k])?;
+        let mut out = setup.output(Format::F32, [m, n])?;
+        Ok(Box::new(move |pass| {
+            mul_mat_swiglu(pass, &gate, &up, &x, &mut out)
+        }))
+    });
     // A prompt of 512 tokens with 8 of 128 experts each, sorted by these.
     let (format, experts, n, k) = (Format::Q8_0, 128, 768, 2048);
     let m = experts * ROWS_OF_EXPERT;
@@ -196,6 +240,66 @@ pub(in crate::ops) fn add(
         let xs = run.input(&x, [m, k])?;
         let mut out = run.output(Format::F32, [m, n])?;
         run.pass(|pass| by.multiply(pass, [1, 1], &w, &xs, &mut out))?;
+        run.check(&out, || reference(&weights, &x, k))
+    });
+}
+
+/// A product of x `[m, k]` and weights `[n, k]` that is added to what is there, or the first of two that meet.
+fn add_fused(
+    cases: &mut Cases,
+    by: By,
+    format: Format,
+    (m, n, k): (usize, usize, usize),
+    gate: bool,
+) {
+    let beside = if gate { "gate" } else { "add" };
+    let name = format!("{by:?}_m{m}_n{n}_k{k}_{beside}").to_lowercase();
+    let size = match by {
+        By::Large => Size::Large,
+        _ => Size::Small,
+    };
+    cases.add_with(tolerance(format), by.kernel(format), name, move |run| {
+        let (w, weights) = run.weights(format, n, k)?;
+        let (second, more) = run.weights(format, n, k)?;
+        let x = run.rng().activations(m * k);
+        let xs = run.input(&x, [m, k])?;
+        let before = run.rng().activations(m * n);
+        let (epilogue, mut out) = match gate {
+            true => (Epilogue::Gate(&second), run.output(Format::F32, [m, n])?),
+            false => (Epilogue::Add, run.input(&before, [m, n])?),
+        };
+        run.pass(|pass| mul_mm_with(pass, OP, size, &w, &xs, epilogue, &mut out))?;
+        run.check(&out, || {
+            let products = reference(&weights, &x, k);
+            if gate {
+                let others = reference(&more, &x, k);
+                let pairs = products.iter().zip(&others);
+                let gated = |(product, other): (&Expected, &Expected)| {
+                    let of = |x: &Expected| (x.value(), x.magnitude());
+                    let (value, magnitude) = swiglu(of(product), of(other));
+                    Expected::near(value, magnitude)
+                };
+                return pairs.map(gated).collect();
+            }
+            let pairs = products.iter().zip(&before);
+            let sum = |(product, &before): (&Expected, &f32)| {
+                let before = f64::from(before);
+                Expected::near(product.value() + before, product.magnitude() + before.abs())
+            };
+            pairs.map(sum).collect()
+        })
+    });
+}
+
+/// A product of x `[m, k]` and weights `[n, k]`, all of F16.
+fn add_of_halves(cases: &mut Cases, size: Size, (m, n, k): (usize, usize, usize)) {
+    let name = format!("{size:?}_m{m}_n{n}_k{k}").to_lowercase();
+    cases.add("mul_mm_f16_f16", name, move |run| {
+        let (w, weights) = run.weights(Format::F16, n, k)?;
+        let x = run.rng().activations(m * k);
+        let (xs, x) = run.rounded(Format::F16, &x, [m, k])?;
+        let mut out = run.output(Format::F16, [m, n])?;
+        run.pass(|pass| mul_mm_with(pass, OP, size, &w, &xs, Epilogue::None, &mut out))?;
         run.check(&out, || reference(&weights, &x, k))
     });
 }

@@ -1,5 +1,6 @@
 //! Cases and bench entries of `mul_mv.metal`.
 
+use super::more_cases::{Also, add_bench_of_16bit, add_fused_columns, add_of_16bit};
 use super::spread::{Spread, has_whole_numbers};
 use super::{Beside, MAX_COLUMNS, Way, by, mul_mat, mul_mat_batched, mul_mv};
 use crate::bench::{Benches, Work};
@@ -13,7 +14,7 @@ use crate::ops::mapping::label;
 use mettle_gpu::Format;
 
 /// The kernel's name, for cases and bench entries.
-fn kernel_name(format: Format) -> &'static str {
+pub(super) fn kernel_name(format: Format) -> &'static str {
     match format {
         Format::Affine(_) => "mul_mv_affine_f32",
         _ => F32Of::of(format).map_or("none", F32Of::name),
@@ -58,6 +59,16 @@ pub(crate) fn family() -> Family {
         }
         for format in [Format::F16, Format::Q4_0, Format::Q6_K] {
             add_batched(cases, format, [3, 2, 5, 256]);
+        }
+        for spread in [Spread::RowPerThread, Spread::RowsPerGroup] {
+            for (n, k, m) in [(7, 96, 1), (5, 64, 11), (6, 45, 3), (3, 1, 1), (2, 1037, 4)] {
+                add_of_16bit(cases, spread, [Format::F16; 2], [n, k, m]);
+            }
+            for beside in [Also::Add, Also::Gate] {
+                for format in [Format::F32, Format::Q1_0] {
+                    add_fused_columns(cases, spread, format, [5, 256, 7], beside);
+                }
+            }
         }
     })
     .benches(benches)
@@ -147,6 +158,7 @@ fn benches(benches: &mut Benches) {
             add_bench(benches, format, shape);
         }
     }
+    add_bench_of_16bit(benches, [Format::F16; 2]);
     // The experts of a token, of a model of 128.
     let (experts, slots, n, k) = (128, 8, 768, 2048);
     for format in [Format::Q8_0, Format::Q4_K] {
@@ -419,7 +431,10 @@ fn product(w: &[f32], x: &[f64]) -> (f64, f64) {
 }
 
 /// silu of the first times the second, each with the sum of the absolute values of its terms, and as much of the result.
-fn swiglu((value, magnitude): (f64, f64), (gated, of_gated): (f64, f64)) -> (f64, f64) {
+pub(in crate::ops) fn swiglu(
+    (value, magnitude): (f64, f64),
+    (gated, of_gated): (f64, f64),
+) -> (f64, f64) {
     let silu = value / (1.0 + (-value).exp());
     // The slope of silu is at most 1.1.
     let of_result = 1.1 * magnitude * gated.abs() + silu.abs() * of_gated;
