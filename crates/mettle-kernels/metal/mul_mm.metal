@@ -102,9 +102,12 @@ struct CopiedTile {
 // How tiles of weights are made: decoded, sixteen values of a row at a time. Neighbouring threads have neighbouring rows. Where code for rows that are
 // ALIGNED, of whole tiles each, is other than for the rest (`by_alignment`), which of them it is must be known outside the loop over k: a branch in it
 // keeps copies and products of a step apart (a third of the speed of f16 on an H200).
+//
+// Weights that are fetched `ahead` are so a step earlier, into registers, and decoded beside the products of a step instead of behind them.
 template <typename W, uint ROWS, uint THREADS, bool ALIGNED>
 struct Weights {
     static constant constexpr bool by_alignment = false;
+    static constant constexpr bool ahead = false;
     typedef typename product<W>::operand T;
     static constant constexpr uint STEPS = ROWS * (DEPTH / WIDE) / THREADS;
 
@@ -141,6 +144,7 @@ struct Weights {
 template <typename W, uint ROWS, uint THREADS, bool ALIGNED>
 struct WeightsAsTheyAre {
     static constant constexpr bool by_alignment = true;
+    static constant constexpr bool ahead = false;
     typedef CopiedTile<ROWS, THREADS> Tile;
     typedef typename Tile::Fetched Fetched;
 
@@ -175,9 +179,11 @@ struct WeightsOfBlocks {
     // Words of a block, and the most of them that a thread copies.
     static constant constexpr uint WORDS = (sizeof(Block) + 3) / 4;
     static constant constexpr uint COUNT = (OWN * WORDS + 31) / 32;
+    // Large pieces have enough to multiply that decoding is worth spreading over it; small ones wait for the first words.
+    static constant constexpr bool ahead = ROWS > 64;
 
     struct Fetched {
-        copy<uint> words[COUNT];
+        typename metal::conditional_t<ahead, register_copy<uint>, copy<uint>> words[COUNT];
     };
 
     // The place of word i of those that a SIMD group copies, where the values of its rows will be.
@@ -231,7 +237,9 @@ struct WeightsOfBlocks {
                 finish(fetched.words[j], place(tile, i, index));
             }
         }
-        finish_copies();
+        if (!ahead) {
+            finish_copies();
+        }
         simdgroup_barrier(mem_flags::mem_threadgroup);
         const uint row = index % 32 / SHARE;
         uint words[WORDS + 1];
@@ -341,6 +349,9 @@ METAL_FUNC void multiply(
     Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, begin, false, index);
     Rows::put(x_fetched, tiles, index);
     Columns::put(w_fetched, tiles + X_TILE, params, begin, index);
+    if (Columns::ahead) {
+        Columns::fetch(w_fetched, tiles, w, last_column, params, begin + DEPTH < end ? begin + DEPTH : begin, false, index);
+    }
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
     const uint steps = product<W>::passes * ((end - begin) / DEPTH);
@@ -359,7 +370,13 @@ METAL_FUNC void multiply(
         threadgroup ushort* next = tiles + (step + 1) % 2 * (X_TILE + W_TILE);
         device const ushort* part = x + (pass == 1 ? ulong(params.padded) * params.stride : 0);
         Rows::fetch(x_fetched, next, part, last_row, params.stride, first, index);
-        Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, first, pass == 2, index);
+        if (Columns::ahead) {
+            Columns::put(w_fetched, next + X_TILE, params, first, index);
+            const uint later = first + DEPTH < end ? first + DEPTH : begin;
+            Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, later, false, index);
+        } else {
+            Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, first, pass == 2, index);
+        }
 
         threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % 2 * (X_TILE + W_TILE));
         threadgroup const T* w_tile = x_tile + X_TILE;
@@ -385,7 +402,9 @@ METAL_FUNC void multiply(
         }
 
         Rows::put(x_fetched, next, index);
-        Columns::put(w_fetched, next + X_TILE, params, first, index);
+        if (!Columns::ahead) {
+            Columns::put(w_fetched, next + X_TILE, params, first, index);
+        }
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
 

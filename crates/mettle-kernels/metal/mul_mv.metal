@@ -15,7 +15,7 @@ using namespace mettle_kernels;
 // One thread computes a row by itself (CPU) instead of a threadgroup a few rows together (GPU).
 constant bool ROW_PER_THREAD [[function_constant(0)]];
 
-// The number of columns, 1 to MAX_COLUMNS.
+// The columns that are taken together: 1 to 4 with ROW_PER_THREAD, else a power of two up to MAX_COLUMNS. Params::columns of them count.
 constant uint COLUMNS [[function_constant(1)]];
 
 // Blocks of weights go through threadgroup memory: for GPUs that have plenty of it. Not with ROW_PER_THREAD, not what is not
@@ -47,9 +47,10 @@ constant constexpr uint THREE = 8;
 #pragma mettle variant(gpu: mul_mv_f*_f32, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_bf*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 2, STAGED = true, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_f*_f32, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_bf*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = false, FUSED = 0)
-#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 3, STAGED = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_f8_*_f32, ROW_PER_THREAD = false, COLUMNS = 8, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_f32_f32, ROW_PER_THREAD = false, COLUMNS = 8, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_f32_f32, ROW_PER_THREAD = false, COLUMNS = 16, STAGED = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 8, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*q*, ROW_PER_THREAD = false, COLUMNS = 4, STAGED = true, FUSED = 0)
 #pragma mettle variant(gpu: mul_mv_*_f32, ROW_PER_THREAD = false, COLUMNS = 1, STAGED = false, FUSED = 1)
@@ -64,7 +65,10 @@ constant constexpr uint THREE = 8;
 
 #pragma mettle early(mul_mv_*, w, second, third)
 
-constant constexpr uint MAX_COLUMNS = 4;
+constant constexpr uint MAX_COLUMNS = 16;
+
+// Up to so many columns, four rows are taken together, or as many as are on their way; of more, half as many.
+constant constexpr uint FEW_COLUMNS = 4;
 
 struct Params {
     uint rows;  // n, the rows of the weights
@@ -72,11 +76,12 @@ struct Params {
     uint k;     // the columns of the weights: whole blocks of a quantised format
     uint aligned;  // whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
     float eps;  // of the norm
-    uint chunks;  // STAGED: chunks of x whose digits there is room for
+    uint chunks;  // STAGED: chunks of x whose digits there is room for, a multiple of `slices` if not all
     uint count;   // rows of a threadgroup, with STAGED of a unit, or of a thread by itself
-    uint slices;  // STAGED: SIMD groups that share a unit, one if not all chunks have room
+    uint slices;  // STAGED: SIMD groups that share a unit
     uint experts;  // matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
     uint sharers;  // with experts: how many columns in a row have the same row of x
+    uint columns;  // of a step, up to COLUMNS
 };
 
 // Writes a result: the product with the weights, and that with the weights of the gated values.
@@ -99,9 +104,14 @@ METAL_FUNC wide load_values(device const X* x, device const float* norm, thread 
     return values * (ALIGNED ? load_aligned(norm) : load(norm));
 }
 
-// Rows of weights that are taken together. Sixteen values of x are loaded once for all of them, and the weights of as many
+// Rows of weights that are taken together, at most. Sixteen values of x are loaded once for all of them, and the weights of as many
 // rows are on their way at a time.
 constant constexpr uint ROWS = BATCH;
+METAL_FUNC uint rows_together() { return COLUMNS > FEW_COLUMNS ? ROWS / 2 : ROWS; }
+
+// A thread's sums: of row r and column c at r * sums_of_row() + c.
+constant constexpr uint SUMS = ROWS / 2 * MAX_COLUMNS;
+METAL_FUNC uint sums_of_row() { return COLUMNS > FEW_COLUMNS ? MAX_COLUMNS : FEW_COLUMNS; }
 
 template <typename W>
 struct Rows {
@@ -109,7 +119,7 @@ struct Rows {
 };
 
 // How many of them are of one matrix.
-METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? ROWS / 2 : ROWS; }
+METAL_FUNC uint rows_of_matrix() { return FUSED & GATE ? rows_together() / 2 : rows_together(); }
 
 // What a threadgroup, a SIMD group or a thread by itself multiplies: some rows of a matrix.
 template <typename W, typename X>
@@ -154,37 +164,59 @@ METAL_FUNC Rows<W> rows_of(thread const Part<W, X>& part, uint k)
 {
     Rows<W> rows;
 #pragma unroll
-    for (uint r = 0; r < ROWS; ++r) {
+    for (uint r = 0; r < rows_together(); ++r) {
         const uint row = min(part.first + r % rows_of_matrix(), part.rows - 1);
         rows.row[r] = (r < rows_of_matrix() ? part.w : part.gated) + ulong(row) * row_stride<W>(k);
     }
     return rows;
 }
 
-// Adds to sums[r * MAX_COLUMNS + c] what this thread has to do with rows.row[r] and column c: every sixteenth value of k, in
-// turns with the other threads of the threadgroup. To `squares` those of its values of x.
+// Adds to a thread's sums what it has to do: every sixteenth value of k, in turns with the other threads of the threadgroup. To
+// `squares` those of its values of x. Columns beyond the last are that one again.
 template <typename W, bool ALIGNED, typename X>
 METAL_FUNC void add_rows(
     thread float* sums, thread float& squares, thread const Rows<W>& rows, device const X* x,
-    device const float* norm, uint k, uint index, uint threads)
+    device const float* norm, uint k, uint last_column, uint index, uint threads)
 {
     constexpr uint values = format<W>::values;
     const uint whole = k / WIDE * WIDE;
     for (uint first = index * WIDE; first < whole; first += threads * WIDE) {
-        wide columns[MAX_COLUMNS];
-#pragma unroll
-        for (uint c = 0; c < COLUMNS; ++c) {
-            columns[c] = load_values<ALIGNED>(x + ulong(c) * k + first, norm + first, squares, true);
-        }
         const uint block = first / values;
         const uint part = first % values / WIDE;
+        wide weights[ROWS];
+#pragma unroll
+        for (uint r = 0; r < rows_together(); ++r) {
+            device const W* row = rows.row[r];
+            weights[r] = ALIGNED ? decode_aligned(row, block, part) : decode(row, block, part);
+        }
+#pragma unroll
+        for (uint c = 0; c < COLUMNS; ++c) {
+            const ulong column = ulong(min(c, last_column)) * k;
+            const wide from_x = load_values<ALIGNED>(x + column + first, norm + first, squares, true);
+#pragma unroll
+            for (uint r = 0; r < rows_together(); ++r) {
+                sums[r * sums_of_row() + c] += dot(weights[r], from_x);
+            }
+        }
+    }
+}
+
+// Adds up the sums of all lanes, and puts them into `to`, each at its place.
+METAL_FUNC void add_lanes(thread float* sums, threadgroup float* to, uint lane)
+{
+    if (COLUMNS > FEW_COLUMNS) {
+        to[lane] = sum_each<SUMS>(sums, lane);
+    } else if (COLUMNS > 1) {
+        const float sum = sum_each<SUMS / 2>(sums, lane);
+        if (lane % 2 == 0) {
+            to[lane / 2] = sum;
+        }
+    } else {
 #pragma unroll
         for (uint r = 0; r < ROWS; ++r) {
-            device const W* row = rows.row[r];
-            const wide weights = ALIGNED ? decode_aligned(row, block, part) : decode(row, block, part);
-#pragma unroll
-            for (uint c = 0; c < COLUMNS; ++c) {
-                sums[r * MAX_COLUMNS + c] += dot(weights, columns[c]);
+            const float sum = simd_sum(sums[r * FEW_COLUMNS]);
+            if (lane == 0) {
+                to[r * FEW_COLUMNS] = sum;
             }
         }
     }
@@ -228,6 +260,13 @@ struct Staged {
     // Rows of a unit that have products.
     static METAL_FUNC uint products_of_unit() { return FUSED & GATE ? 2 * rows_of_unit : rows_of_unit; }
 
+    // Whether a value is larger than all others of the SIMD group together. Zeros have nothing left out, whatever their step is.
+    static METAL_FUNC bool is_hot(float largest, float all)
+    {
+        const float total = simd_sum(all);
+        return total != 0.0f && 2.0f * simd_max(largest) > total;
+    }
+
     // Puts the digits of columns from block `first` on into `to`, or those of what these leave out. Gives whether one of the
     // SIMD group's values is larger than all others of a few together.
     static METAL_FUNC bool make_digits(
@@ -235,33 +274,39 @@ struct Staged {
         constant Params& params, bool of_left_out, bool new_ones, uint index, uint threads)
     {
         const uint left = params.k / weights::values - first;
+        const uint of_column = params.chunks * 32 * PARTS;
+        const uint columns = COLUMNS > 1 ? params.columns : 1;
         bool one_is_hot = false;
-#pragma unroll
-        for (uint c = 0; c < COLUMNS; ++c) {
-            float largest = 0.0f;
-            float all = 0.0f;
-            for (uint i = index; i < params.chunks * 32 * PARTS; i += threads) {
-                const uint of_lane = i / PARTS;
-                const uint b = i % PARTS / share::parts;
-                const uint at = i / (32 * PARTS) * chunk::blocks + share::block(of_lane % 32, b);
-                wide values = splat(0.0f);
-                if (at < left) {
-                    const uint part = share::part(of_lane % 32, i % share::parts);
-                    const uint place = (first + at) * weights::values + part * WIDE;
-                    values = load_values<true>(x + ulong(c) * params.k + place, norm + place, squares, new_ones);
-                }
-                if (of_left_out) {
-                    values = left_out_by_digits(values);
-                }
-                const Digits digits = digits_of<weights>(values);
-                store_digits<weights>(
-                    to + c * params.chunks * chunk::digits + of_lane * chunk::stride + i % PARTS * DIGIT_WORDS, digits);
-                largest = fmax(largest, largest_of(digits));
-                all += sum_of_absolutes(values);
+        float largest = 0.0f;
+        float all = 0.0f;
+        for (uint j = index; j < columns * of_column; j += threads) {
+            const uint c = COLUMNS > 1 ? j / of_column : 0;
+            const uint i = j - c * of_column;
+            const uint of_lane = i / PARTS;
+            const uint b = i % PARTS / share::parts;
+            const uint at = i / (32 * PARTS) * chunk::blocks + share::block(of_lane % 32, b);
+            wide values = splat(0.0f);
+            if (at < left) {
+                const uint part = share::part(of_lane % 32, i % share::parts);
+                const uint place = (first + at) * weights::values + part * WIDE;
+                values = load_values<true>(x + ulong(c) * params.k + place, norm + place, squares, new_ones);
             }
-            one_is_hot = one_is_hot || 2.0f * simd_max(largest) > simd_sum(all);
+            if (of_left_out) {
+                values = left_out_by_digits(values);
+            }
+            const Digits digits = digits_of<weights>(values);
+            store_digits<weights>(
+                to + c * params.chunks * chunk::digits + of_lane * chunk::stride + i % PARTS * DIGIT_WORDS, digits);
+            largest = fmax(largest, largest_of(digits));
+            all += sum_of_absolutes(values);
+            if (COLUMNS > 1) {
+                // The next ones may be of another column.
+                one_is_hot = one_is_hot || is_hot(largest, all);
+                largest = 0.0f;
+                all = 0.0f;
+            }
         }
-        return one_is_hot;
+        return COLUMNS > 1 ? one_is_hot : is_hot(largest, all);
     }
 
     // Threadgroup `group` of `groups`.
@@ -276,7 +321,7 @@ struct Staged {
         threadgroup float* squares_of_group = memory;
         threadgroup float* hot_of_group = memory + MAX_SIMD_GROUPS;
         threadgroup float* digits = memory + 2 * MAX_SIMD_GROUPS;
-        threadgroup uint4* staged_of_groups = reinterpret_cast<threadgroup uint4*>(digits + COLUMNS * column);
+        threadgroup uint4* staged_of_groups = reinterpret_cast<threadgroup uint4*>(digits + params.columns * column);
         threadgroup uint4* staged = staged_of_groups + simd_group * chunk::rows * chunk::slots;
         threadgroup float* products =
             reinterpret_cast<threadgroup float*>(staged_of_groups + simd_groups * chunk::rows * chunk::slots);
@@ -352,9 +397,9 @@ struct Staged {
                             fetch<W, PARTS>(
                                 held, of_w ? next_part.w : next_part.gated, next_row, next_part.rows - 1, next, blocks, lane);
                         }
-                        multiply<W, PARTS, MOST_ROWS, MOST_COLUMNS>(
+                        multiply<W, PARTS, MOST_ROWS>(
                             sums + batch * chunk::rows, staged, digits + (block - first) / chunk::blocks * chunk::digits,
-                            column, COLUMNS, blocks - block, lane);
+                            column, COLUMNS, params.columns - 1, blocks - block, lane);
                         part = next_part;
                     }
                 }
@@ -372,7 +417,7 @@ struct Staged {
                     const float product =
                         FUSED & GATE ? sum_each<MOST_ROWS>(of_column, lane) : sum_each<rows_of_unit>(of_column, lane);
                     const uint row = (c * own_units + unit - first_unit) * products_of_unit() + lane / lanes;
-                    if (lane % lanes == 0) {
+                    if (lane % lanes == 0 && c < params.columns) {
                         products[row * slices + slice] = product;
                     }
                 }
@@ -381,7 +426,7 @@ struct Staged {
         }
 
         threadgroup_barrier(mem_flags::mem_threadgroup);
-        for (uint i = index; i < COLUMNS * own_units * rows_of_unit; i += simd_groups * 32) {
+        for (uint i = index; i < params.columns * own_units * rows_of_unit; i += simd_groups * 32) {
             const uint r = i % rows_of_unit;
             const uint u = i / rows_of_unit;
             const uint c = u / own_units;
@@ -411,26 +456,26 @@ struct Staged<W, PARTS, MOST_COLUMNS, false> {
     }
 };
 
-// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. x and out are f32, or of sixteen bits:
-// then results are rounded once, and products are neither STAGED nor by digits. A launch takes
-// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k];
-// with a gate `second` are more weights, [rows, k]; with three matrices it and `third` are [rows_of_others, k], and out is
-// [rows + 2 * rows_of_others]. What they are without it is not read.
+// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [m, k], out is [m, rows]. x and out are f32, or of
+// sixteen bits: then results are rounded once, and products are neither STAGED nor by digits. A launch takes the m columns in steps
+// of params.columns, which divides m. What FUSED says is done beside: x is normalised with `norm`, [k]; with a gate `second` are
+// more weights, [rows, k]; with three matrices it and `third` are [rows_of_others, k], and out is [rows + 2 * rows_of_others]. What
+// they are without it is not read.
 //
 // With experts, w is [experts, rows, k], as is `second`, and column c is multiplied with matrix ids[c], the last one beyond it; x is
 // [m / sharers, k]. For COLUMNS = 1, and not with THREE. Else ids are not read.
 //
-// One thread (ROW_PER_THREAD) for each step and row: the grid is [m / COLUMNS, rows] threads. With one column and a format that
-// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
-// SIMD groups for each step and a few rows of weights: [m / COLUMNS, ceil(rows / r)] threadgroups, where r is ROWS, or half of
-// it with a gate. That is `count`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
-// With STAGED (blocks) there are as many threadgroups as one likes, [m / COLUMNS, groups], among which all units are divided: `count` is
-// `rows_of_turn` of `Chunk`.
+// One thread (ROW_PER_THREAD) for each step and row: the grid is [m / columns, rows] threads. With one column and a format that
+// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of
+// whole SIMD groups for each step and a few rows of weights: [m / columns, ceil(rows / count)] threadgroups, where `count` is
+// `rows_of_matrix`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
+// With STAGED (blocks) there are as many threadgroups as one likes, [m / columns, groups], among which all units are divided:
+// `count` is `rows_of_turn` of `Chunk`.
 //
 // `memory` of a thread that multiplies by digits holds 2 * `most_units` times `words` of `ByDigits`; that of others of
-// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS * MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS floats,
-// `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out, and `slices` floats for
-// each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
+// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 * MAX_SIMD_GROUPS
+// floats, `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out,
+// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 //
 // Registers for 512 threads leave room for several threadgroups on a compute unit.
 template <typename W, typename X>
@@ -472,9 +517,9 @@ template <typename W, typename X>
         second += first;
         x += ulong(step / params.sharers) * k;
     } else {
-        x += ulong(step) * COLUMNS * k;
+        x += ulong(step) * params.columns * k;
     }
-    out += ulong(step) * COLUMNS * params.rows;
+    out += ulong(step) * params.columns * params.rows;
     const uint group = ROW_PER_THREAD ? thread_position.y : group_position.y;
     const Part<W, X> part = part_of(w, second, third, out, params, group);
     device const float* as_floats = reinterpret_cast<device const float*>(x);
@@ -491,10 +536,10 @@ template <typename W, typename X>
             }
             return;
         }
-        const Sums<MAX_COLUMNS> sums = row_of_thread<MAX_COLUMNS>(part.w + start, x, k, COLUMNS);
-        Sums<MAX_COLUMNS> sums_of_gated = {};
+        const Sums<FEW_COLUMNS> sums = row_of_thread<FEW_COLUMNS>(part.w + start, x, k, COLUMNS);
+        Sums<FEW_COLUMNS> sums_of_gated = {};
         if (FUSED & GATE) {
-            sums_of_gated = row_of_thread<MAX_COLUMNS>(part.gated + start, x, k, COLUMNS);
+            sums_of_gated = row_of_thread<FEW_COLUMNS>(part.gated + start, x, k, COLUMNS);
         }
         for (uint c = 0; c < COLUMNS; ++c) {
             finish(part.out + ulong(c) * part.rows + part.first, total(sums, c), total(sums_of_gated, c));
@@ -515,51 +560,43 @@ template <typename W, typename X>
     }
 
     const Rows<W> rows = rows_of(part, k);
+    const uint last_column = params.columns - 1;
     float squares = 0.0f;
-    float sums[ROWS * MAX_COLUMNS] = {};
+    float sums[SUMS] = {};
     if (params.aligned) {
-        add_rows<W, true>(sums, squares, rows, x, norm, k, index, simd_groups * 32);
+        add_rows<W, true>(sums, squares, rows, x, norm, k, last_column, index, simd_groups * 32);
     } else {
-        add_rows<W, false>(sums, squares, rows, x, norm, k, index, simd_groups * 32);
+        add_rows<W, false>(sums, squares, rows, x, norm, k, last_column, index, simd_groups * 32);
     }
     // What is left of a row is less than a thread's share.
     const uint last = k / WIDE * WIDE + index;
     if (format<W>::dense && last < k) {
 #pragma unroll
         for (uint c = 0; c < COLUMNS; ++c) {
-            float from_x = float(x[ulong(c) * k + last]);
+            float from_x = float(x[ulong(min(c, last_column)) * k + last]);
             if (FUSED & NORM) {
                 squares += from_x * from_x;
                 from_x *= norm[last];
             }
 #pragma unroll
-            for (uint r = 0; r < ROWS; ++r) {
-                sums[r * MAX_COLUMNS + c] += value(rows.row[r], last) * from_x;
+            for (uint r = 0; r < rows_together(); ++r) {
+                sums[r * sums_of_row() + c] += value(rows.row[r], last) * from_x;
             }
         }
     }
 
-#pragma unroll
-    for (uint r = 0; r < ROWS; ++r) {
-#pragma unroll
-        for (uint c = 0; c < COLUMNS; ++c) {
-            const float total = simd_sum(sums[r * MAX_COLUMNS + c]);
-            if (lane == 0) {
-                memory[(simd_group * ROWS + r) * MAX_COLUMNS + c] = total;
-            }
-        }
-    }
-    const float scale =
-        norm_scale(squares, memory + simd_groups * ROWS * MAX_COLUMNS, params, simd_groups, simd_group, lane);
-    const uint r = index / MAX_COLUMNS;
-    const uint c = index % MAX_COLUMNS;
-    if (r < rows_of_matrix() && c < COLUMNS && part.first + r < part.rows) {
+    add_lanes(sums, memory + simd_group * SUMS, lane);
+    const float scale = norm_scale(squares, memory + simd_groups * SUMS, params, simd_groups, simd_group, lane);
+    const uint r = index / sums_of_row();
+    const uint c = index % sums_of_row();
+    if (r < rows_of_matrix() && c < params.columns && part.first + r < part.rows) {
         float product = 0.0f;
         float product_of_gated = 0.0f;
         for (uint group = 0; group < simd_groups; ++group) {
-            product += memory[(group * ROWS + r) * MAX_COLUMNS + c];
+            threadgroup const float* of_group = memory + group * SUMS;
+            product += of_group[r * sums_of_row() + c];
             if (FUSED & GATE) {
-                product_of_gated += memory[(group * ROWS + r + ROWS / 2) * MAX_COLUMNS + c];
+                product_of_gated += of_group[(r + rows_of_matrix()) * sums_of_row() + c];
             }
         }
         finish(part.out + ulong(c) * part.rows + part.first + r, scale * product, scale * product_of_gated);

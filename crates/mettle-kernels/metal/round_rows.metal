@@ -12,7 +12,35 @@ struct Params {
     uint columns;  // of x
     uint stride;   // values of a padded row of the output
     uint step;     // values from one row of x to the next
+    uint aligned;  // whether four values of x may be read at once, from row starts on
 };
+
+// Values that are read and written together.
+constant constexpr uint FOUR = 4;
+
+// Fours of a row that each thread keeps, all of them on their way at a time. Those beyond are read again.
+constant constexpr uint KEPT = 4;
+
+// Values i to i + 3 of a row, zeros beyond its end.
+template <typename X>
+METAL_FUNC float4 four(device const X* x, uint i, uint columns, uint aligned)
+{
+    if (aligned && i + FOUR <= columns) {
+        return float4(*reinterpret_cast<device const vec<X, 4>*>(x + i));
+    }
+    float4 values = 0.0f;
+    for (uint j = 0; j < FOUR && i + j < columns; ++j) {
+        values[j] = float(x[i + j]);
+    }
+    return values;
+}
+
+// The bits of the largest absolute value. Among floats without a sign their order is that of the values, and NaN comes last.
+METAL_FUNC uint largest_of(float4 values)
+{
+    const uint4 bits = as_type<uint4>(values) & 0x7fffffffu;
+    return max(max(bits.x, bits.y), max(bits.z, bits.w));
+}
 
 // Halves reach up to 65504. A row is scaled such that its largest value lies between 2^LARGEST and twice that.
 constant constexpr int LARGEST = 14;
@@ -42,10 +70,19 @@ kernel void round_rows_f16(
     x += ulong(row) * params.step;
     out += ulong(row) * params.stride;
 
-    // Among floats without a sign the order of the bits is that of the values, and NaN comes last.
+    float4 kept[KEPT];
     uint largest = 0;
-    for (uint i = thread_index; i < columns; i += threads) {
-        largest = max(largest, as_type<uint>(float(x[i])) & 0x7fffffff);
+#pragma unroll
+    for (uint j = 0; j < KEPT; ++j) {
+        kept[j] = four(x, FOUR * (j * threads + thread_index), columns, params.aligned);
+    }
+#pragma unroll
+    for (uint j = 0; j < KEPT; ++j) {
+        largest = max(largest, largest_of(kept[j]));
+    }
+    const uint first_again = FOUR * (KEPT * threads + thread_index);
+    for (uint i = first_again; i < columns; i += FOUR * threads) {
+        largest = max(largest, largest_of(four(x, i, columns, params.aligned)));
     }
     largest = group_max(group, largest);
 
@@ -54,8 +91,15 @@ kernel void round_rows_f16(
     const bool finite = exponent < 255;
     const int up = finite ? max(exponent, LARGEST + 1) - LARGEST : 127;
     const float factor = power_of_two(254 - up);
-    for (uint i = thread_index; i < params.stride; i += threads) {
-        out[i] = i < columns ? half(factor * float(x[i])) : half(0);
+#pragma unroll
+    for (uint j = 0; j < KEPT; ++j) {
+        const uint i = FOUR * (j * threads + thread_index);
+        if (i < params.stride) {
+            *reinterpret_cast<device half4*>(out + i) = half4(factor * kept[j]);
+        }
+    }
+    for (uint i = first_again; i < params.stride; i += FOUR * threads) {
+        *reinterpret_cast<device half4*>(out + i) = half4(factor * four(x, i, columns, params.aligned));
     }
     if (thread_index == 0) {
         scale[row] = power_of_two(up);
@@ -80,13 +124,17 @@ kernel void round_rows_bf16(
     const uint columns = row < params.rows ? params.columns : 0;
     x += ulong(row) * params.step;
     out += ulong(row) * params.stride;
-    for (uint i = thread_index; i < params.stride; i += threads) {
-        const float value = i < columns ? x[i] : 0.0f;
-        const bfloat large = bfloat(value);
-        // An infinity leaves nothing out.
-        const float rest = isinf(float(large)) ? 0.0f : value - float(large);
-        out[i] = large;
-        out[ulong(params.padded) * params.stride + i] = bfloat(rest);
+    for (uint i = FOUR * thread_index; i < params.stride; i += FOUR * threads) {
+        const float4 values = four(x, i, columns, params.aligned);
+        bfloat4 large;
+        bfloat4 rest;
+        for (uint j = 0; j < FOUR; ++j) {
+            large[j] = bfloat(values[j]);
+            // An infinity leaves nothing out.
+            rest[j] = bfloat(isinf(float(large[j])) ? 0.0f : values[j] - float(large[j]));
+        }
+        *reinterpret_cast<device bfloat4*>(out + i) = large;
+        *reinterpret_cast<device bfloat4*>(out + ulong(params.padded) * params.stride + i) = rest;
     }
     if (thread_index == 0) {
         scale[row] = 1.0f;

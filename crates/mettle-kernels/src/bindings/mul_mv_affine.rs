@@ -19,20 +19,22 @@ pub struct Params {
     pub aligned: u32,
     /// `float eps`: of the norm
     pub eps: f32,
-    /// `uint chunks`: STAGED: chunks of x whose digits there is room for
+    /// `uint chunks`: STAGED: chunks of x whose digits there is room for, a multiple of `slices` if not all
     pub chunks: u32,
     /// `uint count`: rows of a threadgroup, with STAGED of a unit, or of a thread by itself
     pub count: u32,
-    /// `uint slices`: STAGED: SIMD groups that share a unit, one if not all chunks have room
+    /// `uint slices`: STAGED: SIMD groups that share a unit
     pub slices: u32,
     /// `uint experts`: matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
     pub experts: u32,
     /// `uint sharers`: with experts: how many columns in a row have the same row of x
     pub sharers: u32,
+    /// `uint columns`: of a step, up to COLUMNS
+    pub columns: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 40);
+    assert!(size_of::<Params>() == 44);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, rows_of_others) == 4);
     assert!(std::mem::offset_of!(Params, k) == 8);
@@ -43,6 +45,7 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, slices) == 28);
     assert!(std::mem::offset_of!(Params, experts) == 32);
     assert!(std::mem::offset_of!(Params, sharers) == 36);
+    assert!(std::mem::offset_of!(Params, columns) == 40);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -77,26 +80,26 @@ impl Constants {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. x and out are f32, or of sixteen bits:
-/// then results are rounded once, and products are neither STAGED nor by digits. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// with a gate `second` are more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is
-/// \[rows + 2 \* rows_of_others\]. What they are without it is not read.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. x and out are f32, or of
+/// sixteen bits: then results are rounded once, and products are neither STAGED nor by digits. A launch takes the m columns in steps
+/// of params.columns, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\]; with a gate `second` are
+/// more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is \[rows + 2 \* rows_of_others\]. What
+/// they are without it is not read.
 ///
 /// With experts, w is \[experts, rows, k\], as is `second`, and column c is multiplied with matrix ids\[c\], the last one beyond it; x is
 /// \[m / sharers, k\]. For COLUMNS = 1, and not with THREE. Else ids are not read.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
-/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate. That is `count`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
-/// With STAGED (blocks) there are as many threadgroups as one likes, \[m / COLUMNS, groups\], among which all units are divided: `count` is
-/// `rows_of_turn` of `Chunk`.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / columns, rows\] threads. With one column and a format that
+/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of
+/// whole SIMD groups for each step and a few rows of weights: \[m / columns, ceil(rows / count)\] threadgroups, where `count` is
+/// `rows_of_matrix`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
+/// With STAGED (blocks) there are as many threadgroups as one likes, \[m / columns, groups\], among which all units are divided:
+/// `count` is `rows_of_turn` of `Chunk`.
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
-/// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out, and `slices` floats for
-/// each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
+/// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
+/// floats, `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out,
+/// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct F32<'a> {
@@ -145,26 +148,26 @@ impl Binding for F32<'_> {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. x and out are f32, or of sixteen bits:
-/// then results are rounded once, and products are neither STAGED nor by digits. A launch takes
-/// the m columns in steps of COLUMNS, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\];
-/// with a gate `second` are more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is
-/// \[rows + 2 \* rows_of_others\]. What they are without it is not read.
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[m, k\], out is \[m, rows\]. x and out are f32, or of
+/// sixteen bits: then results are rounded once, and products are neither STAGED nor by digits. A launch takes the m columns in steps
+/// of params.columns, which divides m. What FUSED says is done beside: x is normalised with `norm`, \[k\]; with a gate `second` are
+/// more weights, \[rows, k\]; with three matrices it and `third` are \[rows_of_others, k\], and out is \[rows + 2 \* rows_of_others\]. What
+/// they are without it is not read.
 ///
 /// With experts, w is \[experts, rows, k\], as is `second`, and column c is multiplied with matrix ids\[c\], the last one beyond it; x is
 /// \[m / sharers, k\]. For COLUMNS = 1, and not with THREE. Else ids are not read.
 ///
-/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / COLUMNS, rows\] threads. With one column and a format that
-/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of whole
-/// SIMD groups for each step and a few rows of weights: \[m / COLUMNS, ceil(rows / r)\] threadgroups, where r is ROWS, or half of
-/// it with a gate. That is `count`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
-/// With STAGED (blocks) there are as many threadgroups as one likes, \[m / COLUMNS, groups\], among which all units are divided: `count` is
-/// `rows_of_turn` of `Chunk`.
+/// One thread (ROW_PER_THREAD) for each step and row: the grid is \[m / columns, rows\] threads. With one column and a format that
+/// is multiplied by digits, a threadgroup of one thread for `count` rows, up to ROWS_OF_THREAD; else it is 1. Or one threadgroup of
+/// whole SIMD groups for each step and a few rows of weights: \[m / columns, ceil(rows / count)\] threadgroups, where `count` is
+/// `rows_of_matrix`. Steps come first, so that the columns are done while the weights of a threadgroup's rows are at hand.
+/// With STAGED (blocks) there are as many threadgroups as one likes, \[m / columns, groups\], among which all units are divided:
+/// `count` is `rows_of_turn` of `Chunk`.
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
-/// ROW_PER_THREAD nothing. `memory` of threadgroups holds ROWS \* MAX_COLUMNS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS floats,
-/// `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out, and `slices` floats for
-/// each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
+/// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
+/// floats, `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out,
+/// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
 pub struct Bf16<'a> {

@@ -19,15 +19,18 @@ pub struct Params {
     pub stride: u32,
     /// `uint step`: values from one row of x to the next
     pub step: u32,
+    /// `uint aligned`: whether four values of x may be read at once, from row starts on
+    pub aligned: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 20);
+    assert!(size_of::<Params>() == 24);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, padded) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
     assert!(std::mem::offset_of!(Params, stride) == 12);
     assert!(std::mem::offset_of!(Params, step) == 16);
+    assert!(std::mem::offset_of!(Params, aligned) == 20);
 };
 
 /// out\[r, i\] = x\[r, i\] / scale\[r\] rounded to half, where scale\[r\] is a power of two such that the largest of x\[r, :\] fits.

@@ -25,10 +25,14 @@ use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
 
-/// Columns that a launch takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
-const MAX_COLUMNS: usize = 4;
+/// Columns that a GPU takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
+const MAX_COLUMNS: usize = 16;
 
-/// Rows that a threadgroup computes together, or has on their way: `ROWS` of `mul_mv.metal`, `BATCH` of `mettle/staged.h`.
+/// Columns that a thread takes together where it computes a row by itself, at most: `FEW_COLUMNS` of `mul_mv.metal`.
+const FEW_COLUMNS: usize = 4;
+
+/// Rows that a threadgroup computes together, or has on their way, with up to `FEW_COLUMNS`: `ROWS` of `mul_mv.metal`, `BATCH` of
+/// `mettle/staged.h`.
 const ROWS: usize = 4;
 
 /// `GATE` of `mul_mv.metal`, in the bits of its `FUSED`.
@@ -295,6 +299,7 @@ fn mul_mv(
         slices: 0,
         experts: beside.ids.map_or(Ok(0), |_| OP.size("w", experts))?,
         sharers: OP.size("x", sharers)?,
+        columns: 0,
     };
     let out = OP.matrix_of("out", out, activations, m, n + 2 * rows_of_others)?;
     let [second, third] = match (beside.gated, beside.others) {
@@ -303,8 +308,13 @@ fn mul_mv(
         (None, None) => [w, w],
     };
 
-    // As many whole steps of four columns as there are, then the rest; columns with experts of their own are steps of their own.
-    let most = if beside.ids.is_some() { 1 } else { MAX_COLUMNS };
+    // As many whole steps as there are, then the rest; columns with experts of their own are steps of their own.
+    let most = match spread {
+        _ if beside.ids.is_some() => 1,
+        Spread::RowPerThread => FEW_COLUMNS,
+        Spread::RowsPerGroup => MAX_COLUMNS,
+        Spread::Staged => Staging::columns(pass.device(), w.format(), MAX_COLUMNS),
+    };
     let whole = m / most * most;
     for (range, columns) in [(0..whole, most), (whole..m, m - whole)] {
         if !range.is_empty() {
@@ -322,11 +332,17 @@ fn mul_mv(
                     Some(_) => out.clone(),
                     None => out.slice(range.start * n * value..range.end * n * value)?,
                 },
-                params,
+                params: Params {
+                    columns: columns as u32,
+                    ..params
+                },
                 steps: range.len() / columns,
                 constants: Constants {
                     row_per_thread: spread == Spread::RowPerThread,
-                    columns: columns as u32,
+                    columns: match spread {
+                        Spread::RowPerThread => columns as u32,
+                        _ => columns.next_power_of_two() as u32,
+                    },
                     staged: spread == Spread::Staged,
                     fused: beside.bits(),
                 },
@@ -339,7 +355,7 @@ fn mul_mv(
     Ok(())
 }
 
-/// One launch of `steps` times so many columns as the constants say.
+/// One launch of `steps` times so many columns as the parameters say.
 struct Launch<'a> {
     w: &'a Tensor,
     second: &'a Tensor,
@@ -370,7 +386,7 @@ impl Launch<'_> {
             steps,
             constants,
         } = self;
-        let columns = constants.columns as usize;
+        let columns = params.columns as usize;
         let all_rows = (params.rows + 2 * params.rows_of_others) as usize;
         // Of threadgroups or threads with so many rows, each of which has those of one matrix.
         let parts = |count: usize| {
@@ -399,11 +415,12 @@ impl Launch<'_> {
             }
             Spread::RowsPerGroup => {
                 // Rows of each of the matrices that are taken together.
-                let together = match constants.fused & GATE {
-                    0 => ROWS,
-                    _ => ROWS / 2,
+                let gates = if constants.fused & GATE == 0 { 1 } else { 2 };
+                let together = match columns {
+                    ..=FEW_COLUMNS => ROWS / gates,
+                    _ => ROWS / 2 / gates,
                 };
-                let floats = SIMD_GROUPS * (ROWS * MAX_COLUMNS + 1);
+                let floats = SIMD_GROUPS * (ROWS / 2 * MAX_COLUMNS + 1);
                 params.count = together as u32;
                 let grid = Grid::groups([steps, parts(together)]);
                 (grid.threads(32 * SIMD_GROUPS), floats * size_of::<f32>())

@@ -51,6 +51,7 @@ pub(crate) fn family() -> Family {
                 (14_336, 4096, 1),
                 (4096, 14_336, 1),
                 (4096, 4096, 4),
+                (4096, 4096, 8),
             ] {
                 add_bench(benches, format, shape);
             }

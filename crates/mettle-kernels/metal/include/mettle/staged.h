@@ -118,11 +118,12 @@ METAL_FUNC void put(thread const typename Chunk<W, PARTS>::vector* held, threadg
 }
 
 // Adds to sums[c * STRIDE + r] the lane's share of the product of staged row r and column c, whose digits lie in
-// x[c * column], those of each lane together. Blocks beyond the first `blocks` of the chunk are left out.
-template <typename W, uint PARTS, uint STRIDE, uint MAX_COLUMNS>
+// x[c * column], those of each lane together; columns beyond the last are that one again. Blocks beyond the first `blocks` of
+// the chunk are left out.
+template <typename W, uint PARTS, uint STRIDE>
 METAL_FUNC void multiply(
     thread float* sums, threadgroup const metal::uint4* staged, threadgroup const float* x, uint column, uint columns,
-    uint blocks, uint lane)
+    uint last_column, uint blocks, uint lane)
 {
     typedef Chunk<W, PARTS> chunk;
     typedef Share<W, PARTS> share;
@@ -136,20 +137,22 @@ METAL_FUNC void multiply(
         const FromWords<chunk::alignment> reads = {(block * sizeof(W)) % 4 != 0};
 #pragma unroll
         for (uint p = 0; p < share::parts; ++p) {
-            Digits digits[MAX_COLUMNS];
-#pragma unroll
-            for (uint c = 0; c < columns; ++c) {
-                const uint at = lane * chunk::stride + (b * share::parts + p) * DIGIT_WORDS;
-                digits[c] = load_digits<weights>(x + c * column + at);
-            }
+            const uint at = lane * chunk::stride + (b * share::parts + p) * DIGIT_WORDS;
+            Digits digits = load_digits<weights>(x + at);
+            Packed packed[chunk::rows];
 #pragma unroll
             for (uint r = 0; r < chunk::rows; ++r) {
                 threadgroup const W* row = reinterpret_cast<threadgroup const W*>(staged + r * chunk::slots);
-                const Packed packed = weights::unpack(reads, row + block, share::part(lane, p));
+                packed[r] = weights::unpack(reads, row + block, share::part(lane, p));
+                sums[r] = add_products<weights>(packed[r], digits, sums[r]);
+            }
 #pragma unroll
-                for (uint c = 0; c < columns; ++c) {
+            for (uint c = 1; c < columns; ++c) {
+                digits = load_digits<weights>(x + metal::min(c, last_column) * column + at);
+#pragma unroll
+                for (uint r = 0; r < chunk::rows; ++r) {
                     thread float& into = sums[c * STRIDE + r];
-                    into = add_products<weights>(packed, digits[c], into);
+                    into = add_products<weights>(packed[r], digits, into);
                 }
             }
         }

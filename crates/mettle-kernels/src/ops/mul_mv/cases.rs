@@ -38,11 +38,16 @@ pub(crate) fn family() -> Family {
                 Spread::Staged => format.block_len().max(32) * 8,
                 _ => format.block_len().max(32),
             };
-            for m in 1..=MAX_COLUMNS {
+            // Of one thread's row up to four in a step; of others a power of two.
+            let columns: &[usize] = match spread {
+                Spread::RowPerThread => &[1, 2, 3, 4],
+                _ => &[1, 2, 3, 4, 7, MAX_COLUMNS],
+            };
+            for &m in columns {
                 add(cases, spread, format, 7, 3 * block, m);
             }
             add(cases, spread, format, 1, block, 1);
-            add(cases, spread, format, 5, block, 11);
+            add(cases, spread, format, 5, block, 19);
             add(cases, spread, format, 130, 512, 1);
             add(cases, spread, format, 3, 16 * 1024, 2);
             add(cases, spread, format, 6, 10 * 1024 + 512, 1);
@@ -135,7 +140,7 @@ pub(in crate::ops) fn add_forms(cases: &mut Cases, spread: Spread, format: Forma
     }
 }
 
-/// Weights of model shapes, one column as in decoding, and four columns; in the commonest formats also an output layer.
+/// Weights of model shapes, one column as in decoding, four and eight columns; in the commonest formats also an output layer.
 fn benches(benches: &mut Benches) {
     const OUTPUT: [Format; 5] = [
         Format::F16,
@@ -150,6 +155,7 @@ fn benches(benches: &mut Benches) {
             (14_336, 4096, 1),
             (4096, 14_336, 1),
             (4096, 4096, 4),
+            (4096, 4096, 8),
         ];
         if OUTPUT.contains(&format) {
             shapes.push((128_256, 4096, 1));

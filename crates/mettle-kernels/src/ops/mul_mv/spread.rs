@@ -102,11 +102,29 @@ pub(super) struct Staging {
     pub(super) memory: usize,
 }
 
+/// Of `2 * MAX_SIMD_GROUPS` floats.
+const HEAD: usize = 2 * 32 * size_of::<f32>();
+
+/// SIMD groups of a threadgroup, at least.
+const FEWEST_SIMD_GROUPS: usize = 4;
+
 impl Staging {
+    /// As many columns as a threadgroup has memory for at a time, up to `most`, with a chunk of the digits of each.
+    pub(super) fn columns(device: &Device, format: Format, most: usize) -> usize {
+        let fits = |columns: &usize| {
+            let chunk = Chunk::of(format, *columns);
+            let products = 2 * columns * chunk.rows * size_of::<f32>();
+            let of_simd_group = chunk.batch + products;
+            let least = HEAD + FEWEST_SIMD_GROUPS * of_simd_group + chunk.digits(*columns);
+            least <= device.limits().max_threadgroup_memory
+        };
+        let halves = |columns: &usize| (*columns > 1).then_some(columns / 2);
+        let mut tried = std::iter::successors(Some(most), halves);
+        tried.find(fits).unwrap_or(1)
+    }
+
     /// For the launch of a product with `w`.
     pub(super) fn of(device: &Device, w: &Tensor, staged: Staged) -> Staging {
-        /// Of `2 * MAX_SIMD_GROUPS` floats.
-        const HEAD: usize = 2 * 32 * size_of::<f32>();
         /// Those of a compute unit, as many as its registers are enough for.
         const SIMD_GROUPS: usize = 16;
         let Staged {
@@ -118,7 +136,7 @@ impl Staging {
         } = staged;
         let limits = device.limits();
         let chunk = Chunk::of(w.format(), columns);
-        let digits = columns * LANES * (chunk.parts * WIDE + 4) * size_of::<f32>();
+        let digits = chunk.digits(columns);
         let all = w.columns().div_ceil(chunk.values);
         let units = rows.div_ceil(chunk.rows) + 2 * rows_of_others.div_ceil(chunk.rows);
         let products = columns * chunk.rows * (1 + usize::from(gate)) * size_of::<f32>();
@@ -132,22 +150,33 @@ impl Staging {
         let (simd_groups, room) = [SIMD_GROUPS, SIMD_GROUPS / 2]
             .into_iter()
             .find_map(|simd_groups| Some((simd_groups, room(simd_groups)?)))
-            .unwrap_or((4, room(4).unwrap_or(digits + 4 * products)));
+            .unwrap_or_else(|| {
+                let least = digits + FEWEST_SIMD_GROUPS * products;
+                (
+                    FEWEST_SIMD_GROUPS,
+                    room(FEWEST_SIMD_GROUPS).unwrap_or(least),
+                )
+            });
         let resident = SIMD_GROUPS / simd_groups * (limits.compute_units as usize).max(1);
         let fewest = units.div_ceil((room - digits) / products);
         let groups = (resident / steps).max(fewest).clamp(1, units.max(1));
         let own = units.div_ceil(groups);
-        let chunks = all.min((room - own * products) / digits);
-        // How many chunks a SIMD group goes through if so many share a unit.
-        let turns = |slices: usize| own.div_ceil(simd_groups / slices) * all.div_ceil(slices);
-        let fits = |slices: usize| {
-            slices <= all && chunks == all && own * slices * products + all * digits <= room
+        // With so many slices, how many chunks have room, and how many a SIMD group goes through.
+        let sharing = |slices: usize| {
+            let room = room.checked_sub(own * slices * products)? / digits;
+            let chunks = match all.min(room) {
+                some if some < all => some / slices * slices,
+                all => all,
+            };
+            let turns = own.div_ceil(simd_groups / slices) * all.div_ceil(slices);
+            (slices <= chunks).then_some((turns, slices, chunks))
         };
-        let slices = [1, 2, 4, 8, 16]
+        let (_, slices, chunks) = [1, 2, 4, 8, 16]
             .into_iter()
-            .filter(|&slices| slices == 1 || slices <= simd_groups && fits(slices))
-            .min_by_key(|&slices| turns(slices))
-            .unwrap_or(1);
+            .filter(|&slices| slices <= simd_groups)
+            .filter_map(sharing)
+            .min()
+            .unwrap_or((0, 1, 1));
         Staging {
             chunks,
             rows: chunk.rows,
@@ -184,6 +213,11 @@ struct Chunk {
 }
 
 impl Chunk {
+    /// Bytes of its digits of x.
+    fn digits(&self, columns: usize) -> usize {
+        columns * LANES * (self.parts * WIDE + 4) * size_of::<f32>()
+    }
+
     fn of(format: Format, columns: usize) -> Chunk {
         let (len, bytes) = (format.block_len(), format.block_bytes());
         let parts = match (len, columns) {

@@ -1,7 +1,7 @@
 //! Which kernel multiplies weights with so many columns, and in pieces of what size: one table, by what a device can do and what weights
 //! are, and what is counted from shapes.
 
-use super::by;
+use super::{FEW_COLUMNS, MAX_COLUMNS, by};
 use crate::Result;
 use crate::bench::Meter;
 use crate::cases::{Rng, Scales, blocks as random};
@@ -93,11 +93,11 @@ impl Tuning {
 }
 
 /// CPUs: a Xeon with AVX-512, two threads, 3072 x 1024. Below 8 columns `mul_mv` is quicker, from 24 on a pass for all of them; between, other work on the
-/// machine decided, so it is where whole steps of columns begin. Roomy GPUs: an H200, 4096 x 4096. Sixteen columns of q8_0 took 41 us by `mul_mv` and 39 in one
-/// pass, 12 took 33 and 39; q4_0 has the same numbers; 16 columns of f16 took 67 and 37, 8 took 36 and 37; 16 of f32 92 and 120, 24 took 133 and 117. With one
-/// threadgroup for each compute unit, the pass for 16 columns took 62 us in q8_0, with two 44, four 39, six 46. 64 large threadgroups of q8_0 took 135 us where small
-/// ones took 107, and 128 of them 135 where small ones took 150. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged
-/// blocks.
+/// machine decided, so it is where whole steps of columns begin. Roomy GPUs: an H200, 4096 x 4096. Eight columns of q8_0 took 25 us by `mul_mv`, which takes
+/// up to sixteen together, and 31 in one pass by tiles, 12 took 45 and 31; q4_0 29 and 29, 59 and 30; four of f16 took 18 and 31, five 43 and 31; 16 of f32 87
+/// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 64 large
+/// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; of f16, 256 took 119 and 109, 512 took 131 and 206. No
+/// other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
 const TABLE: [Tuning; 12] = [
     Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
     Tuning::new(Capability::Cpu, Kind::Halves, 8, None, 1),
@@ -106,8 +106,8 @@ const TABLE: [Tuning; 12] = [
     Tuning::new(Capability::Gpu, Kind::Halves, 16, Some(96), 2),
     Tuning::new(Capability::Gpu, Kind::Blocks, 16, Some(96), 2),
     Tuning::new(Capability::RoomyGpu, Kind::Floats, 24, Some(256), 6),
-    Tuning::new(Capability::RoomyGpu, Kind::Halves, 12, Some(96), 4),
-    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 16, Some(128), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(512), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(128), 4),
     Tuning::new(Capability::TensorGpu, Kind::Floats, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Halves, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Blocks, 16, None, 2),
@@ -210,7 +210,12 @@ impl fmt::Display for Choice {
         match self.way {
             Way::Few => write!(
                 f,
-                "mul_mv, up to four columns at a time: {m} columns are fewer than {many}"
+                "mul_mv, up to {} columns at a time: {m} columns are fewer than {many}",
+                if capability == Capability::Cpu {
+                    FEW_COLUMNS
+                } else {
+                    MAX_COLUMNS
+                }
             )?,
             Way::Panels => write!(
                 f,
@@ -365,7 +370,7 @@ mod tests {
         };
         assert_eq!(
             said(Capability::Cpu, [1, 4096]),
-            "mul_mv, up to four columns at a time: 1 columns are fewer than 8 (Cpu, Blocks)"
+            "mul_mv, up to 4 columns at a time: 1 columns are fewer than 8 (Cpu, Blocks)"
         );
         assert_eq!(
             said(Capability::Cpu, [20, 4096]),
