@@ -25,6 +25,12 @@ constant uint FUSED [[function_constant(1)]];
 #ifndef METTLE_AFFINE
 #pragma mettle variant(gpu: mul_mm_*_f32, LARGE = false, FUSED = 0)
 #pragma mettle variant(gpu: mul_mm_*_f32, LARGE = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_f16_f16, LARGE = false, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_f16_f16, LARGE = true, FUSED = 0)
+#pragma mettle variant(gpu: mul_mm_q1_0_f32, LARGE = false, FUSED = 2)
+#pragma mettle variant(gpu: mul_mm_q1_0_f32, LARGE = true, FUSED = 2)
+#pragma mettle variant(gpu: mul_mm_q1_0_f32, LARGE = false, FUSED = 4)
+#pragma mettle variant(gpu: mul_mm_q1_0_f32, LARGE = true, FUSED = 4)
 #endif
 struct Params {
     uint rows;     // m, the rows of x that count, of each batch

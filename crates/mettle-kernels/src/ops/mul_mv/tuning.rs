@@ -96,8 +96,8 @@ impl Tuning {
 /// machine decided, so it is where whole steps of columns begin. Roomy GPUs: an H200, 4096 x 4096. Eight columns of q8_0 took 25 us by `mul_mv`, which takes
 /// up to sixteen together, and 31 in one pass by tiles, 12 took 45 and 31; q4_0 29 and 29, 59 and 30; four of f16 took 18 and 31, five 43 and 31; 16 of f32 87
 /// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 64 large
-/// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; of f16, 256 took 119 and 109, 512 took 131 and 206. No
-/// other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
+/// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; 256 of f16 that share k took 88 where 512 small ones took
+/// 114. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
 const TABLE: [Tuning; 12] = [
     Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
     Tuning::new(Capability::Cpu, Kind::Halves, 8, None, 1),
@@ -106,7 +106,7 @@ const TABLE: [Tuning; 12] = [
     Tuning::new(Capability::Gpu, Kind::Halves, 16, Some(96), 2),
     Tuning::new(Capability::Gpu, Kind::Blocks, 16, Some(96), 2),
     Tuning::new(Capability::RoomyGpu, Kind::Floats, 24, Some(256), 6),
-    Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(512), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(96), 4),
     Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(128), 4),
     Tuning::new(Capability::TensorGpu, Kind::Floats, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Halves, 16, None, 2),
