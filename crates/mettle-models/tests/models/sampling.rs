@@ -1,7 +1,7 @@
 //! Tokens chosen on the device against those that the host chooses, in f64, from the logits of `transformers`.
 //!
 //! Both read the same tokens. They may differ only where a rounding error could turn a decision: a comparison with less between
-//! its sides than [`MARGIN`].
+//! its sides than [`MARGIN`]. So tokens of two devices are equal, too, which this holds for; `METTLE_TEST_DEVICE=cuda` runs it on a GPU.
 
 use mettle_gpu::{Device, Preference};
 use mettle_kernels::ops;
@@ -136,7 +136,11 @@ fn the_device_chooses_as_the_host_does() {
             seed: 11,
         }),
     ];
-    let device = Device::open(Preference::Cpu).unwrap();
+    let preference = std::env::var("METTLE_TEST_DEVICE").map_or(Preference::Cpu, |name| {
+        name.parse()
+            .unwrap_or_else(|error| panic!("METTLE_TEST_DEVICE: {error}"))
+    });
+    let device = Device::open(preference).unwrap();
     for name in ["qwen2-gqa2-f32", "gemma2-f32", "qwen2-tied-q8_0"] {
         let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
         let options = LoadOptions {
