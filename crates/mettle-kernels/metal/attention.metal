@@ -3,6 +3,8 @@
 // The softmax is computed online (Milakov and Gimelshein, "Online normalizer calculation for softmax", 2018): no scores
 // are stored, so neither the number of keys nor of queries has a limit. On GPUs this is for heads of any size;
 // attention_grouped.metal computes those of common sizes.
+//
+// Products that are added up are added by fma: so no compiler chooses, and variants give the same bits.
 
 #include <metal_stdlib>
 #include <mettle/kv_rows.h>
@@ -50,6 +52,7 @@ struct Params {
     uint heads;       // of the queries
     uint kv_heads;    // divides heads: query head h reads key and value head h / (heads / kv_heads)
     uint capacity;    // rows of the caches; if PAGED, those that a page table has room for
+    uint ring;        // rows of the ring that the caches are, all of them, behind a window; 0: the token at a position has row position
     uint window;      // keys that a query sees, its own included; 0: all
     uint mask_step;   // if MASK: rows of the mask from one head to the next, 0 where all have the same
     uint sequences;   // if PAGED: how many page tables there are
@@ -74,18 +77,6 @@ METAL_FUNC float score_of(float product, Scoring scoring)
 
 // What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
 constant constexpr float LOWEST = -FLT_MAX;
-
-// The keys that a query sees: rows first..end of the cache.
-struct Keys {
-    uint first;
-    uint end;
-};
-
-static Keys visible(uint position, uint window)
-{
-    const uint end = position + 1;
-    return Keys{window != 0 && end > window ? end - window : 0, end};
-}
 
 // What a head of a query attends to.
 template <typename T>
@@ -159,7 +150,7 @@ METAL_FUNC void attend_alone(device const Q* q, thread const Attended<T>& attend
         highest = max(highest, highest_here);
         const wide weights = exp(scores - splat(highest));
         const float correction = precise::exp(previous - highest);
-        total = total * correction + sum(weights);
+        total = fma(total, correction, sum(weights));
 #pragma unroll
         for (uint i = 0; i < HEAD_SIZE; i += WIDE) {
             weighted[i / WIDE] = weighted[i / WIDE] * splat(correction);
@@ -210,7 +201,7 @@ METAL_FUNC void attend_together(
         highest = max(highest, highest_here);
         const float weight = precise::exp(score - highest);
         const float correction = precise::exp(previous - highest);
-        total = total * correction + simd_sum(weight);
+        total = fma(total, correction, simd_sum(weight));
         for (uint i = 0; LANES * i < HEAD_SIZE; ++i) {
             weighted[i] *= correction;
         }
@@ -244,12 +235,12 @@ METAL_FUNC void attend_together(
     }
     total = SINKS ? precise::exp(attended.sink - highest) : 0.0f;
     for (uint s = 0; s < simd_groups; ++s) {
-        total += total_of[s] * precise::exp(highest_of[s] - highest);
+        total = fma(total_of[s], precise::exp(highest_of[s] - highest), total);
     }
     for (uint i = LANES * simd_group + lane; i < HEAD_SIZE; i += LANES * simd_groups) {
         float element = 0.0f;
         for (uint s = 0; s < simd_groups; ++s) {
-            element += weighted_of[s * MAX_HEAD_SIZE + i] * precise::exp(highest_of[s] - highest);
+            element = fma(weighted_of[s * MAX_HEAD_SIZE + i], precise::exp(highest_of[s] - highest), element);
         }
         out[i] = Q(element / divisor(total));
     }
@@ -259,10 +250,10 @@ METAL_FUNC void attend_together(
 // h' = h / (heads / kv_heads), and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax: so a head may attend to nothing, and
 // gives zeros where all scores are minus infinity. sinks is [heads], finite or minus infinity. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE]. A token
-// whose position lies outside the cache gets NaN.
+// whose position lies outside the cache gets NaN. In a ring, which needs a window, key j is in row j % capacity, and no position from 0 on is outside.
 //
 // With a MASK, row h * mask_step + t of mask, [rows, capacity], is added to the capped scores; keys to which it adds minus infinity are not
-// read, and where it leaves no key, out is zero.
+// read, and where it leaves no key, out is zero. A ring has none.
 //
 // If PAGED, k and v are [pages of the pool, 2^page_shift, kv_heads, HEAD_SIZE], and key j is row j of sequence sequence_of[t]: see pages.h. tables
 // is [sequences, pages], with numbers of pages below those of the pool. A token at a position without a page gets NaN.
@@ -301,7 +292,7 @@ kernel void attention(
     const int position = positions[token];
     uint capacity = params.capacity;
     const Places places =
-        places_of(tables, sequence_of, token, params.sequences, params.pages, params.page_shift, capacity);
+        places_of(tables, sequence_of, token, params.sequences, params.pages, params.page_shift, params.ring, capacity);
     if (!places.has(position, capacity)) {
         // The same for all threads of the group.
         for (uint i = ROW_PER_THREAD ? 0 : lane; i < HEAD_SIZE; i += ROW_PER_THREAD ? 1 : LANES) {
@@ -316,7 +307,7 @@ kernel void attention(
     attended.v = v + of_head;
     attended.stride = ulong(params.kv_heads) * row_stride<T>(HEAD_SIZE);
     attended.places = places;
-    attended.keys = visible(uint(position), params.window);
+    attended.keys = places.visible(uint(position), params.window);
     attended.scoring = Scoring{params.scale, params.softcap};
     attended.sink = SINKS ? sinks[head] : 0.0f;
     attended.mask = mask;

@@ -65,6 +65,7 @@ struct Params {
     uint kv_heads;    // query head h reads key and value head h / group
     uint group;       // heads / kv_heads, which is whole
     uint capacity;    // rows of the caches; if PAGED, those that a page table has room for
+    uint ring;        // rows of the ring that the caches are, all of them, behind a window; 0: the token at a position has row position
     uint window;      // keys that a query sees, its own included; 0: all
     uint sequences;   // if PAGED: how many page tables there are
     uint pages;       // if PAGED: pages of a table
@@ -100,20 +101,10 @@ METAL_FUNC float score_of(float product, Scoring scoring)
 // What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
 constant constexpr float LOWEST = -FLT_MAX;
 
-// Rows first..end of the cache.
-struct Keys {
-    uint first;
-    uint end;
-};
-
 // None for a position outside the cache.
 static Keys visible(int position, Places places, uint capacity, uint window)
 {
-    if (!places.has(position, capacity)) {
-        return Keys{0, 0};
-    }
-    const uint end = uint(position) + 1;
-    return Keys{window != 0 && end > window ? end - window : 0, end};
+    return places.has(position, capacity) ? places.visible(uint(position), window) : Keys{0, 0};
 }
 
 // The place of a partial result.
@@ -297,7 +288,7 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 // out[t, h, :] = sum over visible keys j of softmax_j(capped(scale * q[t, h, :] . k[j, h', :])) * v[j, h', :] with
 // h' = h / group, and capped(x) = softcap * tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 <= positions[t] - j, and positions[t] - j < window
 // unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax, as in attention.metal. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
-// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. If PAGED, keys and values lie in pages of a pool, as in attention.metal.
+// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. Keys and values may be in a ring, or lie in pages of a pool if PAGED, as in attention.metal.
 //
 // With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 // goes to partial, [tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE]: the highest score, the sum of the weights
@@ -365,8 +356,8 @@ template <typename T>
     const int position = positions[token];
     uint capacity = params.capacity;
     const Places places =
-        places_of(tables, sequence_of, token, params.sequences, params.pages, params.page_shift, capacity);
-    // Where a sequence has pages is not known before its position is.
+        places_of(tables, sequence_of, token, params.sequences, params.pages, params.page_shift, params.ring, capacity);
+    // Where a sequence has pages is not known before its position is, nor where the window is that a ring is for.
     const bool known = !PAGED && params.window == 0;
     Rows<T> first_keys = {};
     if (known && begin < capacity) {

@@ -14,6 +14,7 @@ using namespace mettle_kernels;
 
 struct Params {
     uint capacity;    // rows of each cache; if PAGED, those that a page table has room for
+    uint ring;        // rows of the ring that the caches are, all of them; 0: the token at a position has row position
     uint columns;     // values of a row: kv heads * head size
     uint sequences;   // if PAGED: how many page tables there are
     uint pages;       // if PAGED: pages of a table
@@ -32,7 +33,8 @@ METAL_FUNC void put(device float* row, uint first, device const bfloat* from, ui
 }
 
 // cache_k[positions[t], :] = k[t, :] and the same for v, converted to the format of the cache, for tokens t; k and v are
-// [tokens, columns], the caches [capacity, columns]. A token whose position lies outside the cache is not stored.
+// [tokens, columns], the caches [capacity, columns]. A token whose position lies outside the cache is not stored. In a ring it is
+// row positions[t] % capacity, and no position from 0 on is outside.
 //
 // If PAGED, the caches are [pages of the pool, 2^page_shift, columns], and token t goes to the row for its position of sequence
 // sequence_of[t]: see pages.h. tables is [sequences, pages], with numbers of pages below those of the pool. A token at a position without a
@@ -54,14 +56,15 @@ kernel void kv_append(
     const int at = positions[position.y];
     uint capacity = params.capacity;
     const Places places =
-        places_of(tables, sequence_of, position.y, params.sequences, params.pages, params.page_shift, capacity);
+        places_of(
+            tables, sequence_of, position.y, params.sequences, params.pages, params.page_shift, params.ring, capacity);
     if (!places.has(at, capacity)) {
         return;
     }
     const uint first = format<T>::values * position.x;
     const uint left = params.columns - first;
     const ulong from = ulong(position.y) * params.columns + first;
-    const ulong to = ulong(places.row(uint(at))) * row_stride<T>(params.columns);
+    const ulong to = ulong(places.row_of(uint(at))) * row_stride<T>(params.columns);
     put(cache_k + to, first, k + from, left);
     put(cache_v + to, first, v + from, left);
 }

@@ -8,6 +8,7 @@
 #include <metal_stdlib>
 #include <mettle/launches.h>
 #include <mettle/kv_rows.h>
+#include <mettle/ring.h>
 #include <mettle/rotary.h>
 
 using namespace metal;
@@ -32,6 +33,7 @@ struct Params {
     uint head_size;
     uint dims;         // rotated dimensions of a head, even; the rest are not rotated
     uint capacity;     // rows of each cache
+    uint ring;         // rows of the ring that the caches are, all of them; 0: the token at a position has row position
     uint interleaved;  // 1: pairs are (2i, 2i + 1); 0: pairs are (i, i + dims / 2)
     uint normed;       // whether heads are normalised
     float scale;       // of the rotated values: the attention factor of YaRN, else 1
@@ -153,8 +155,10 @@ METAL_FUNC device T* place(device T* start, bool cached, int position, constant 
     if (!cached) {
         return start;
     }
-    const bool inside = position >= 0 && uint(position) < params.capacity;
-    return inside ? start + ulong(position) * row_stride<T>(params.kv_heads * params.head_size) : nullptr;
+    if (!has_row(position, params.capacity, params.ring)) {
+        return nullptr;
+    }
+    return start + ulong(row_of_token(uint(position), params.ring)) * row_stride<T>(params.kv_heads * params.head_size);
 }
 
 // A SIMD group: one head, which may go to where it is.
@@ -349,7 +353,7 @@ private:
 //   cache_v[positions[t]] = biased(value)
 // where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x * weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 // turns pairs of its first dims values by positions[t] * frequencies, as in rope. A token whose position lies outside the cache
-// is not stored. In caches of blocks, key and value are changed. They are [tokens, kv_heads, head_size], the caches [capacity, kv_heads, head_size], query is
+// is not stored; a ring takes every position from 0 on, as in kv_append.metal. In caches of blocks, key and value are changed. They are [tokens, kv_heads, head_size], the caches [capacity, kv_heads, head_size], query is
 // [query_tokens, query_heads, head_size], positions [tokens], frequencies [dims / 2], query_bias [query_heads, head_size], the other
 // biases [kv_heads, head_size]. Without norms their weights are not read, and biases only if BIASED.
 //

@@ -369,6 +369,7 @@ fn heads() {
         keys: Tensor,
         values: Tensor,
         positions: Tensor,
+        ring: Option<u32>,
     }
     let d = device();
     let rope = Rope::new(&d, &RopeConfig::new(Pairing::HalfSplit, 32, 1e4)).unwrap();
@@ -383,6 +384,7 @@ fn heads() {
             keys: f32s(&d, [9, 2, 32]),
             values: f32s(&d, [9, 2, 32]),
             positions: i32s(&d, 2),
+            ring: None,
         };
         change(&d, &mut call);
         let [query, key] = &call.norms;
@@ -404,6 +406,7 @@ fn heads() {
                 keys: &mut call.keys,
                 values: &mut call.values,
                 positions: &call.positions,
+                ring: call.ring,
             };
             ops::qk_norm_rope_append(p, Fusion::On, norms, &rope, heads, cache)
         });
@@ -424,6 +427,9 @@ fn heads() {
     check("cache_v", |d, call| call.values = f32s(d, [8, 2, 32]));
     check("cache_k", |d, call| call.keys = f32s(d, [9, 1, 64]));
     check("positions", |d, call| call.positions = i32s(d, 3));
+    // Nine rows are a window of eight keys and another token.
+    check("cache_k", |_, call| call.ring = Some(9));
+    check("window", |_, call| call.ring = Some(0));
     check("", |d, call| {
         call.keys = i32s(d, 9 * 64).reshape([9, 2, 32]).unwrap();
     });

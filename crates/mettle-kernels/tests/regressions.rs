@@ -73,6 +73,52 @@ fn a_window_of_w_is_w_keys_with_the_current_one() {
     }
 }
 
+/// The same over a ring that is just large enough, which tokens come to a few at a time, also before and behind what it has rows for: no key is
+/// overwritten before the last that sees it has seen it, and none is seen in the place of another.
+#[test]
+fn a_ring_shows_a_window_whatever_it_has_overwritten() {
+    const SIZE: usize = 64;
+    const TOKENS: i32 = 100;
+    let d = device();
+    for (window, chunk) in [(1, 1), (1, 5), (2, 3), (5, 1), (5, 4), (17, 16), (32, 7)] {
+        let rows = ops::ring_rows(window, chunk);
+        let ring = |x: f32| Tensor::from_slice(&d, &vec![x; rows * SIZE], [rows, 1, SIZE]).unwrap();
+        let (mut ring_k, mut ring_v) = (ring(f32::NAN), ring(f32::NAN));
+        let options = Attention {
+            scale: 1.0,
+            window: Some(window as u32),
+            softcap: None,
+            sinks: None,
+        };
+        let positions: Vec<i32> = (0..TOKENS).collect();
+        for positions in positions.chunks(chunk) {
+            let tokens = positions.len();
+            let of = |value: fn(i32) -> f32| {
+                let values: Vec<f32> = positions.iter().flat_map(|&p| [value(p); SIZE]).collect();
+                Tensor::from_slice(&d, &values, [tokens, 1, SIZE]).unwrap()
+            };
+            let (q, k, v) = (of(|_| 0.0), of(|_| 1.0), of(|p| p as f32));
+            let at = Tensor::from_slice(&d, positions, [tokens]).unwrap();
+            let mut out = of(|_| 0.0);
+            run(&d, |pass| {
+                let shown = window as u32;
+                ops::kv_append_ring(pass, &k, &v, &mut ring_k, &mut ring_v, &at, shown)?;
+                ops::attention_ring(pass, &q, &ring_k, &ring_v, &at, &options, &mut out)
+            });
+            let means = out.to_vec::<f32>().unwrap();
+            for (&p, mean) in positions.iter().zip(means.chunks_exact(SIZE)) {
+                let keys = (p + 1).min(window as i32);
+                let expected = p as f32 - (keys - 1) as f32 / 2.0;
+                assert!(
+                    mean.iter().all(|mean| (mean - expected).abs() < 1e-4),
+                    "window {window} in chunks of {chunk} at {p}: {}, not {expected}",
+                    mean[0]
+                );
+            }
+        }
+    }
+}
+
 /// Keys that a query does not see have no weight. Were scores capped after these keys have got minus infinity, they would have the
 /// score -cap, which is almost that of the others here.
 #[test]

@@ -135,12 +135,24 @@ impl std::str::FromStr for KvFormat {
     }
 }
 
-/// Keys and values of one block, `[context, kv_heads, head_dim]` each, as [`KvFormat`] says; of latent attention the same memory. Clones share
+/// Keys and values of one block, `[rows, kv_heads, head_dim]` each, as [`KvFormat`] says; of latent attention the same memory. Clones share
 /// it, for blocks that attend to those of another.
 #[derive(Clone)]
 pub(crate) struct LayerCache {
     pub(crate) keys: Tensor,
     pub(crate) values: Tensor,
+    /// The keys that a query sees, where rows are a ring that keeps no more of a text than that and what a pass adds; else there is a row for each position.
+    pub(crate) ring: Option<u32>,
+}
+
+/// Rows of the cache of a layer for texts of `context` tokens that are read by passes over up to `chunk`; and of a ring, the keys that a query sees. A
+/// layer with a window has a ring where that takes fewer rows.
+fn rows(config: &Config, layer: usize, context: usize, chunk: usize) -> (usize, Option<u32>) {
+    let ring = config.window(layer).and_then(|window| {
+        let rows = ops::ring_rows(window, chunk.min(context));
+        Some((rows, u32::try_from(window).ok()?)).filter(|(rows, _)| *rows < context)
+    });
+    ring.map_or((context, None), |(rows, window)| (rows, Some(window)))
 }
 
 /// What a block of linear attention keeps, F32, however many tokens it has seen.
@@ -165,17 +177,18 @@ pub(crate) struct KvCache {
 }
 
 impl KvCache {
-    /// Memory for `context` positions, with unspecified contents: attention reads only what has been appended, and states begin with
+    /// Memory for `context` positions that are read by passes over up to `chunk` tokens, with unspecified contents: attention reads only what has been appended, and states begin with
     /// [`begin`](Self::begin).
     pub(crate) fn new(
         device: &Device,
         config: &Config,
         context: usize,
+        chunk: usize,
         format: KvFormat,
     ) -> Result<Self> {
-        let tensor = |layer: usize, what: &str| -> Result<Tensor> {
+        let tensor = |layer: usize, rows: usize, what: &str| -> Result<Tensor> {
             let heads = config.kv(layer);
-            let shape = [context, heads.kv_heads, heads.head_dim];
+            let shape = [rows, heads.kv_heads, heads.head_dim];
             let tensor = Tensor::empty_as(device, format.format(config, layer)?, shape)?;
             Ok(tensor.labelled(&format!("cached {what} of layer {layer}")))
         };
@@ -208,12 +221,13 @@ impl KvCache {
                 if let Some(state) = config.linear(layer).map(&mut take).transpose()?.flatten() {
                     return Ok(LayerMemory::State(state));
                 }
-                let keys = tensor(layer, "keys")?;
+                let (rows, ring) = rows(config, layer, context, chunk);
+                let keys = tensor(layer, rows, "keys")?;
                 let values = match config.latent {
                     Some(_) => keys.clone(),
-                    None => tensor(layer, "values")?,
+                    None => tensor(layer, rows, "values")?,
                 };
-                Ok(LayerMemory::Cache(LayerCache { keys, values }))
+                Ok(LayerMemory::Cache(LayerCache { keys, values, ring }))
             })
             .collect::<Result<_>>()?;
         for layer in config.caching_layers()..config.layers {
@@ -232,11 +246,16 @@ impl KvCache {
         }
     }
 
-    /// Bytes that [`new`](Self::new) allocates.
+    /// Bytes that [`new`](Self::new) allocates, and how many more it would without rings.
     ///
     /// # Errors
     /// [`Error::KvFormat`] for a format that does not serve the model's heads.
-    pub(crate) fn bytes(config: &Config, context: usize, format: KvFormat) -> Result<u64> {
+    pub(crate) fn bytes(
+        config: &Config,
+        context: usize,
+        chunk: usize,
+        format: KvFormat,
+    ) -> Result<(u64, u64)> {
         let (linear, values) = states(config);
         let product = |factors: &[usize]| {
             factors
@@ -245,15 +264,16 @@ impl KvCache {
         };
         let each = if config.latent.is_some() { 1 } else { 2 };
         let cached = (0..config.caching_layers()).filter(|&layer| config.linear(layer).is_none());
-        let of_layer = |layer: usize| -> Result<u64> {
+        let (mut taken, mut saved) = (product(&[linear, values, 4]), 0u64);
+        for layer in cached {
             let heads = config.kv(layer);
             let head = format.format(config, layer)?.row_bytes(heads.head_dim)?;
-            Ok(product(&[each, context, heads.kv_heads, head]))
-        };
-        let caches = cached.map(of_layer).try_fold(0u64, |sum, bytes| {
-            Ok::<_, Error>(sum.saturating_add(bytes?))
-        })?;
-        Ok(caches.saturating_add(product(&[linear, values, 4])))
+            let of_rows = |rows: usize| product(&[each, rows, heads.kv_heads, head]);
+            let (rows, _) = rows(config, layer, context, chunk);
+            taken = taken.saturating_add(of_rows(rows));
+            saved = saved.saturating_add(of_rows(context - rows));
+        }
+        Ok((taken, saved))
     }
 }
 

@@ -14,8 +14,10 @@ pub struct MemoryEstimate {
     pub weights: u64,
     /// What the cache of experts takes of that, where not all of them are loaded.
     pub expert_cache: Option<u64>,
-    /// The key-value cache for the whole context, and what layers of linear attention keep.
+    /// The key-value cache for the whole context, and what layers of linear attention keep. Layers with a window keep what it shows and a pass adds.
     pub kv_cache: u64,
+    /// How much more that would be if layers with a window kept every token.
+    pub windows_save: u64,
     /// Activations and logits.
     pub scratch: u64,
 }
@@ -52,6 +54,8 @@ impl MemoryEstimate {
         device: &Device,
     ) -> Result<Self> {
         let context = options.context_for(config);
+        let chunk = options.chunk_for(device, config);
+        let (kv_cache, windows_save) = KvCache::bytes(config, context, chunk, options.kv_format)?;
         let weights = checkpoint
             .tensors()
             .filter(|tensor| !config.passes_over(&tensor.name))
@@ -67,14 +71,9 @@ impl MemoryEstimate {
         Ok(Self {
             weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
             expert_cache,
-            kv_cache: KvCache::bytes(config, context, options.kv_format)?,
-            scratch: Scratch::bytes(
-                device,
-                config,
-                rank,
-                context,
-                options.chunk_for(device, config),
-            ),
+            kv_cache,
+            windows_save,
+            scratch: Scratch::bytes(device, config, rank, context, chunk),
         })
     }
 

@@ -90,7 +90,7 @@ impl Session {
         let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?.labelled("logits");
         let next = Tensor::zeros::<u32>(device, [1])?.labelled("next token");
         Ok(Self {
-            cache: KvCache::new(device, config, context, options.kv_format)?,
+            cache: KvCache::new(device, config, context, chunk, options.kv_format)?,
             position: 0,
             broken: false,
             positions: Tensor::from_slice(device, &positions, [context])?.labelled("positions"),
@@ -326,6 +326,7 @@ impl Session {
         let before = self.position;
         self.position += tokens;
         meanwhile(self);
+        // A pass may come again from there: what it has overwritten of a ring, none of its tokens sees.
         let times = submission
             .wait_profile()
             .inspect_err(|_| self.position = before)?;

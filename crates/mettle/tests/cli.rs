@@ -85,6 +85,15 @@ fn the_cache_has_the_type_that_is_asked_for() {
         told.contains("KV cache (q4_0, ") && told.contains("less than f16)"),
         "{told}"
     );
+    // A context of 256, of which layers with windows of 8 keep 7 + 128 tokens.
+    let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("../mettle-models/tests/fixtures");
+    let model = fixtures.join("gemma2-f32.gguf").display().to_string();
+    let windowed = json(&generate(&["--json", "--model", &model]));
+    let saved = windowed["memory"]["windows_save"].as_u64().unwrap();
+    let taken = windowed["memory"]["kv_cache"].as_u64().unwrap();
+    assert!(saved > 0 && saved < taken, "{saved} of {taken}");
+    let told = String::from_utf8(generate(&["--model", &model]).stderr).unwrap();
+    assert!(told.contains("KV cache (windows save "), "{told}");
     assert_refused(
         &["generate", "--kv-type", "q9"],
         &["q9", "f32, f16, bf16, q8_0, tq8"],

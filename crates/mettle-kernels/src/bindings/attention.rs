@@ -15,6 +15,8 @@ pub struct Params {
     pub kv_heads: u32,
     /// `uint capacity`: rows of the caches; if PAGED, those that a page table has room for
     pub capacity: u32,
+    /// `uint ring`: rows of the ring that the caches are, all of them, behind a window; 0: the token at a position has row position
+    pub ring: u32,
     /// `uint window`: keys that a query sees, its own included; 0: all
     pub window: u32,
     /// `uint mask_step`: if MASK: rows of the mask from one head to the next, 0 where all have the same
@@ -32,17 +34,18 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 40);
+    assert!(size_of::<Params>() == 44);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, capacity) == 8);
-    assert!(std::mem::offset_of!(Params, window) == 12);
-    assert!(std::mem::offset_of!(Params, mask_step) == 16);
-    assert!(std::mem::offset_of!(Params, sequences) == 20);
-    assert!(std::mem::offset_of!(Params, pages) == 24);
-    assert!(std::mem::offset_of!(Params, page_shift) == 28);
-    assert!(std::mem::offset_of!(Params, scale) == 32);
-    assert!(std::mem::offset_of!(Params, softcap) == 36);
+    assert!(std::mem::offset_of!(Params, ring) == 12);
+    assert!(std::mem::offset_of!(Params, window) == 16);
+    assert!(std::mem::offset_of!(Params, mask_step) == 20);
+    assert!(std::mem::offset_of!(Params, sequences) == 24);
+    assert!(std::mem::offset_of!(Params, pages) == 28);
+    assert!(std::mem::offset_of!(Params, page_shift) == 32);
+    assert!(std::mem::offset_of!(Params, scale) == 36);
+    assert!(std::mem::offset_of!(Params, softcap) == 40);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -101,10 +104,10 @@ impl KernelOf {
 /// h' = h / (heads / kv_heads), and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax: so a head may attend to nothing, and
 /// gives zeros where all scores are minus infinity. sinks is \[heads\], finite or minus infinity. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\]. A token
-/// whose position lies outside the cache gets NaN.
+/// whose position lies outside the cache gets NaN. In a ring, which needs a window, key j is in row j % capacity, and no position from 0 on is outside.
 ///
 /// With a MASK, row h \* mask_step + t of mask, \[rows, capacity\], is added to the capped scores; keys to which it adds minus infinity are not
-/// read, and where it leaves no key, out is zero.
+/// read, and where it leaves no key, out is zero. A ring has none.
 ///
 /// If PAGED, k and v are \[pages of the pool, 2^page_shift, kv_heads, HEAD_SIZE\], and key j is row j of sequence sequence_of\[t\]: see pages.h. tables
 /// is \[sequences, pages\], with numbers of pages below those of the pool. A token at a position without a page gets NaN.

@@ -17,6 +17,8 @@ pub struct Params {
     pub group: u32,
     /// `uint capacity`: rows of the caches; if PAGED, those that a page table has room for
     pub capacity: u32,
+    /// `uint ring`: rows of the ring that the caches are, all of them, behind a window; 0: the token at a position has row position
+    pub ring: u32,
     /// `uint window`: keys that a query sees, its own included; 0: all
     pub window: u32,
     /// `uint sequences`: if PAGED: how many page tables there are
@@ -38,20 +40,21 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 52);
+    assert!(size_of::<Params>() == 56);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, kv_heads) == 4);
     assert!(std::mem::offset_of!(Params, group) == 8);
     assert!(std::mem::offset_of!(Params, capacity) == 12);
-    assert!(std::mem::offset_of!(Params, window) == 16);
-    assert!(std::mem::offset_of!(Params, sequences) == 20);
-    assert!(std::mem::offset_of!(Params, pages) == 24);
-    assert!(std::mem::offset_of!(Params, page_shift) == 28);
-    assert!(std::mem::offset_of!(Params, tokens) == 32);
-    assert!(std::mem::offset_of!(Params, splits) == 36);
-    assert!(std::mem::offset_of!(Params, token_each) == 40);
-    assert!(std::mem::offset_of!(Params, scale) == 44);
-    assert!(std::mem::offset_of!(Params, softcap) == 48);
+    assert!(std::mem::offset_of!(Params, ring) == 16);
+    assert!(std::mem::offset_of!(Params, window) == 20);
+    assert!(std::mem::offset_of!(Params, sequences) == 24);
+    assert!(std::mem::offset_of!(Params, pages) == 28);
+    assert!(std::mem::offset_of!(Params, page_shift) == 32);
+    assert!(std::mem::offset_of!(Params, tokens) == 36);
+    assert!(std::mem::offset_of!(Params, splits) == 40);
+    assert!(std::mem::offset_of!(Params, token_each) == 44);
+    assert!(std::mem::offset_of!(Params, scale) == 48);
+    assert!(std::mem::offset_of!(Params, softcap) == 52);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -106,7 +109,7 @@ impl KernelOf {
 /// out\[t, h, :\] = sum over visible keys j of softmax_j(capped(scale \* q\[t, h, :\] . k\[j, h', :\])) \* v\[j, h', :\] with
 /// h' = h / group, and capped(x) = softcap \* tanh(x / softcap) if SOFTCAP, else x. Key j is visible to token t when 0 \<= positions\[t\] - j, and positions\[t\] - j \< window
 /// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
-/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. If PAGED, keys and values lie in pages of a pool, as in attention.metal.
+/// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. Keys and values may be in a ring, or lie in pages of a pool if PAGED, as in attention.metal.
 ///
 /// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
 /// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights

@@ -11,6 +11,8 @@ use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 pub struct Params {
     /// `uint capacity`: rows of each cache; if PAGED, those that a page table has room for
     pub capacity: u32,
+    /// `uint ring`: rows of the ring that the caches are, all of them; 0: the token at a position has row position
+    pub ring: u32,
     /// `uint columns`: values of a row: kv heads \* head size
     pub columns: u32,
     /// `uint sequences`: if PAGED: how many page tables there are
@@ -22,12 +24,13 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 20);
+    assert!(size_of::<Params>() == 24);
     assert!(std::mem::offset_of!(Params, capacity) == 0);
-    assert!(std::mem::offset_of!(Params, columns) == 4);
-    assert!(std::mem::offset_of!(Params, sequences) == 8);
-    assert!(std::mem::offset_of!(Params, pages) == 12);
-    assert!(std::mem::offset_of!(Params, page_shift) == 16);
+    assert!(std::mem::offset_of!(Params, ring) == 4);
+    assert!(std::mem::offset_of!(Params, columns) == 8);
+    assert!(std::mem::offset_of!(Params, sequences) == 12);
+    assert!(std::mem::offset_of!(Params, pages) == 16);
+    assert!(std::mem::offset_of!(Params, page_shift) == 20);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -51,7 +54,8 @@ impl Constants {
 }
 
 /// cache_k\[positions\[t\], :\] = k\[t, :\] and the same for v, converted to the format of the cache, for tokens t; k and v are
-/// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored.
+/// \[tokens, columns\], the caches \[capacity, columns\]. A token whose position lies outside the cache is not stored. In a ring it is
+/// row positions\[t\] % capacity, and no position from 0 on is outside.
 ///
 /// If PAGED, the caches are \[pages of the pool, 2^page_shift, columns\], and token t goes to the row for its position of sequence
 /// sequence_of\[t\]: see pages.h. tables is \[sequences, pages\], with numbers of pages below those of the pool. A token at a position without a

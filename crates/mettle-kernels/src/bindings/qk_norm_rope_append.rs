@@ -23,6 +23,8 @@ pub struct Params {
     pub dims: u32,
     /// `uint capacity`: rows of each cache
     pub capacity: u32,
+    /// `uint ring`: rows of the ring that the caches are, all of them; 0: the token at a position has row position
+    pub ring: u32,
     /// `uint interleaved`: 1: pairs are (2i, 2i + 1); 0: pairs are (i, i + dims / 2)
     pub interleaved: u32,
     /// `uint normed`: whether heads are normalised
@@ -34,7 +36,7 @@ pub struct Params {
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 44);
+    assert!(size_of::<Params>() == 48);
     assert!(std::mem::offset_of!(Params, tokens) == 0);
     assert!(std::mem::offset_of!(Params, query_tokens) == 4);
     assert!(std::mem::offset_of!(Params, query_heads) == 8);
@@ -42,10 +44,11 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, head_size) == 16);
     assert!(std::mem::offset_of!(Params, dims) == 20);
     assert!(std::mem::offset_of!(Params, capacity) == 24);
-    assert!(std::mem::offset_of!(Params, interleaved) == 28);
-    assert!(std::mem::offset_of!(Params, normed) == 32);
-    assert!(std::mem::offset_of!(Params, scale) == 36);
-    assert!(std::mem::offset_of!(Params, eps) == 40);
+    assert!(std::mem::offset_of!(Params, ring) == 28);
+    assert!(std::mem::offset_of!(Params, interleaved) == 32);
+    assert!(std::mem::offset_of!(Params, normed) == 36);
+    assert!(std::mem::offset_of!(Params, scale) == 40);
+    assert!(std::mem::offset_of!(Params, eps) == 44);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -93,7 +96,7 @@ impl KernelOf {
 /// cache_v\[positions\[t\]\] = biased(value)
 /// where biased(x) = x + bias if BIASED, else x, with query_bias, key_bias or value_bias; normed(x) = x \* weight / sqrt(mean(x^2) + eps), as in rms_norm, with the weights query_norm or key_norm, and rotated(x)
 /// turns pairs of its first dims values by positions\[t\] \* frequencies, as in rope. A token whose position lies outside the cache
-/// is not stored. In caches of blocks, key and value are changed. They are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
+/// is not stored; a ring takes every position from 0 on, as in kv_append.metal. In caches of blocks, key and value are changed. They are \[tokens, kv_heads, head_size\], the caches \[capacity, kv_heads, head_size\], query is
 /// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
 /// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
 ///

@@ -8,11 +8,14 @@ use super::attention_grouped::{Call, Plan};
 use super::check::Op;
 use super::mapping::turbo_constants;
 use super::pages::{CacheShape, PageArguments, Paged};
+use super::ring;
 use super::softmax::{kind_of_mask, mask_values};
 use crate::bindings::attention::{self, Constants, Params};
 use crate::bindings::{attention_16bit, attention_turbo};
 use crate::{Error, Result};
-pub(super) use benches::{BENCH_HEADS, Entry, add_bench, add_bench_of, add_paged_bench, alone};
+pub(super) use benches::{
+    BENCH_HEADS, Entry, add_bench, add_bench_of, add_paged_bench, add_ring_bench, alone,
+};
 pub(crate) use cases::family;
 pub(super) use cases::{Sizes, check, kernel_name};
 use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
@@ -147,6 +150,29 @@ pub fn attention_paged(
     mapped(pass, path, inputs, options, out)
 }
 
+/// [`attention()`] over a ring, `[rows, kv_heads, head_size]`, that [`kv_append_ring`](super::kv_append_ring) fills: the key of position j is row
+/// `j % rows`. Tokens are one after the other, and the last of them is the last that has been appended; there is a window. What comes out has the
+/// bits that it has over a cache with a row for each position, as long as work is shared out alike: always on the CPU.
+///
+/// # Errors
+/// As for [`attention()`], and [`Error::Argument`] without a window, or for fewer rows than [`ring_rows`](super::ring_rows) says.
+pub fn attention_ring(
+    pass: &mut Pass,
+    q: &Tensor,
+    ring_k: &Tensor,
+    ring_v: &Tensor,
+    positions: &Tensor,
+    options: &Attention<'_>,
+    out: &mut Tensor,
+) -> Result<()> {
+    let path = Path::of(pass.device());
+    let inputs = Inputs {
+        ring: true,
+        ..Inputs::new(q, ring_k, ring_v, positions)
+    };
+    mapped(pass, path, inputs, options, out)
+}
+
 /// The tensors that attention reads, but for those of its options.
 #[derive(Clone, Copy)]
 pub(super) struct Inputs<'a> {
@@ -156,10 +182,12 @@ pub(super) struct Inputs<'a> {
     positions: &'a Tensor,
     pub mask: Option<&'a Tensor>,
     pub pages: Option<Paged<'a>>,
+    /// Whether the caches are rings; such have neither a mask nor pages.
+    pub ring: bool,
 }
 
 impl<'a> Inputs<'a> {
-    /// Without a mask and pages.
+    /// Caches with a row for each position, and no mask.
     pub fn new(
         q: &'a Tensor,
         cache_k: &'a Tensor,
@@ -173,6 +201,7 @@ impl<'a> Inputs<'a> {
             positions,
             mask: None,
             pages: None,
+            ring: false,
         }
     }
 }
@@ -217,6 +246,13 @@ pub(super) fn mapped(
     if options.window == Some(0) {
         return Err(OP.refuse("window", "is 0, must hold the query's own key at least"));
     }
+    let ring = match (inputs.ring, options.window) {
+        (true, None) => {
+            return Err(OP.refuse("window", "is missing, rings keep no more than one shows"));
+        }
+        (true, window) => ring::check(OP, cache.capacity, window, tokens)?,
+        (false, _) => 0,
+    };
     if let Some(cap) = options
         .softcap
         .filter(|cap| !(cap.is_finite() && *cap > 0.0))
@@ -269,6 +305,7 @@ pub(super) fn mapped(
             heads: OP.size("q", heads)?,
             kv_heads: OP.size("cache_k", kv_heads)?,
             capacity: OP.size("cache_k", cache.capacity)?,
+            ring,
             window: options.window.unwrap_or(0),
             mask_step: OP.size("mask", mask_step)?,
             sequences: pages.sequences,
@@ -320,6 +357,7 @@ pub(super) fn mapped(
             head_size,
             capacity: cache.capacity,
             rows: cache.rows,
+            ring,
             window: launch.params.window,
             scale: options.scale,
             softcap: options.softcap,

@@ -2,7 +2,7 @@
 //! takes it where it serves.
 
 use super::attention::{
-    BENCH_HEADS, OP, Path, Sizes, add_bench, add_paged_bench, check, check_paged,
+    BENCH_HEADS, OP, Path, Sizes, add_bench, add_paged_bench, add_ring_bench, check, check_paged,
 };
 use super::pages::PageArguments;
 use crate::Result;
@@ -81,6 +81,8 @@ pub(super) struct Call<'a> {
     pub capacity: usize,
     /// Rows of the caches.
     pub rows: usize,
+    /// Of the ring that the caches are, or 0.
+    pub ring: u32,
     pub window: u32,
     pub scale: f32,
     pub softcap: Option<f32>,
@@ -140,6 +142,7 @@ impl Call<'_> {
             kv_heads: self.kv_heads as u32,
             group: (self.heads / self.kv_heads) as u32,
             capacity: self.capacity as u32,
+            ring: self.ring,
             window: self.window,
             sequences: self.pages.sequences,
             pages: self.pages.pages,
@@ -231,7 +234,7 @@ fn kernel_name(format: Format) -> &'static str {
 
 /// The cases of `attention_grouped.metal`: every head size and number of heads together, heads that do not fill the last set,
 /// one split and several, splits without keys, a single key, keys that fill no step, tokens that fill no threadgroup, windows
-/// around the sizes of steps and splits, positions outside the cache, scores that are capped, equal, very large or minus infinity,
+/// around the sizes of steps and splits, rings, positions outside the cache, scores that are capped, equal, very large or minus infinity,
 /// and sinks. Other formats than F32 and F16 differ in what is read, and go through a few of them. Cache entries that no token sees
 /// are NaN.
 pub(crate) fn family() -> Family {
@@ -272,6 +275,11 @@ pub(crate) fn family() -> Family {
                             ..sizes
                         },
                     );
+                }
+                for (name, ring) in sizes.rings([270, 33]) {
+                    if name == "ring_far" || matches!(format, Format::F32 | Format::F16) {
+                        add(name.into(), plan, ring);
+                    }
                 }
                 if !matches!(format, Format::F32 | Format::F16) {
                     let prompt = Sizes {
@@ -430,6 +438,7 @@ fn benches(benches: &mut Benches) {
     for keys in [1024, 8192] {
         let kernel = kernel_name(Format::F16);
         add_paged_bench(benches, kernel, keys, |_| Path::Grouped(None));
+        add_ring_bench(benches, kernel, keys, |_| Path::Grouped(None));
     }
     let (heads, kv_heads, head_size) = BENCH_HEADS;
     // The results of splits as an H200 has them at 8192 keys.
@@ -451,6 +460,7 @@ fn benches(benches: &mut Benches) {
                 head_size,
                 capacity: 8192,
                 rows: 8192,
+                ring: 0,
                 window: 0,
                 scale: 1.0,
                 softcap: None,

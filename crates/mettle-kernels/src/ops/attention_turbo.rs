@@ -5,7 +5,7 @@ use super::kv_append_turbo::formats_of_heads;
 use crate::cases::{Family, Tolerance};
 use mettle_gpu::{DeviceKind, Format, Turbo};
 
-/// The cases of `attention_turbo.metal`: every format with heads of every size, several tokens, a window, and positions outside the cache.
+/// The cases of `attention_turbo.metal`: every format with heads of every size, several tokens, a window, positions outside the cache, and a ring.
 pub(crate) fn family() -> Family {
     Family::new("attention_turbo", Tolerance::MATMUL, |cases| {
         for (path, path_name) in [(Path::Thread, "thread"), (Path::Group, "group")] {
@@ -21,6 +21,13 @@ pub(crate) fn family() -> Family {
                 cases.add(kernel_name(format), name, move |run| {
                     check(run, path, format, sizes)
                 });
+                if head_size == 64 {
+                    let [.., (ring, sizes)] = sizes.rings([37, 5]);
+                    let name = format!("{path_name}_{format_name}_{ring}");
+                    cases.add(kernel_name(format), name, move |run| {
+                        check(run, path, format, sizes)
+                    });
+                }
             }
         }
     })

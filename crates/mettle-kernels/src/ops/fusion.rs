@@ -10,8 +10,8 @@ use super::mul_mv::{Beside, mul_mat_beside};
 use super::qk_norm_rope_append::launch;
 use super::{
     Binary, EachHead, Hadamard, HeadNormRope, ResidualNorm, Rope, Unary, add_assign, binary,
-    hadamard, head_norm_rope, kv_append, mul_mat, residual_norm, rms_norm, rms_norm_assign, rope,
-    unary_assign,
+    hadamard, head_norm_rope, kv_append, kv_append_ring, mul_mat, residual_norm, rms_norm,
+    rms_norm_assign, rope, unary_assign,
 };
 use crate::Result;
 use mettle_gpu::{Format, Pass, Tensor};
@@ -300,6 +300,8 @@ pub struct CacheRows<'a> {
     pub values: &'a mut Tensor,
     /// i32 `[tokens]`: the row for each token, and the position that its heads are rotated by.
     pub positions: &'a Tensor,
+    /// The keys that a query sees, where keys and values are rings: see [`kv_append_ring`].
+    pub ring: Option<u32>,
 }
 
 /// Adds the biases, where there are any; normalises each head of the queries and keys where there are norms, rotates it by the position of its token, and appends keys
@@ -308,7 +310,7 @@ pub struct CacheRows<'a> {
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format; [`Error::Argument`](crate::Error::Argument) for
-/// other formats or shapes or gaps, heads smaller than the rotated part, or an `eps` that is negative or no number; those of the
+/// other formats or shapes or gaps, heads smaller than the rotated part, an `eps` that is negative or no number, or rings with too few rows; those of the
 /// launch, when a tensor that is written shares memory with another argument among others.
 pub fn qk_norm_rope_append(
     pass: &mut Pass,
@@ -333,6 +335,7 @@ pub fn qk_norm_rope_append(
         keys,
         values,
         positions,
+        ring,
     } = cache;
     if let Some(biases) = biases {
         let of_rows = |x: &Tensor| x.reshape([x.shape()[0], x.len() / x.shape()[0].max(1)]);
@@ -361,7 +364,10 @@ pub fn qk_norm_rope_append(
         hadamard(pass, Hadamard::Forward, key)?;
         hadamard(pass, Hadamard::Forward, value)?;
     }
-    kv_append(pass, key, value, keys, values, positions)
+    match ring {
+        Some(window) => kv_append_ring(pass, key, value, keys, values, positions, window),
+        None => kv_append(pass, key, value, keys, values, positions),
+    }
 }
 
 /// Queries for keys and values that have been cached before: normalises each head where there is a norm, and rotates it by the position of its

@@ -3,6 +3,7 @@
 use super::check::Op;
 use super::mapping::{WIDE, rows_per_group, turbo_constants};
 use super::pages::{CacheShape, PageTables, Paged};
+use super::ring;
 use crate::bench::{Benches, Work};
 pub use crate::bindings::CACHE_FORMATS;
 use crate::bindings::kv_append::{self, Constants, Params};
@@ -32,7 +33,26 @@ pub fn kv_append(
     cache_v: &mut Tensor,
     positions: &Tensor,
 ) -> Result<()> {
-    append(pass, [k, v], [cache_k, cache_v], positions, None)
+    append(pass, [k, v], [cache_k, cache_v], positions, None, None)
+}
+
+/// [`kv_append()`] to rings, `[rows, kv_heads, head_size]`, for queries that see `window` keys: token t goes to row `positions[t] % rows`, in the place of
+/// one that no query sees any more. Tokens are one after the other, and follow those appended before; one at a negative position is not stored.
+///
+/// # Errors
+/// As for [`kv_append()`], and [`Error::Argument`] for a window of 0, or for fewer rows than [`ring_rows`](super::ring_rows) says: then tokens would take the
+/// place of keys that others of them see.
+pub fn kv_append_ring(
+    pass: &mut Pass,
+    k: &Tensor,
+    v: &Tensor,
+    ring_k: &mut Tensor,
+    ring_v: &mut Tensor,
+    positions: &Tensor,
+    window: u32,
+) -> Result<()> {
+    let window = Some(window);
+    append(pass, [k, v], [ring_k, ring_v], positions, window, None)
 }
 
 /// [`kv_append()`] to pages of pools, `[pages, page_size, kv_heads, head_size]`: token t goes to the row for its position of its sequence. One at a
@@ -49,7 +69,7 @@ pub fn kv_append_paged(
     positions: &Tensor,
     pages: Paged<'_>,
 ) -> Result<()> {
-    append(pass, [k, v], [pool_k, pool_v], positions, Some(pages))
+    append(pass, [k, v], [pool_k, pool_v], positions, None, Some(pages))
 }
 
 fn append(
@@ -57,6 +77,7 @@ fn append(
     [k, v]: [&Tensor; 2],
     [cache_k, cache_v]: [&mut Tensor; 2],
     positions: &Tensor,
+    window: Option<u32>,
     pages: Option<Paged<'_>>,
 ) -> Result<()> {
     let tokens = positions.len();
@@ -81,6 +102,7 @@ fn append(
     let pages = cache.pages(OP, positions)?;
     let params = Params {
         capacity: OP.size("cache_k", cache.capacity)?,
+        ring: ring::check(OP, cache.capacity, window, tokens)?,
         columns: OP.size("cache_k", columns)?,
         sequences: pages.sequences,
         pages: pages.pages,
@@ -171,7 +193,7 @@ pub(super) fn kernel_name(format: Format) -> &'static str {
 
 /// The cases of `kv_append.metal`: one value, one token, a run in the middle of the cache, scattered positions, rows longer
 /// than a threadgroup and such that end within a sixteen, positions outside the cache, and heads of equal, tiny and huge
-/// values, of zeros, and of two of one magnitude; keys and values of sixteen bits; pages. Every row that no token goes to must stay as it was.
+/// values, of zeros, and of two of one magnitude; keys and values of sixteen bits; rings; pages. Every row that no token goes to must stay as it was.
 pub(crate) fn family() -> Family {
     Family::new("kv_append", Tolerance::EXACT, |cases| {
         for format in CACHE_FORMATS {
@@ -203,6 +225,16 @@ pub(crate) fn family() -> Family {
                 let v = unusual(&run.rng().normal(12 * 32));
                 check(run, format, [3, 4, 32], &[2, 0, 1], [&k, &v])
             });
+        }
+        for format in CACHE_FORMATS {
+            for (name, positions, window) in RINGS {
+                cases.add(kernel_name(format), name, move |run: &mut Run<'_>| {
+                    let shape = [7, 2, 32];
+                    let mut values = || run.rng().normal(positions.len() * 2 * 32);
+                    let (k, v) = (values(), values());
+                    check_ring(run, format, shape, positions, window, [&k, &v])
+                });
+            }
         }
         for format in [Format::F32, Format::F16, Format::Q8_0] {
             cases.add(kernel_name(format), "paged", move |run: &mut Run<'_>| {
@@ -242,6 +274,14 @@ pub(crate) fn family() -> Family {
 const FROM_16BIT: [(&str, Format, Format); 2] = [
     ("kv_append_f16_f16", Format::F16, Format::F16),
     ("kv_append_f32_bf16", Format::BF16, Format::F32),
+];
+
+/// Tokens for a ring of seven rows, with what they see: before it is full, where it begins anew, all of it at once, and at the last positions.
+const RINGS: [(&str, &[i32], u32); 4] = [
+    ("ring_begins", &[0, 1, 2, -1], 4),
+    ("ring_anew", &[26, 27, 28, 29], 4),
+    ("ring_whole", &[38, 39, 40, 41, 42, 43, 44], 1),
+    ("ring_far", &[i32::MAX - 1, i32::MAX, i32::MIN], 5),
 ];
 
 /// Heads of 32 with values that encoders may stumble over.
@@ -352,6 +392,28 @@ pub(super) fn check(
     for (cache, values) in [(&cache_k, k), (&cache_v, v)] {
         let stored = encoded(format, values)?;
         check_stored(run, cache, positions, &stored)?;
+    }
+    Ok(())
+}
+
+/// The same of rings.
+pub(super) fn check_ring(
+    run: &mut Run<'_>,
+    format: Format,
+    shape: [usize; 3],
+    positions: &[i32],
+    window: u32,
+    [k, v]: [&[f32]; 2],
+) -> Result<()> {
+    let [rows, heads, head_size] = shape;
+    let token_shape = [positions.len(), heads, head_size];
+    let (ks, vs) = (run.input(k, token_shape)?, run.input(v, token_shape)?);
+    let at = run.input(positions, [positions.len()])?;
+    let (mut ring_k, mut ring_v) = (run.output(format, shape)?, run.output(format, shape)?);
+    run.pass(|pass| kv_append_ring(pass, &ks, &vs, &mut ring_k, &mut ring_v, &at, window))?;
+    for (ring, values) in [(&ring_k, k), (&ring_v, v)] {
+        let stored = encoded(format, values)?;
+        check_stored(run, ring, &ring::rows_of(positions, rows), &stored)?;
     }
     Ok(())
 }

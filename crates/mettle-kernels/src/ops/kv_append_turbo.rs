@@ -1,7 +1,7 @@
 //! Cases and bench entries of caches in the blocks of TurboQuant. [`kv_append`](super::kv_append()) takes them as others.
 
 use super::hadamard::HEAD_SIZES;
-use super::kv_append::{add_bench, check, kernel_name};
+use super::kv_append::{add_bench, check, check_ring, kernel_name};
 use crate::cases::{Family, Run, Tolerance};
 use mettle_gpu::{Format, Turbo};
 
@@ -13,8 +13,8 @@ pub(super) fn formats_of_heads() -> impl Iterator<Item = (Format, usize)> {
     formats.filter_map(|(format, head_size)| Some((format?, head_size)))
 }
 
-/// The cases of `kv_append_turbo.metal`: every format, with heads of zeros and of tiny, large and equal values, a run of tokens, and positions
-/// outside the cache.
+/// The cases of `kv_append_turbo.metal`: every format, with heads of zeros and of tiny, large and equal values, a run of tokens, positions
+/// outside the cache, and a ring.
 pub(crate) fn family() -> Family {
     Family::new("kv_append_turbo", Tolerance::EXACT, |cases| {
         for (format, head_size) in formats_of_heads() {
@@ -30,6 +30,13 @@ pub(crate) fn family() -> Family {
                     head.iter_mut().for_each(|x| *x = change(*x));
                 }
                 check(run, format, [5, heads, head_size], &positions, [&k, &v])
+            });
+            let name = format!("{}_head{head_size}_ring", format.name().to_lowercase());
+            cases.add(kernel_name(format), name, move |run: &mut Run<'_>| {
+                let mut values = || run.rng().activations(4 * head_size);
+                let (k, v) = (values(), values());
+                let positions = [25, 26, 27, -1];
+                check_ring(run, format, [9, 1, head_size], &positions, 6, [&k, &v])
             });
         }
     })

@@ -6,6 +6,7 @@ mod cases;
 use super::check::Op;
 use super::fusion::{CacheRows, HeadBiases, HeadNorms, ProjectedHeads};
 use super::mapping::{Mapping, rows_per_group};
+use super::ring;
 use super::rope::Rope;
 use crate::Result;
 use crate::bindings::qk_norm_rope_append::{self, Constants, KernelOf, Params};
@@ -24,7 +25,7 @@ const SIMD_GROUPS: usize = 4;
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format than [`CACHE_FORMATS`](super::CACHE_FORMATS);
-/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps, heads smaller than the rotated part, or an `eps` that is negative or no number.
+/// [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps, heads smaller than the rotated part, an `eps` that is negative or no number, or rings with too few rows.
 pub(super) fn launch(
     pass: &mut Pass,
     mapping: Mapping,
@@ -81,6 +82,7 @@ pub(super) fn launch(
         head_size: OP.size("key", head_size)?,
         dims: OP.size("dims", rotation.dims)?,
         capacity: OP.size("cache_k", capacity)?,
+        ring: ring::check(OP, capacity, cache.ring, tokens)?,
         interleaved: rotation.interleaved.into(),
         normed: norms.is_some().into(),
         scale: rotation.scale,

@@ -1,4 +1,4 @@
-//! Of caches in pages, masks over keys, and activations of sixteen bits.
+//! Of caches in pages and in rings, masks over keys, and activations of sixteen bits.
 
 use super::{device, f32s, i32s, refused, u32s};
 use half::{bf16, f16};
@@ -86,6 +86,38 @@ fn pools() {
         let (mut v, pages) = (pool.clone(), of(&few));
         ops::kv_append_paged(p, &token, &token, &mut pool, &mut v, &positions, pages)
     });
+}
+
+/// No token takes the place of a key that another one is still to see.
+#[test]
+fn rings() {
+    let d = device();
+    let token = f32s(&d, [2, 4, 16]);
+    let (mut k, mut v) = (f32s(&d, [9, 4, 16]), f32s(&d, [9, 4, 16]));
+    let positions = i32s(&d, 2);
+    for (argument, window) in [("window", 0), ("cache_k", 9), ("cache_k", u32::MAX)] {
+        refused("kv_append", argument, |p| {
+            ops::kv_append_ring(p, &token, &token, &mut k, &mut v, &positions, window)
+        });
+    }
+    let mut out = f32s(&d, [2, 4, 16]);
+    for (argument, window) in [
+        ("window", None),
+        ("window", Some(0)),
+        ("cache_k", Some(9)),
+        ("cache_k", Some(u32::MAX)),
+    ] {
+        let options = Attention { window, ..PLAIN };
+        refused("attention", argument, |p| {
+            ops::attention_ring(p, &token, &k, &v, &positions, &options, &mut out)
+        });
+    }
+    let error = ops::kv_append_ring(&mut d.pass(), &token, &token, &mut k, &mut v, &positions, 9);
+    assert_eq!(
+        error.unwrap_err().to_string(),
+        "kv_append: cache_k is a ring of 9 rows, must have 10 for a window of 9 keys and 2 tokens at a time"
+    );
+    assert_eq!((ops::ring_rows(8, 2), ops::ring_rows(8, 1)), (9, 8));
 }
 
 #[test]

@@ -59,6 +59,7 @@ impl Encoder {
             weights,
             expert_cache: None,
             kv_cache: 0,
+            windows_save: 0,
             scratch: States::bytes(&config, TOKENS_OF_PASS.max(config.context)),
         };
         memory.check(device)?;

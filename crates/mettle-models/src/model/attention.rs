@@ -248,6 +248,7 @@ impl SelfAttention {
             keys: &mut cache.keys,
             values: &mut cache.values,
             positions: frame.positions,
+            ring: cache.ring,
         };
         Ok(ops::qk_norm_rope_append(
             pass,
@@ -352,7 +353,11 @@ pub(super) fn record_attended(
         softcap: frame.config.attention_softcap,
         sinks: None,
     };
-    ops::attention(
+    let attend = match cache.ring {
+        Some(_) => ops::attention_ring,
+        None => ops::attention,
+    };
+    attend(
         pass,
         query,
         &cache.keys,

@@ -184,6 +184,35 @@ fn chats_with_the_template_of_the_file() {
     }
 }
 
+/// With a prompt several times as long as the windows of layers, and texts that go on far behind it: what is drawn over rings, which have room for a few
+/// tokens more than the window, is what is drawn over caches of every token.
+#[test]
+fn texts_are_many_windows_long() {
+    let device = Device::open(Preference::Cpu).unwrap();
+    for name in ["gemma2-f32", "gemma3-f32", "gemma4-f32"] {
+        let file = Checkpoint::open(fixture(&format!("{name}.gguf"))).unwrap();
+        let tokenizer = Tokenizer::from_gguf(file.metadata()).unwrap();
+        let prompt: Vec<u32> = PROMPT.into_iter().cycle().take(60).collect();
+        let [ring, whole] = [7, 256].map(|chunk| {
+            let options = LoadOptions {
+                chunk: Some(chunk),
+                ..LoadOptions::default()
+            };
+            let model = Model::load(&device, &file, &options).unwrap();
+            assert_eq!(model.memory().windows_save > 0, chunk == 7);
+            [greedy(90), random(3)].map(|options| {
+                let mut session = model.session().unwrap();
+                let never = false.into();
+                generate(&mut session, &tokenizer, &prompt, &options, &never, |_| {})
+                    .unwrap()
+                    .ids
+            })
+        });
+        assert_eq!(ring, whole, "{name}");
+        assert_eq!(ring.map(|ids| ids.len()), [90, 24]);
+    }
+}
+
 #[test]
 fn the_stop_flag_ends_it_between_passes() {
     let tiny = Tiny::new(64);

@@ -199,6 +199,56 @@ fn chunks_of_any_size_agree() {
     }
 }
 
+/// Layers with a window keep rings of what it shows, where passes are short enough; texts here are several times as long. To the bit, the logits are those
+/// over caches that keep every token, as models have that are loaded for passes as long as the context.
+#[test]
+fn rings_show_what_whole_caches_do() {
+    const CHUNK: usize = 3;
+    for (name, format) in [
+        ("llama-window-f32", KvFormat::F32),
+        ("gemma2-f32", KvFormat::F32),
+        ("gemma2-head256-q8_0", KvFormat::Q8_0),
+        ("gemma2-head256-q8_0", KvFormat::Tq4),
+        ("gemma3-f32", KvFormat::F16),
+        ("gemma4-f32", KvFormat::BF16),
+        ("gemma4-moe-f32", KvFormat::F32),
+        ("phi3-window-q8_0", KvFormat::F16),
+    ] {
+        let ring = Fixture::load(name, format, CHUNK);
+        let whole = Fixture::load(name, format, 256);
+        let (small, large) = (ring.model.memory(), whole.model.memory());
+        assert!(small.windows_save > 0 && large.windows_save == 0, "{name}");
+        assert_eq!(
+            small.kv_cache + small.windows_save,
+            large.kv_cache,
+            "{name}"
+        );
+        let window = ring.model.config().window.as_ref().unwrap().size;
+        // Several times over, so that places are taken often, and with passes of any length.
+        let text: Vec<u32> = ring.tokens.iter().copied().cycle().take(100).collect();
+        assert!(text.len() > 10 * window);
+        let read = |fixture: &Fixture| {
+            let mut session = fixture.model.session().unwrap();
+            let mut logits = Vec::new();
+            let mut left = text.as_slice();
+            for tokens in [CHUNK, 1, 2].into_iter().cycle() {
+                let (ids, rest) = left.split_at(tokens.min(left.len()));
+                let row = session.forward(ids).unwrap();
+                logits.extend(row.to_vec::<f32>().unwrap().iter().map(|x| x.to_bits()));
+                left = rest;
+                if left.is_empty() {
+                    return logits;
+                }
+            }
+            logits
+        };
+        assert!(
+            read(&ring) == read(&whole),
+            "{name} with a cache of {format}"
+        );
+    }
+}
+
 /// What a cache rounds away, as a fraction of the squares of what it holds, if that is normal: a twelfth of the squared step, which halves and
 /// BF16 have of 2^-10.5 and 2^-7.5 of a value on average, and blocks of 32 of their largest magnitude, about 2.1 deviations, by 127 or 8. These
 /// random models make the logits' error up to fifty times as large.

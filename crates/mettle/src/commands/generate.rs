@@ -1,6 +1,5 @@
 //! `mettle generate`: text from a model.
 
-use std::cmp::Ordering;
 use std::io::{self, IsTerminal, Read, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -154,6 +153,7 @@ struct Memory {
     expert_cache: Option<u64>,
     kv_type: &'static str,
     kv_cache: u64,
+    windows_save: u64,
     scratch: u64,
 }
 
@@ -199,7 +199,7 @@ pub fn run(args: Args) -> Result<ExitCode> {
             ..load
         };
         let usual = MemoryEstimate::adapted(&checkpoint, &adapters, &usual, &device)?;
-        let cache = cache_size(load.kv_format, memory.kv_cache, usual.kv_cache);
+        let cache = cache_size(load.kv_format, &memory, usual.kv_cache);
         announce(&name, &device, &memory, &cache);
     }
     let model = load_model(&device, &checkpoint, &adapters, &load, &memory)?;
@@ -329,20 +329,24 @@ fn read_prompt(args: &Args) -> Result<String> {
     }
 }
 
-/// The size of the KV cache, and what another format than the usual one makes of it.
-fn cache_size(format: KvFormat, bytes: u64, usual: u64) -> String {
+/// The size of the KV cache, what another format than the usual one makes of it, and what windows save.
+fn cache_size(format: KvFormat, memory: &MemoryEstimate, usual: u64) -> String {
+    let bytes = memory.kv_cache;
+    let mut remarks = Vec::new();
+    if bytes != usual {
+        let word = if bytes < usual { "less" } else { "more" };
+        let difference = terminal::bytes(bytes.abs_diff(usual));
+        let usual = KvFormat::default();
+        remarks.push(format!("{format}, {difference} {word} than {usual}"));
+    }
+    if memory.windows_save > 0 {
+        let saved = terminal::bytes(memory.windows_save);
+        remarks.push(format!("windows save {saved}"));
+    }
     let size = terminal::bytes(bytes);
-    match bytes.cmp(&usual) {
-        Ordering::Equal => format!("{size} KV cache"),
-        order => {
-            let (difference, word) = match order {
-                Ordering::Less => (usual - bytes, "less"),
-                _ => (bytes - usual, "more"),
-            };
-            let difference = terminal::bytes(difference);
-            let usual = KvFormat::default();
-            format!("{size} KV cache ({format}, {difference} {word} than {usual})")
-        }
+    match remarks.is_empty() {
+        true => format!("{size} KV cache"),
+        false => format!("{size} KV cache ({})", remarks.join("; ")),
     }
 }
 
@@ -438,6 +442,7 @@ fn report<'a>(
             expert_cache: memory.expert_cache,
             kv_type: model.options().kv_format.name(),
             kv_cache: memory.kv_cache,
+            windows_save: memory.windows_save,
             scratch: memory.scratch,
         },
     }

@@ -7,9 +7,10 @@ use crate::bench::{Benches, Work};
 use crate::bindings::CACHE_FORMATS;
 use crate::ops::kv_append::scattered;
 use crate::ops::pages::Paged;
+use crate::ops::ring::ring_rows;
 use mettle_gpu::{Device, Format, Shape};
 
-/// One token that sees many keys, and a prompt; with a mask, too, and with pages.
+/// One token that sees many keys, and a prompt; with a mask, too, with pages, and over a ring.
 pub(super) fn benches(benches: &mut Benches) {
     for format in CACHE_FORMATS {
         for (tokens, keys) in [(1, 1024), (1, 8192), (128, 128)] {
@@ -26,6 +27,7 @@ pub(super) fn benches(benches: &mut Benches) {
     );
     for keys in [1024, 8192] {
         add_paged_bench(benches, kernel_name(Format::F16), keys, alone);
+        add_ring_bench(benches, kernel_name(Format::F16), keys, alone);
     }
 }
 
@@ -36,6 +38,9 @@ pub(in crate::ops) fn alone(device: &Device) -> Path {
         path => path,
     }
 }
+
+/// Tokens at a time that the rings of bench entries are for.
+const RING_TOKENS: usize = 512;
 
 /// Heads of the queries, heads of keys and values, and values of a head in bench entries: groups of four.
 pub(in crate::ops) const BENCH_HEADS: (usize, usize, usize) = (32, 8, 128);
@@ -64,6 +69,18 @@ pub(in crate::ops) fn add_paged_bench(
     add_bench_of(benches, kernel, Entry { paged, ..entry });
 }
 
+/// An entry of one token behind a window of `keys`, over a ring of F16 with room for 512 tokens at a time. Half of the keys are those before it began anew.
+pub(in crate::ops) fn add_ring_bench(
+    benches: &mut Benches,
+    kernel: &'static str,
+    keys: usize,
+    path: fn(&Device) -> Path,
+) {
+    let ring = true;
+    let entry = Entry::new(Format::F16, 1, keys, path);
+    add_bench_of(benches, kernel, Entry { ring, ..entry });
+}
+
 /// What a bench entry computes.
 #[derive(Clone, Copy)]
 pub(in crate::ops) struct Entry {
@@ -76,6 +93,7 @@ pub(in crate::ops) struct Entry {
     pub activations: Format,
     pub mask: Option<Format>,
     pub paged: bool,
+    pub ring: bool,
 }
 
 impl Entry {
@@ -89,6 +107,7 @@ impl Entry {
             activations: Format::F32,
             mask: None,
             paged: false,
+            ring: false,
         }
     }
 }
@@ -102,6 +121,7 @@ pub(in crate::ops) fn add_bench_of(benches: &mut Benches, kernel: &'static str, 
         activations,
         mask,
         paged,
+        ring,
     } = entry;
     let (heads, kv_heads, head_size) = BENCH_HEADS;
     let mut name = format!("tokens{tokens}_keys{keys}_heads{heads}_{kv_heads}_head{head_size}");
@@ -111,6 +131,13 @@ pub(in crate::ops) fn add_bench_of(benches: &mut Benches, kernel: &'static str, 
     if paged {
         name.push_str(&format!("_pages{PAGE_SIZE}"));
     }
+    if ring {
+        name.push_str("_ring");
+    }
+    let rows = match ring {
+        true => ring_rows(keys, RING_TOKENS),
+        false => keys,
+    };
     let cache = 2 * keys * kv_heads * head_size / format.block_len() * format.block_bytes();
     let of_mask = mask.map_or(0, |mask| tokens * keys * mask.block_bytes());
     // Tokens of a prompt see half of each other on average.
@@ -121,13 +148,17 @@ pub(in crate::ops) fn add_bench_of(benches: &mut Benches, kernel: &'static str, 
     );
     benches.add(kernel, name, work, move |setup| {
         let q = setup.values_as(activations, [tokens, heads, head_size])?;
-        let rows: Shape = match paged {
+        let shape: Shape = match paged {
             true => [keys / PAGE_SIZE, PAGE_SIZE, kv_heads, head_size].into(),
-            false => [keys, kv_heads, head_size].into(),
+            false => [rows, kv_heads, head_size].into(),
         };
-        let cache_k = setup.rounded(format, rows)?;
-        let cache_v = setup.rounded(format, rows)?;
-        let positions: Vec<i32> = (keys - tokens..keys).map(|p| p as i32).collect();
+        let cache_k = setup.rounded(format, shape)?;
+        let cache_v = setup.rounded(format, shape)?;
+        let last = match ring {
+            true => rows + keys / 2,
+            false => keys,
+        };
+        let positions: Vec<i32> = (last - tokens..last).map(|p| p as i32).collect();
         let positions = setup.of(&positions)?;
         let mask = match mask {
             Some(mask) => Some(setup.values_as(mask, [tokens, keys])?),
@@ -141,7 +172,7 @@ pub(in crate::ops) fn add_bench_of(benches: &mut Benches, kernel: &'static str, 
         let mut out = setup.output(activations, [tokens, heads, head_size])?;
         let options = Attention {
             scale: 1.0 / (head_size as f32).sqrt(),
-            window: None,
+            window: ring.then_some(keys as u32),
             softcap: None,
             sinks: None,
         };
@@ -152,6 +183,7 @@ pub(in crate::ops) fn add_bench_of(benches: &mut Benches, kernel: &'static str, 
                     tables,
                     sequence_of: &sequence_of,
                 }),
+                ring,
                 ..Inputs::new(&q, &cache_k, &cache_v, &positions)
             };
             let path = path(pass.device());

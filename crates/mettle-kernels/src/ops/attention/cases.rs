@@ -29,6 +29,8 @@ pub(in crate::ops) struct Sizes {
     /// Of queries and results.
     pub activations: Format,
     pub mask: Option<Masked>,
+    /// For caches that are rings, of `capacity` rows: what is added to the positions of tokens, which are one after the other.
+    pub ring: Option<i32>,
 }
 
 /// A mask of a case. Tokens have in turn a random quarter of the keys masked, all of them, all but one, and all in the first blocks.
@@ -155,6 +157,7 @@ impl Sizes {
         sinks: None,
         activations: Format::F32,
         mask: None,
+        ring: None,
     };
 
     /// Tokens for [`check_paged`] that see a single key, whole pages and parts of one, and tokens at positions without a page.
@@ -166,6 +169,26 @@ impl Sizes {
         positions: &[70, 3, 111, 0, 15, 16, 79, 16, -1, 80, 112],
         ..Sizes::DECODE
     };
+
+    /// Four tokens in a ring that is just large enough for them behind a window: the first ones of a text; where they begin anew at the ring's rows; where
+    /// their windows do; with a window smaller than the ring is for; and where positions end.
+    pub fn rings(self, [window, small]: [i32; 2]) -> [(&'static str, Sizes); 5] {
+        let rows = window + 3;
+        let of = |first: i32, window: i32| Sizes {
+            capacity: rows as usize,
+            positions: &[0, 1, 2, 3],
+            window: Some(window as u32),
+            ring: Some(first),
+            ..self
+        };
+        [
+            ("ring_begins", of(0, window)),
+            ("ring_anew", of(3 * rows - 2, window)),
+            ("ring_window_anew", of(rows + window - 2, window)),
+            ("ring_small_window", of(2 * rows + small - 3, small)),
+            ("ring_far", of(i32::MAX - 3, window)),
+        ]
+    }
 
     /// Prompts with masks of every kind, of heads of 256 and 512, with unusual scores, and behind windows.
     pub fn masked(self, formats: &[Format], add: &mut impl FnMut(String, Sizes)) {
@@ -241,6 +264,8 @@ impl Sizes {
             ..prompt
         };
         add("window_softcap".into(), window);
+        let [.., (name, ring)] = self.rings([37, 5]);
+        add(name.into(), ring);
         let outside = Sizes {
             positions: &[5, 100, -1, 99, i32::MAX, i32::MIN],
             sinks: Some(0.0),
@@ -278,7 +303,7 @@ pub(in crate::ops) fn kernel_name(format: Format) -> &'static str {
 
 /// The cases of `attention.metal`: every head size with a kernel of its own and others, heads in groups, a single key,
 /// keys that do not fill blocks, more keys than blocks for every SIMD group, a prompt, windows around the sizes of
-/// blocks, positions outside the cache, scores that are capped, equal, very large or minus infinity, sinks, masks, and pages. Other formats than F32
+/// blocks, positions outside the cache, scores that are capped, equal, very large or minus infinity, sinks, masks, rings, and pages. Other formats than F32
 /// and F16 differ in what is read, and go through a few of them. Cache entries that no token sees are NaN.
 pub(crate) fn family() -> Family {
     Family::new("attention", Tolerance::MATMUL, |cases| {
@@ -302,6 +327,9 @@ pub(crate) fn family() -> Family {
                         decode.masked(&formats, &mut add);
                     }
                     _ => decode.masked(&[Format::U8], &mut add),
+                }
+                for (name, sizes) in decode.rings([37, 5]) {
+                    add(name.into(), sizes);
                 }
                 for (name, sizes) in decode.adversarial() {
                     add(name, sizes);
@@ -457,8 +485,22 @@ pub(in crate::ops) fn check(
         sinks,
         activations,
         mask,
+        ring,
     } = sizes;
     let tokens = positions.len();
+    let last = positions.iter().copied().max().unwrap_or(0);
+    // Positions of a text, the first of those that a ring may still have, and their rows. The reference counts from there.
+    let at: Vec<i32> = match ring {
+        Some(first) => positions.iter().map(|position| first + position).collect(),
+        None => positions.to_vec(),
+    };
+    let begin = ring.map_or(0, |first| (first + last - (capacity as i32 - 1)).max(0));
+    let row_of = |j: usize| (begin as usize + j) % capacity;
+    let seen_from = |position: &i32| match ring {
+        Some(first) => first - begin + position,
+        None => *position,
+    };
+    let positions: Vec<i32> = positions.iter().map(seen_from).collect();
     let mut q = run.rng().normal(tokens * heads * head_size);
     let columns = kv_heads * head_size;
     let mut k = run.rng().normal(capacity * columns);
@@ -500,20 +542,25 @@ pub(in crate::ops) fn check(
         None => (None, None),
     };
     let mut cache = |values: &[f32]| -> Result<(Tensor, Vec<f32>)> {
-        let mut bytes = encoded(format, values)?;
-        let row_bytes = bytes.len() / capacity;
-        for j in (0..capacity).filter(|&j| !seen(j)) {
-            // NaN, or blocks with such a scale.
-            bytes[j * row_bytes..][..row_bytes].fill(0xff);
+        let of_keys = encoded(format, values)?;
+        let row_bytes = of_keys.len() / capacity;
+        // NaN, or blocks with such a scale.
+        let mut bytes = vec![0xff; of_keys.len()];
+        for j in (0..capacity).filter(|&j| seen(j)) {
+            let row = &of_keys[j * row_bytes..][..row_bytes];
+            bytes[row_of(j) * row_bytes..][..row_bytes].copy_from_slice(row);
         }
         let (rows, values) = run.encoded(format, &bytes, columns)?;
+        let of_key = |j: usize| &values[row_of(j) * columns..][..columns];
+        let values = (0..capacity).flat_map(of_key).copied().collect();
         Ok((rows.reshape([capacity, kv_heads, head_size])?, values))
     };
     let ((cache_k, k), (cache_v, v)) = (cache(&k)?, cache(&v)?);
-    let places = run.input(positions, [tokens])?;
+    let places = run.input(&at, [tokens])?;
     let mut out = run.output(activations, [tokens, heads, head_size])?;
     let inputs = Inputs {
         mask: masks.as_ref(),
+        ring: ring.is_some(),
         ..Inputs::new(&qs, &cache_k, &cache_v, &places)
     };
     run.pass(|pass| mapped(pass, path, inputs, &options, &mut out))?;
@@ -522,7 +569,7 @@ pub(in crate::ops) fn check(
             &q,
             &k,
             &v,
-            positions,
+            &positions,
             [heads, kv_heads, head_size],
             &options,
             sinks.as_deref(),

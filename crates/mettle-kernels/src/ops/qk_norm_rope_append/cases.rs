@@ -10,7 +10,7 @@ use crate::ops::fusion::{self, CacheRows, Fusion, HeadBiases, HeadNorms, Project
 use crate::ops::kv_append::{check_stored, encoded};
 use crate::ops::mapping::Mapping;
 use crate::ops::rope::{Pairing, Rope, RopeConfig};
-use crate::ops::{rms_norm, rope};
+use crate::ops::{ring, rms_norm, rope};
 use mettle_gpu::{Format, Tensor};
 
 /// What a case or a bench entry is about.
@@ -27,6 +27,8 @@ struct Setting {
     /// Tokens that have queries, the last ones.
     query_tokens: usize,
     capacity: usize,
+    /// Keys that a query sees, where caches are rings.
+    ring: Option<u32>,
 }
 
 impl Setting {
@@ -47,7 +49,7 @@ impl Setting {
 
 /// The cases of `qk_norm_rope_append.metal`: as in the cases of its parts, both pairings, partial rotation, one pair, heads of odd
 /// sizes, heads that end within a thread's share and heads longer than what a lane reads at a time, more heads than a thread or a
-/// threadgroup takes, scattered positions and such outside the cache; with norms, biases and neither, and without queries for some
+/// threadgroup takes, scattered positions and such outside the cache, rings; with norms, biases and neither, and without queries for some
 /// tokens.
 pub(crate) fn family() -> Family {
     Family::new("qk_norm_rope_append", Tolerance::ELEMENTWISE, |cases| {
@@ -141,6 +143,7 @@ fn other_formats(cases: &mut Cases, mapping: Mapping, format: Format, pairing: P
         biased: false,
         query_tokens: 1,
         capacity: 7,
+        ring: None,
     };
     let mut add = |name, parts, setting, positions| {
         add(cases, mapping, format, name, parts, setting, positions);
@@ -155,6 +158,11 @@ fn other_formats(cases: &mut Cases, mapping: Mapping, format: Format, pairing: P
     };
     add("partial", Parts::PLAIN, partial, &[3, -1, 1 << 20, 0]);
     add("both", Parts::BOTH, partial, &[6, 3]);
+    let ring = Setting {
+        ring: Some(4),
+        ..partial
+    };
+    add("ring", Parts::PLAIN, ring, &[26, 27, -1, 28]);
     let long = Setting {
         heads: [3, 1],
         head_size: 640,
@@ -182,6 +190,7 @@ fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairin
             biased: false,
             query_tokens,
             capacity,
+            ring: None,
         };
         self::add(cases, mapping, format, name, parts, setting, positions);
     };
@@ -205,6 +214,19 @@ fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairin
     if parts.biased {
         add("both", Parts::BOTH, [9, 2], [80, 64], 2, 9, &[8, 3]);
     }
+    let ring = Setting {
+        pairing,
+        heads: [2, 2],
+        head_size: 32,
+        dims: 32,
+        normed: false,
+        biased: false,
+        query_tokens: 4,
+        capacity: 7,
+        ring: Some(4),
+    };
+    let positions = &[26, 27, -1, 28];
+    self::add(cases, mapping, format, "ring", parts, ring, positions);
 }
 
 /// The kernel's name, for cases and bench entries.
@@ -242,6 +264,11 @@ fn check(
         eps: EPS,
     });
     let places = run.input(positions, [tokens])?;
+    // The row of each token, if it is within the caches.
+    let rows_of_tokens = match setting.ring {
+        Some(_) => ring::rows_of(positions, setting.capacity),
+        None => positions.to_vec(),
+    };
     let rotation = Rope::new(run.device(), &config)?;
     let cache_shape = setting.rows(setting.capacity);
     // The queries, where there are some, and the caches.
@@ -272,6 +299,7 @@ fn check(
                 keys: cache_k,
                 values: cache_v,
                 positions: &places,
+                ring: setting.ring,
             };
             launch(pass, mapping, norms, &rotation, heads, cache)
         })?;
@@ -285,13 +313,13 @@ fn check(
         for (cache, dense) in caches.iter().zip(dense) {
             let rows = dense.to_vec::<f32>()?;
             let columns = setting.heads[1] * head_size;
-            let rows = positions.iter().flat_map(|&position| {
+            let rows = rows_of_tokens.iter().flat_map(|&position| {
                 let place = usize::try_from(position).ok();
                 let place = place.filter(|&place| place < setting.capacity);
                 place.map_or(&[][..], |place| &rows[place * columns..][..columns])
             });
             let stored = encoded(format, &rows.copied().collect::<Vec<f32>>())?;
-            let inside: Vec<i32> = positions
+            let inside: Vec<i32> = rows_of_tokens
                 .iter()
                 .copied()
                 .filter(|&position| (0..setting.capacity as i32).contains(&position))
@@ -320,7 +348,7 @@ fn check(
     let cached = |rows: Vec<Expected>| {
         let columns = setting.heads[1] * head_size;
         let mut expected = vec![Expected::untouched(); setting.capacity * columns];
-        for (row, &position) in rows.chunks_exact(columns).zip(positions) {
+        for (row, &position) in rows.chunks_exact(columns).zip(&rows_of_tokens) {
             let place = usize::try_from(position).ok();
             if let Some(place) = place.filter(|&place| place < setting.capacity) {
                 expected[place * columns..][..columns].copy_from_slice(row);
@@ -353,6 +381,7 @@ fn benches(benches: &mut Benches) {
         biased: false,
         query_tokens: 0,
         capacity: 4096,
+        ring: None,
     };
     for format in CACHE_FORMATS {
         for tokens in [1, 512] {
@@ -402,6 +431,7 @@ fn bench(setup: &mut Setup<'_>, format: Format, setting: &Setting) -> Result<cra
             keys: &mut cache_k,
             values: &mut cache_v,
             positions: &positions,
+            ring: None,
         };
         fusion::qk_norm_rope_append(pass, Fusion::On, Some(norms), &rotation, heads, cache)
     }))
