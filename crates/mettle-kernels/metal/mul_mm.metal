@@ -9,6 +9,7 @@
 //   For Higher-Precision Computations", 2019).
 
 #include <metal_stdlib>
+#include <mettle/block_words.h>
 #include <mettle/copy.h>
 #include <mettle/epilogue.h>
 #include <mettle/fragment.h>
@@ -173,20 +174,20 @@ struct WeightsAsTheyAre {
     }
 };
 
-// Blocks of 32 values that begin with their scale. The threads of a SIMD group copy the blocks of their rows together, word
-// by word, to where these rows' values will be; each reads those of its row again, and decodes them in half: a half holds
-// the whole numbers up to 2048, so only the product with the scale is rounded.
+// Blocks of which 32 values come from few words. The threads of a SIMD group copy those of their rows together, word by word, to where these
+// rows' values will be; each reads those of its row again, and decodes them.
 template <typename Block, uint ROWS, uint THREADS, bool ALIGNED>
 struct WeightsOfBlocks {
+    typedef BlockWords<Block> block_words;
     static constant constexpr bool by_alignment = true;
     // Rows of a SIMD group, and threads that share one.
     static constant constexpr uint OWN = ROWS * 32 / THREADS;
     static constant constexpr uint SHARE = OWN < 32 ? 32 / OWN : 1;
-    // Words of a block, and the most of them that a thread copies.
-    static constant constexpr uint WORDS = (sizeof(Block) + 3) / 4;
+    // Words of a row, and the most of them that a thread copies.
+    static constant constexpr uint WORDS = block_words::count;
     static constant constexpr uint COUNT = (OWN * WORDS + 31) / 32;
-    // Large pieces have enough to multiply that decoding is worth spreading over it; small ones wait for the first words.
-    static constant constexpr bool ahead = ROWS > 64;
+    // Large pieces have enough to multiply that decoding is worth spreading over it, and registers for few words; small ones wait for the first words.
+    static constant constexpr bool ahead = ROWS > 64 && WORDS < 10;
 
     struct Fetched {
         typename metal::conditional_t<ahead, register_copy<uint>, copy<uint>> words[COUNT];
@@ -199,36 +200,28 @@ struct WeightsOfBlocks {
         return reinterpret_cast<threadgroup uint*>(tile + slot) + i % 4;
     }
 
-    // Rows of blocks begin at multiples of four bytes when ALIGNED. Then every other block begins in the middle of a word,
-    // and the last of a row is one of these.
-    static METAL_FUNC uint bytes_before(uint first) { return ALIGNED ? first / DEPTH % 2 * (sizeof(Block) % 4) : 0; }
+    // Rows of blocks begin at multiples of four bytes when ALIGNED.
+    static METAL_FUNC uint bytes_before(uint first) { return ALIGNED ? block_words::bytes_before(first) : 0; }
 
     static METAL_FUNC void fetch(
         thread Fetched& fetched, threadgroup ushort* tile, device const Block* w, uint last, constant Params& params,
         uint first, bool, uint index)
     {
         const ulong stride = row_stride<Block>(params.k) * sizeof(Block);
-        device const uchar* blocks = reinterpret_cast<device const uchar*>(w + first / DEPTH);
-        if (ALIGNED) {
-            blocks -= bytes_before(first);
+        device const uchar* blocks = reinterpret_cast<device const uchar*>(w) - bytes_before(first);
 #pragma unroll
-            for (uint j = 0; j < COUNT; ++j) {
-                const uint i = j * 32 + index % 32;
-                if (i < OWN * WORDS) {
-                    device const uchar* from = blocks + min(index / 32 * OWN + i / WORDS, last) * stride + i % WORDS * 4;
-                    start(fetched.words[j], place(tile, i, index), reinterpret_cast<device const uint*>(from));
-                }
-            }
-            return;
-        }
         for (uint j = 0; j < COUNT; ++j) {
             const uint i = j * 32 + index % 32;
             if (i < OWN * WORDS) {
-                device const uchar* from = blocks + min(index / 32 * OWN + i / WORDS, last) * stride + i % WORDS * 4;
-                device const ushort* pairs = reinterpret_cast<device const ushort*>(from);
-                const bool more = i % WORDS * 4 + 2 < sizeof(Block);
-                const uint word = pairs[0] | (more ? uint(pairs[1]) << 16 : 0);
-                start_with(fetched.words[j], place(tile, i, index), word);
+                device const uchar* from =
+                    blocks + min(index / 32 * OWN + i / WORDS, last) * stride + block_words::place(first, i % WORDS);
+                if (ALIGNED) {
+                    start(fetched.words[j], place(tile, i, index), reinterpret_cast<device const uint*>(from));
+                } else {
+                    device const ushort* pairs = reinterpret_cast<device const ushort*>(from);
+                    const uint word = pairs[0] | (block_words::is_whole(i % WORDS) ? uint(pairs[1]) << 16 : 0);
+                    start_with(fetched.words[j], place(tile, i, index), word);
+                }
             }
         }
     }
@@ -257,49 +250,15 @@ struct WeightsOfBlocks {
         const uint shift = 8 * bytes_before(first);
         simdgroup_barrier(mem_flags::mem_threadgroup);
 
-        const half2 scale = half2(as_type<half2>(words[0] >> shift).x);
-        const half2 zero = half2(half(1024 + zero_code(Block())));
+        const Decoding decoding = block_words::decoding(words, shift, first);
 #pragma unroll
         for (uint j = 0; j < CHUNKS / SHARE; ++j) {
             const uint chunk = SHARE == 1 ? j : index % SHARE * (CHUNKS / SHARE) + j;
-            uint4 values;
-#pragma unroll
-            for (uint i = 0; i < 2; ++i) {
-                const uint four = codes(words, shift + 16, Block(), chunk, i);
-                // A half with these bits is 1024 and the code.
-                const uint low = 0x64006400 | (four & 0xff) | (four & 0xff00) << 8;
-                const uint high = 0x64006400 | (four >> 16 & 0xff) | (four >> 8 & 0xff0000);
-                values[2 * i] = as_type<uint>((as_type<half2>(low) - zero) * scale);
-                values[2 * i + 1] = as_type<uint>((as_type<half2>(high) - zero) * scale);
-            }
+            const uint2 low = halves_of<block_words>(block_words::codes(words, shift, first, chunk, 0), decoding);
+            const uint2 high = halves_of<block_words>(block_words::codes(words, shift, first, chunk, 1), decoding);
             const uint place = tile_layout::place(ROWS, index / 32 * OWN + row, chunk);
-            *reinterpret_cast<threadgroup uint4*>(tile + place) = values;
+            *reinterpret_cast<threadgroup uint4*>(tile + place) = uint4(low, high);
         }
-    }
-
-    // Four codes of a chunk, one a byte.
-    static METAL_FUNC uint codes(thread const uint* words, uint shift, block_q4_0, uint chunk, uint i)
-    {
-        const uint four = chunk % 2 == 0 ? bytes(words, shift, i) : bytes(words, shift, 2 + i);
-        return four >> chunk / 2 * 4 & 0x0f0f0f0f;
-    }
-
-    static METAL_FUNC uint codes(thread const uint* words, uint shift, block_q8_0, uint chunk, uint i)
-    {
-        const uint low = chunk % 2 == 0 ? bytes(words, shift, i) : bytes(words, shift, 2 + i);
-        const uint high = chunk % 2 == 0 ? bytes(words, shift, 4 + i) : bytes(words, shift, 6 + i);
-        return (chunk / 2 == 0 ? low : high) ^ 0x80808080;
-    }
-
-    // The code of zero.
-    static METAL_FUNC uint zero_code(block_q4_0) { return 8; }
-    static METAL_FUNC uint zero_code(block_q8_0) { return 128; }
-
-    // Four bytes of words that begin after `shift` bits.
-    static METAL_FUNC uint bytes(thread const uint* words, uint shift, uint i)
-    {
-        const ulong both = ulong(words[i + 1]) << 32 | words[i];
-        return uint(both >> shift);
     }
 };
 
@@ -309,11 +268,16 @@ struct Weights<half, ROWS, THREADS, ALIGNED> : WeightsAsTheyAre<half, ROWS, THRE
 template <uint ROWS, uint THREADS, bool ALIGNED>
 struct Weights<bfloat, ROWS, THREADS, ALIGNED> : WeightsAsTheyAre<bfloat, ROWS, THREADS, ALIGNED> {};
 
-template <uint ROWS, uint THREADS, bool ALIGNED>
-struct Weights<block_q4_0, ROWS, THREADS, ALIGNED> : WeightsOfBlocks<block_q4_0, ROWS, THREADS, ALIGNED> {};
-
-template <uint ROWS, uint THREADS, bool ALIGNED>
-struct Weights<block_q8_0, ROWS, THREADS, ALIGNED> : WeightsOfBlocks<block_q8_0, ROWS, THREADS, ALIGNED> {};
+#define METTLE_BY_WORDS(type)                    \
+    template <uint ROWS, uint THREADS, bool ALIGNED> \
+    struct Weights<type, ROWS, THREADS, ALIGNED> : WeightsOfBlocks<type, ROWS, THREADS, ALIGNED> {};
+METTLE_BY_WORDS(block_q4_0)
+METTLE_BY_WORDS(block_q4_1)
+METTLE_BY_WORDS(block_q5_0)
+METTLE_BY_WORDS(block_q5_1)
+METTLE_BY_WORDS(block_q8_0)
+METTLE_BY_WORDS(block_q4_K)
+#undef METTLE_BY_WORDS
 
 // ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, with which `epilogue` says what to do, from values `begin` to `end` of k.
 // While the tiles of one step are multiplied, those of the next are on their way to registers; they are put beside the others in
