@@ -9,6 +9,7 @@ pub mod argsort;
 pub mod attention;
 pub mod attention_16bit;
 pub mod attention_grouped;
+pub mod attention_tiles;
 pub mod attention_turbo;
 pub mod backward;
 pub mod binary;
@@ -95,6 +96,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention::CATALOGUE,
     attention_16bit::CATALOGUE,
     attention_grouped::CATALOGUE,
+    attention_tiles::CATALOGUE,
     attention_turbo::CATALOGUE,
     backward::CATALOGUE,
     binary::CATALOGUE,

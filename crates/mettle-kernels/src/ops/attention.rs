@@ -5,6 +5,7 @@ mod cases;
 mod paged;
 
 use super::attention_grouped::{Call, Plan};
+use super::attention_tiles;
 use super::check::Op;
 use super::mapping::turbo_constants;
 use super::pages::{CacheShape, PageArguments, Paged};
@@ -17,7 +18,7 @@ pub(super) use benches::{
     BENCH_HEADS, Entry, add_bench, add_bench_of, add_paged_bench, add_ring_bench, alone,
 };
 pub(crate) use cases::family;
-pub(super) use cases::{Sizes, check, kernel_name};
+pub(super) use cases::{Masked, Sizes, check, kernel_name};
 use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
 pub(super) use paged::check_paged;
 
@@ -55,6 +56,8 @@ pub(super) enum Path {
     Group,
     /// `attention_grouped.metal` where it serves, or as `Group`; without a plan the one that suits the device.
     Grouped(Option<Plan>),
+    /// `attention_tiles.metal`, or as `Grouped`; without a plan where it serves.
+    Tiles(Option<attention_tiles::Plan>),
 }
 
 impl Path {
@@ -62,7 +65,7 @@ impl Path {
     fn of(device: &Device) -> Path {
         match device.kind() {
             DeviceKind::Cpu => Path::Thread,
-            _ => Path::Grouped(None),
+            _ => Path::Tiles(None),
         }
     }
 }
@@ -73,7 +76,8 @@ impl Path {
 /// `q` and `out` are f32 `[tokens, heads, head_size]`, the caches `[capacity, kv_heads, head_size]` in one of
 /// [`CACHE_FORMATS`](super::CACHE_FORMATS) or [`Format::Turbo`], `positions` i32 `[tokens]`. With the latter, queries and what comes out are
 /// transformed as keys and values are: see [`hadamard`](super::hadamard()). Over caches of F16 and of BF16, `q` and `out` may both have that format, too.
-/// Entry j of a cache is the token at position j. A token whose position lies outside the cache gets NaN.
+/// Entry j of a cache is the token at position j. A token whose position lies outside the cache gets NaN. Keys and values are finite where a token sees them: on GPUs, others
+/// that it comes with may get NaN, too.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for caches of another format, queries of another format than F32 and that of the cache, or heads larger than 576; [`Error::Argument`] for other formats
@@ -94,7 +98,7 @@ pub fn attention(
 }
 
 /// [`attention()`] with a mask: its row t, or row `h * tokens + t` where each head has its own, is added to the capped scores of token t, one number for
-/// each entry of the cache. Keys to which it adds minus infinity are not read, and a head that it leaves no key gets zeros. For attention that is not
+/// each entry of the cache. Keys to which it adds minus infinity have no weight, and a head that it leaves no key gets zeros. For attention that is not
 /// causal, give all tokens the last position.
 ///
 /// `mask` is `[tokens, capacity]` or `[heads, tokens, capacity]`: F32, F16 or BF16, or U8, which is zero for keys that do not count.
@@ -292,7 +296,7 @@ pub(super) fn mapped(
         grid: match path {
             // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
             Path::Thread => Grid::threads_total([heads, tokens]).threads(2),
-            Path::Group | Path::Grouped(_) => {
+            Path::Group | Path::Grouped(_) | Path::Tiles(_) => {
                 let simd_groups = if tokens * heads < MANY_HEADS {
                     MAX_SHARERS
                 } else {
@@ -349,7 +353,7 @@ pub(super) fn mapped(
     }
     let q = &OP.values("q", q)?;
     let out = &mut OP.vector("out", out, results)?;
-    if let (Path::Grouped(plan), None) = (path, inputs.mask) {
+    if let Path::Grouped(_) | Path::Tiles(_) = path {
         let call = Call {
             tokens,
             heads,
@@ -369,8 +373,24 @@ pub(super) fn mapped(
             positions: &positions,
             pages: &pages,
         };
+        if let Path::Tiles(plan) = path {
+            let masked = inputs.mask.is_some();
+            let best = || attention_tiles::Plan::of(pass.device(), &call, masked, out);
+            if let Some(plan) = plan.or_else(best) {
+                let mask = masked.then_some(attention_tiles::Mask {
+                    values: &mask,
+                    kind,
+                    step: launch.params.mask_step,
+                });
+                return plan.launch(pass, &call, mask.as_ref(), out);
+            }
+        }
         let units = pass.device().limits().compute_units;
-        if let Some(plan) = plan.or_else(|| call.plan(units, out)) {
+        let plan = match path {
+            Path::Grouped(plan) => plan,
+            _ => None,
+        };
+        if let (Some(plan), None) = (plan.or_else(|| call.plan(units, out)), inputs.mask) {
             return call.launch(pass, plan, out);
         }
     }

@@ -37,7 +37,7 @@ const VECTOR_VALUES: usize = 4;
 const MIN_SHARE: usize = 32;
 
 /// Floats of a partial result before its values: `PARTIAL_HEADER` of `attention_grouped.metal`.
-const PARTIAL_HEADER: usize = 4;
+pub(super) const PARTIAL_HEADER: usize = 4;
 
 /// Threadgroups for each compute unit of the device when keys are split: no more than a unit runs at a time, so that all splits
 /// begin at once. A thread has 128 registers at most and a unit of an NVIDIA GPU 65536, enough for four; but the fourth brings no
@@ -132,7 +132,7 @@ impl Call<'_> {
     }
 
     /// What the kernels need to know; sizes have been checked.
-    fn params(&self, plan: Plan) -> Params {
+    pub fn params(&self, plan: Plan) -> Params {
         let (splits, token_each) = match plan {
             Plan::TokenEach => (1, 1),
             Plan::Splits(splits) => (splits, 0),
@@ -204,7 +204,8 @@ impl Call<'_> {
         Ok(())
     }
 
-    fn merge(
+    /// Records the launch that joins the results of splits.
+    pub fn merge(
         &self,
         pass: &mut Pass,
         params: Params,

@@ -7,6 +7,7 @@ pub mod argsort;
 pub mod attention;
 mod attention_16bit;
 mod attention_grouped;
+mod attention_tiles;
 mod attention_turbo;
 pub mod backward;
 pub mod binary;
@@ -108,6 +109,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention::family(),
         attention_16bit::family(),
         attention_grouped::family(),
+        attention_tiles::family(),
         attention_turbo::family(),
         backward::family(),
         binary::family(),

@@ -73,10 +73,18 @@ pub(in crate::ops) fn check_paged(
     };
 
     let mut in_order = vec![Vec::new(); SEQUENCES.len()];
-    for (pages, found) in SEQUENCES.iter().zip(&mut in_order) {
+    for (sequence, found) in in_order.iter_mut().enumerate() {
+        // Others may not see what this sequence has no pages for.
+        let of_sequence: Vec<i32> = (0..tokens)
+            .map(|token| match page_of(token) {
+                Some(_) if sequence_of(token) == sequence => positions[token],
+                _ => -1,
+            })
+            .collect();
+        let places = run.input(&of_sequence, [tokens])?;
         let mut cache = |pool: &[u8]| -> Result<Tensor> {
             let mut rows = Vec::with_capacity(capacity * row_bytes);
-            for &page in *pages {
+            for &page in SEQUENCES[sequence] {
                 rows.extend(
                     &pool[page as usize * PAGE_SIZE * row_bytes..][..PAGE_SIZE * row_bytes],
                 );
