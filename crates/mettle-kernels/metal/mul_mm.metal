@@ -208,19 +208,19 @@ struct WeightsOfBlocks {
         uint first, bool, uint index)
     {
         const ulong stride = row_stride<Block>(params.k) * sizeof(Block);
-        device const uchar* blocks = reinterpret_cast<device const uchar*>(w) - bytes_before(first);
+        device const uchar* blocks = reinterpret_cast<device const uchar*>(w + block_words::block(first)) - bytes_before(first);
 #pragma unroll
         for (uint j = 0; j < COUNT; ++j) {
             const uint i = j * 32 + index % 32;
             if (i < OWN * WORDS) {
-                device const uchar* from =
-                    blocks + min(index / 32 * OWN + i / WORDS, last) * stride + block_words::place(first, i % WORDS);
+                const uint word = i % WORDS;
+                device const uchar* from = blocks + min(index / 32 * OWN + i / WORDS, last) * stride + block_words::word_at(first, word);
                 if (ALIGNED) {
                     start(fetched.words[j], place(tile, i, index), reinterpret_cast<device const uint*>(from));
                 } else {
                     device const ushort* pairs = reinterpret_cast<device const ushort*>(from);
-                    const uint word = pairs[0] | (block_words::is_whole(i % WORDS) ? uint(pairs[1]) << 16 : 0);
-                    start_with(fetched.words[j], place(tile, i, index), word);
+                    const uint value = pairs[0] | (block_words::is_whole(word) ? uint(pairs[1]) << 16 : 0);
+                    start_with(fetched.words[j], place(tile, i, index), value);
                 }
             }
         }

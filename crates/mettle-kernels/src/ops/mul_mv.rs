@@ -53,7 +53,7 @@ const VECTOR: usize = 16;
 /// off by up to 2^-16. Those with units for tensor operations do the same with these, but that factors of f32 are multiplied as they are.
 ///
 /// # Errors
-/// [`Error::Unsupported`](crate::Error::Unsupported) for weights of another format; [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps; those
+/// [`Error::Unsupported`] for weights of another format; [`Error::Argument`] for other formats or shapes or gaps; those
 /// of the launch, when `out` shares memory with an input among others.
 pub fn mul_mat(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Tensor) -> Result<()> {
     let shape = [1, x.rows(), w.rows(), w.columns()];

@@ -49,8 +49,9 @@ struct words_of_block {
     // Of rows that begin with a word, every other block of an odd number of half words begins in the middle of one, and the last of a row is one of these.
     static METAL_FUNC uint bytes_before(uint first) { return first / VALUES_OF_WORDS % 2 * (sizeof(Block) % 4); }
 
-    // The byte of a row with which word i for the values from `first` on begins, if nothing comes before it.
-    static METAL_FUNC uint place(uint first, uint i) { return first / VALUES_OF_WORDS * sizeof(Block) + 4 * i; }
+    // Which block of a row has the values from `first` on, and at which byte of it word i begins, if nothing comes before it.
+    static METAL_FUNC uint block(uint first) { return first / VALUES_OF_WORDS; }
+    static METAL_FUNC uint word_at(uint, uint i) { return 4 * i; }
 
     // Whether the last half of the word is part of the block.
     static METAL_FUNC bool is_whole(uint i) { return 4 * i + 2 < sizeof(Block); }
@@ -151,11 +152,8 @@ struct BlockWords<block_q4_K> {
 
     static METAL_FUNC uint bytes_before(uint) { return 0; }
 
-    static METAL_FUNC uint place(uint first, uint i)
-    {
-        const uint before = i < 4 ? 0 : first % 256 / 64 * 32;
-        return first / 256 * sizeof(block_q4_K) + before + 4 * i;
-    }
+    static METAL_FUNC uint block(uint first) { return first / 256; }
+    static METAL_FUNC uint word_at(uint first, uint i) { return 4 * i + (i < 4 ? 0 : first % 256 / 64 * 32); }
 
     static METAL_FUNC bool is_whole(uint) { return true; }
 

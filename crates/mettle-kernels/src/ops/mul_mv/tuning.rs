@@ -378,7 +378,7 @@ mod tests {
         );
         assert_eq!(
             said(Capability::RoomyGpu, [512, 4096]),
-            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 16, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 9, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
         );
         assert_eq!(
             said(Capability::TensorGpu, [512, 4096]),
