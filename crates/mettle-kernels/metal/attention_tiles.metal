@@ -297,7 +297,7 @@ METAL_FUNC void add_values(
 #pragma unroll
         for (uint n = 0; n < BLOCK / FRAGMENT; ++n) {
             matrix_fragment<T> right;
-            fragment_pairs::load_right_by_rows(right, values + f / 2 * BLOCK * TILE_DEPTH, BLOCK, n * FRAGMENT, f % 2 * 2);
+            load_right_by_rows(right, values + f / 2 * BLOCK * TILE_DEPTH, BLOCK, n * FRAGMENT, f % 2 * 2);
             multiply_terms<T>(high, low, left + n * terms, right);
         }
 #pragma unroll

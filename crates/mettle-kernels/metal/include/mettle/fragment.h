@@ -77,6 +77,14 @@ METAL_FUNC void load_right(
     }
 }
 
+// Loads a right operand of a tile whose rows are its rows.
+template <typename T>
+METAL_FUNC void load_right_by_rows(
+    thread simdgroup_fragment<T>& fragment, threadgroup const T* tile, uint rows, uint row, uint chunk)
+{
+    load_left(fragment, tile, rows, row, chunk);
+}
+
 METAL_FUNC void clear(thread simdgroup_fragment<float>& sums)
 {
 #pragma unroll

@@ -41,19 +41,11 @@ struct pairs_of<simdgroup_fragment<float>> {
     {
         reinterpret_cast<thread vec<T, 2>&>(left.block[i % 2][i / 2].thread_elements()) = values;
     }
-
-    // Loads a right operand of a tile whose rows are its rows.
-    template <typename T>
-    static METAL_FUNC void load_right_by_rows(
-        thread simdgroup_fragment<T>& fragment, threadgroup const T* tile, uint rows, uint row, uint chunk)
-    {
-        load_left(fragment, tile, rows, row, chunk);
-    }
 };
 
 #ifdef __METTLE__
 // On NVIDIA GPUs lane l has columns 2 (l % 4) and the next, in rows l / 4 and l / 4 + 8, of the eight on the left and of those on the right (PTX
-// ISA, "Matrix Fragments for mma.m16n8k16 with floating point type"). What is loaded by rows is transposed on its way.
+// ISA, "Matrix Fragments for mma.m16n8k16 with floating point type").
 template <typename Sums>
 struct pairs_of {
     static METAL_FUNC uint row(uint lane, uint i) { return lane / 4 + i % 2 * 8; }
@@ -71,19 +63,6 @@ struct pairs_of {
     static METAL_FUNC void set(thread Left& left, uint i, Pair values)
     {
         left.word[i] = as_type<uint>(values);
-    }
-
-    template <typename Right, typename T>
-    static METAL_FUNC void load_right_by_rows(
-        thread Right& fragment, threadgroup const T* tile, uint rows, uint row, uint chunk)
-    {
-        const uint lane = mettle::lane_index();
-        const uint place = tile_layout::place(rows, row + lane % 16, chunk + lane / 16);
-        const auto from = (__attribute__((address_space(3))) const T*)(tile + place);
-        asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
-                     : "=r"(fragment.word[0]), "=r"(fragment.word[1]), "=r"(fragment.word[2]), "=r"(fragment.word[3])
-                     : "r"(uint(ulong(from)))
-                     : "memory");
     }
 };
 #endif

@@ -52,6 +52,18 @@ METTLE_INLINE void load_right(MatrixFragment<T>& fragment, const T* tile, uint r
   load_blocks(fragment, tile, rows, row + lane / 16 * 8 + lane % 8, chunk + lane / 8 % 2);
 }
 
+// A right operand of a tile whose rows are its rows: each block is transposed on its way.
+template <class T>
+METTLE_INLINE void load_right_by_rows(MatrixFragment<T>& fragment, const T* tile, uint rows, uint row, uint chunk) {
+  const uint lane = lane_index();
+  const T* place = tile + ExchangedChunks::place(rows, row + lane % 16, chunk + lane / 16);
+  const auto from = (__attribute__((address_space(3))) const T*)place;
+  asm volatile("ldmatrix.sync.aligned.m8n8.x4.trans.shared.b16 {%0, %1, %2, %3}, [%4];"
+               : "=r"(fragment.word[0]), "=r"(fragment.word[1]), "=r"(fragment.word[2]), "=r"(fragment.word[3])
+               : "r"(uint(ulong(from)))
+               : "memory");
+}
+
 METTLE_INLINE void clear(SumFragment& sums) {
   for (float& value : sums.value) value = 0;
 }
