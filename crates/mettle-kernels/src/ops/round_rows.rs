@@ -123,38 +123,29 @@ fn round(pass: &mut Pass, operand: Operand, x: &Tensor, rounded: Rounded) -> Res
     };
     let threads = stride.div_ceil(VALUES_OF_THREAD).next_multiple_of(32);
     let grid = Grid::rows(rows).threads(threads.min(MOST_THREADS));
-    if let (Operand::Half, Format::F16) = (operand, x.format()) {
-        let kernel = F16F16 {
-            x: &OP.strided("x", x, m, k)?,
-            out: &mut values.cast::<f16>()?,
-            scale: &mut scale,
-            params,
-        };
-        pass.dispatch(kernel, grid)?;
-        return Ok(Rounded {
-            values,
-            scale,
-            stride,
-            rows,
-        });
-    }
-    let x = &OP.strided("x", x, m, k)?;
-    match operand {
-        Operand::Half => {
-            let out = &mut values.cast::<f16>()?;
-            let kernel = F16 {
-                x,
-                out,
+    match (operand, x.format()) {
+        (Operand::Half, Format::F16) => {
+            let kernel = F16F16 {
+                x: &OP.strided("x", x, m, k)?,
+                out: &mut values.cast::<f16>()?,
                 scale: &mut scale,
                 params,
             };
             pass.dispatch(kernel, grid)?;
         }
-        Operand::TwoBfloats => {
-            let out = &mut values.cast::<bf16>()?;
+        (Operand::Half, _) => {
+            let kernel = F16 {
+                x: &OP.strided("x", x, m, k)?,
+                out: &mut values.cast::<f16>()?,
+                scale: &mut scale,
+                params,
+            };
+            pass.dispatch(kernel, grid)?;
+        }
+        (Operand::TwoBfloats, _) => {
             let kernel = Bf16 {
-                x,
-                out,
+                x: &OP.strided("x", x, m, k)?,
+                out: &mut values.cast::<bf16>()?,
                 scale: &mut scale,
                 params,
             };
@@ -228,14 +219,7 @@ fn add(cases: &mut Cases, operand: Operand, given: Format, m: usize, k: usize) {
             values[(m - 1) * k] = f32::INFINITY;
             values[m * k - 1] = f32::NAN;
         }
-        let mut bytes = vec![0; m * k * given.block_bytes()];
-        for (to, &value) in bytes.chunks_exact_mut(given.block_bytes()).zip(&values) {
-            match given {
-                Format::F16 => to.copy_from_slice(&f16::from_f32(value).to_le_bytes()),
-                _ => to.copy_from_slice(&value.to_le_bytes()),
-            }
-        }
-        let (x, values) = run.encoded(given, &bytes, k)?;
+        let (x, values) = run.rounded(given, &values, [m, k])?;
         let mut rounded = None;
         run.pass(|pass| {
             rounded = Some(round_rows(pass, operand, &x, 4)?);
