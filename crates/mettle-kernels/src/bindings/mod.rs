@@ -52,6 +52,7 @@ pub mod ssm_conv;
 pub mod sum_parts;
 pub mod training;
 pub mod tri_solve;
+mod types;
 pub mod unary;
 
 /// The formats of weights that kernels decode: those of `METTLE_FORMATS` in `mettle/formats.h`.

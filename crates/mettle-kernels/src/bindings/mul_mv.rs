@@ -5,48 +5,7 @@
 use crate::catalogue::{self, Access, Argument};
 use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit, Format};
 
-/// `struct Params`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct Params {
-    /// `uint rows`: n, the rows of the weights
-    pub rows: u32,
-    /// `uint rows_of_others`: THREE: the rows of the second matrix, and of the third
-    pub rows_of_others: u32,
-    /// `uint k`: the columns of the weights: whole blocks of a quantised format
-    pub k: u32,
-    /// `uint aligned`: whether x, norm and dense weights may be read sixteen bytes at a time, from row starts on; always with STAGED
-    pub aligned: u32,
-    /// `float eps`: of the norm
-    pub eps: f32,
-    /// `uint chunks`: STAGED: chunks of x whose digits there is room for, a multiple of `slices` if not all
-    pub chunks: u32,
-    /// `uint count`: rows of a threadgroup, with STAGED of a unit, or of a thread by itself
-    pub count: u32,
-    /// `uint slices`: STAGED: SIMD groups that share a unit
-    pub slices: u32,
-    /// `uint experts`: matrices that w consists of, and `second` with a gate, where each column has one of its own; else 0
-    pub experts: u32,
-    /// `uint sharers`: with experts: how many columns in a row have the same row of x
-    pub sharers: u32,
-    /// `uint columns`: of a step, up to COLUMNS
-    pub columns: u32,
-}
-
-const _: () = {
-    assert!(size_of::<Params>() == 44);
-    assert!(std::mem::offset_of!(Params, rows) == 0);
-    assert!(std::mem::offset_of!(Params, rows_of_others) == 4);
-    assert!(std::mem::offset_of!(Params, k) == 8);
-    assert!(std::mem::offset_of!(Params, aligned) == 12);
-    assert!(std::mem::offset_of!(Params, eps) == 16);
-    assert!(std::mem::offset_of!(Params, chunks) == 20);
-    assert!(std::mem::offset_of!(Params, count) == 24);
-    assert!(std::mem::offset_of!(Params, slices) == 28);
-    assert!(std::mem::offset_of!(Params, experts) == 32);
-    assert!(std::mem::offset_of!(Params, sharers) == 36);
-    assert!(std::mem::offset_of!(Params, columns) == 40);
-};
+pub use super::types::Params;
 
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -129,7 +88,7 @@ impl F32Of {
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
 /// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
-/// floats, `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out,
+/// floats, `chunks` chunks of digits of each column, STAGES batches of rows of each SIMD group, both as `Chunk` lays them out,
 /// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.
@@ -199,7 +158,7 @@ impl Binding for F32<'_> {
 ///
 /// `memory` of a thread that multiplies by digits holds 2 \* `most_units` times `words` of `ByDigits`; that of others of
 /// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
-/// floats, `chunks` chunks of digits of each column, the rows that each SIMD group has on their way, both as `Chunk` lays them out,
+/// floats, `chunks` chunks of digits of each column, STAGES batches of rows of each SIMD group, both as `Chunk` lays them out,
 /// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
 ///
 /// Registers for 512 threads leave room for several threadgroups on a compute unit.

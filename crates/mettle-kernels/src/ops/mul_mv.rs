@@ -25,17 +25,17 @@ use mettle_gpu::{Buffer, Device, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
 
-/// Columns that a GPU takes in one pass over the weights, at most: `MAX_COLUMNS` of `mul_mv.metal`.
+/// Columns that a GPU takes in one pass over the weights, at most: `MAX_COLUMNS` of `mettle/mul_mv.h`.
 const MAX_COLUMNS: usize = 16;
 
-/// Columns that a thread takes together where it computes a row by itself, at most: `FEW_COLUMNS` of `mul_mv.metal`.
+/// Columns that a thread takes together where it computes a row by itself, at most: `FEW_COLUMNS` of `mettle/mul_mv.h`.
 const FEW_COLUMNS: usize = 4;
 
 /// Rows that a threadgroup computes together, or has on their way, with up to `FEW_COLUMNS`: `ROWS` of `mul_mv.metal`, `BATCH` of
 /// `mettle/staged.h`.
 const ROWS: usize = 4;
 
-/// `GATE` of `mul_mv.metal`, in the bits of its `FUSED`.
+/// `GATE` of `mettle/mul_mv.h`, in the bits of its `FUSED`.
 const GATE: u32 = 4;
 
 /// SIMD groups of a threadgroup, which share the values of a row, or the digits of x.
@@ -168,7 +168,7 @@ impl<'a> Beside<'a> {
         Mapping::of(device) == Mapping::RowPerGroup
     }
 
-    /// The bits of `FUSED` of `mul_mv.metal`.
+    /// The bits of `FUSED` of `mettle/mul_mv.h`.
     fn bits(self) -> u32 {
         u32::from(self.norm.is_some())
             | u32::from(self.add) << 1
@@ -288,6 +288,11 @@ fn mul_mv(
         Spread::Staged if !(values_aligned && weights_aligned) => Spread::RowsPerGroup,
         spread => spread,
     };
+    // Staged launches read a norm before those that they wait for are through, which may be writing x.
+    let no_norm = match spread {
+        Spread::Staged => w.bytes().slice(0..VECTOR.min(w.bytes().len()))?.cast()?,
+        _ => unread,
+    };
     let params = Params {
         rows: OP.size("w", n)?,
         rows_of_others: OP.size("the other weights", rows_of_others)?,
@@ -326,7 +331,7 @@ fn mul_mv(
                 w,
                 second,
                 third,
-                norm: norm.as_ref().unwrap_or(&unread),
+                norm: norm.as_ref().unwrap_or(&no_norm),
                 ids: &ids,
                 out: match beside.others {
                     Some(_) => out.clone(),

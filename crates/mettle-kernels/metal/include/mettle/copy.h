@@ -5,6 +5,9 @@
 //
 // A copy is started, maybe with a value in place of an address, and finished with the same destination; after the last one
 // `finish_copies` is called. Other threads see what was copied after the next barrier.
+//
+// `start_copy` starts one that is not finished by the thread: those that it closes together are a group, and groups are waited for in
+// their order. Where there are no asynchronous copies it copies at once.
 #pragma once
 
 #include <metal_stdlib>
@@ -45,12 +48,31 @@ METAL_FUNC void finish(thread const register_copy<T>& copy, threadgroup T* to)
 #ifdef __METTLE__
 template <typename T>
 using copy = mettle::copy_or<T, register_copy<T>>;
+using mettle::close_copies;
 using mettle::finish_copies;
+using mettle::start_copy;
+using mettle::wait_for_copies;
 #else
 template <typename T>
 using copy = register_copy<T>;
 
 METAL_FUNC void finish_copies() {}
+
+// Of 4, 8 or 16 bytes, to and from addresses that are multiples of its size; of zeros unless the value is `there`.
+template <typename T>
+METAL_FUNC void start_copy(threadgroup T* to, device const T* from, bool there)
+{
+    *to = there ? *from : T(0);
+}
+
+// What the thread started since the last call, if anything, is a group from now on.
+METAL_FUNC void close_copies() {}
+
+// Waits for the thread's groups but the LATER last ones.
+template <uint LATER>
+METAL_FUNC void wait_for_copies()
+{
+}
 #endif
 
 }  // namespace mettle_kernels

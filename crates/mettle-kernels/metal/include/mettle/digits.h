@@ -1,13 +1,14 @@
 // Activations as whole numbers of three digits, which processors with products of bytes multiply with the bytes of weights.
 //
-// Sixteen floats share a step, the largest of them over 127. Each is step * (a + (256 b + c) / 65534) with whole numbers a,
-// -127 to 127, b, -128 to 127, and c, 0 to 255: 24 bits of the largest, as many as a float has of itself. Sums of products
-// with unsigned bytes are exact, so that only three sums of sixteen are rounded instead of sixteen products. Where a value is
-// larger than all others together, what its step leaves out of them may be more than rounding does elsewhere; then products
-// with the digits of that are added, too.
+// Sixteen floats share a step, the largest of them over 127, or SPAN sixteens side by side, whose weights have one scale. Each is
+// step * (a + (256 b + c) / 65534) with whole numbers a, -127 to 127, b, -128 to 127, and c, 0 to 255: 24 bits of the largest, as many
+// as a float has of itself. Sums of products with unsigned bytes are exact, so that only three sums are rounded instead of all products.
+// Where a value is larger than all others together, what its step leaves out of them may be more than rounding does elsewhere; then
+// products with the digits of that are added, too.
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/across.h>
 #include <mettle/bytes.h>
 
 namespace mettle_kernels {
@@ -60,18 +61,47 @@ METAL_FUNC metal::uint2 two_bytes_of_each(metal::int4 words)
 #endif
 }
 
-// The step of sixteen values, and its reciprocal.
+// The values that a lane makes digits of: one half of sixteen, whose other half the lane beside it has.
+struct Eight {
+    metal::float4 quad[2];
+};
+
+METAL_FUNC Eight load_eight(device const float* p)
+{
+    return Eight{{load_as<metal::float4>(p, 0), load_as<metal::float4>(p, 1)}};
+}
+
+METAL_FUNC float dot(Eight a, Eight b)
+{
+    const metal::float4 sums = metal::fma(a.quad[1], b.quad[1], a.quad[0] * b.quad[0]);
+    return (sums.x + sums.y) + (sums.z + sums.w);
+}
+
+METAL_FUNC Eight operator*(Eight a, Eight b) { return Eight{{a.quad[0] * b.quad[0], a.quad[1] * b.quad[1]}}; }
+
+METAL_FUNC float sum_of_absolutes(Eight x)
+{
+    const metal::float4 sums = metal::fabs(x.quad[0]) + metal::fabs(x.quad[1]);
+    return (sums.x + sums.y) + (sums.z + sums.w);
+}
+
+// The step of the values of SPAN sixteens, 1 or 2, and its reciprocal.
 struct Step {
     float size;
     float reciprocal;
     bool finite;  // whether all values are
 };
 
-METAL_FUNC Step step_of(wide x)
+template <uint SPAN>
+METAL_FUNC Step step_of(Eight x)
 {
     uint bits = 0;
-    for (ushort i = 0; i < WIDE; ++i) {
-        bits = metal::max(bits, as_type<uint>(element(x, i)) & 0x7fffffff);
+    for (ushort i = 0; i < 8; ++i) {
+        bits = metal::max(bits, as_type<uint>(x.quad[i / 4][i % 4]) & 0x7fffffff);
+    }
+    bits = metal::max(bits, across(bits, 1));
+    if (SPAN > 1) {
+        bits = metal::max(bits, across(bits, 2));
     }
     const float largest = metal::fmax(as_type<float>(bits), SMALLEST_WITH_DIGITS);
     return Step{largest * (1.0f / 127.0f), 127.0f / largest, bits < 0x7f800000};
@@ -90,101 +120,107 @@ METAL_FUNC Counts counts_of(float value, Step step)
     return Counts{upper, count_of(rest * (65534.0f * step.reciprocal))};
 }
 
-// What the digits of sixteen values leave out of them.
-METAL_FUNC wide left_out_by_digits(wide x)
+// What the digits of a lane's values leave out of them.
+template <uint SPAN>
+METAL_FUNC Eight left_out_by_digits(Eight x)
 {
-    const Step step = step_of(x);
-    wide left_out;
-    for (ushort i = 0; i < WIDE; ++i) {
-        const Counts counts = counts_of(element(x, i), step);
-        const float rest = metal::fma(-float_of(counts.upper), step.size, element(x, i));
-        set_element(left_out, i, metal::fma(-float_of(counts.lower), step.size * (1.0f / 65534.0f), rest));
+    const Step step = step_of<SPAN>(x);
+    Eight left_out;
+    for (ushort i = 0; i < 8; ++i) {
+        const float value = x.quad[i / 4][i % 4];
+        const Counts counts = counts_of(value, step);
+        const float rest = metal::fma(-float_of(counts.upper), step.size, value);
+        left_out.quad[i / 4][i % 4] = metal::fma(-float_of(counts.lower), step.size * (1.0f / 65534.0f), rest);
     }
     return left_out;
 }
 
-// The digits of sixteen values, for weights of format F. A step of NaN stands for values that are not all finite.
-template <typename F>
-METAL_FUNC Digits digits_of(wide x)
+// Makes the digits of a lane's values, half `half_of_sixteen` of those that have DIGIT_WORDS words of threadgroup memory at `to`, for weights of
+// format F; step, starts and sums are those of SPAN sixteens. A step of NaN stands for values that are not all finite. Gives the largest
+// absolute value that has such digits. All lanes of the SIMD group call it.
+template <typename F, uint SPAN>
+METAL_FUNC float make_digits(threadgroup float* to, Eight x, uint half_of_sixteen)
 {
-    const Step step = step_of(x);
-    Digits digits;
-    digits.step = step.finite ? step.size : NAN;
-    for (ushort i = 0; i < 4; ++i) {
+    const Step step = step_of<SPAN>(x);
+    metal::uint2 a;
+    metal::uint2 b;
+    metal::uint2 c;
+    metal::int3 sums = 0;
+    constexpr uint ones = 0x01010101;
+    for (ushort i = 0; i < 2; ++i) {
         metal::int4 upper;
         metal::int4 lower;
         for (ushort j = 0; j < 4; ++j) {
-            const Counts counts = counts_of(element(x, 4 * i + j), step);
+            const Counts counts = counts_of(x.quad[i][j], step);
             upper[j] = counts.upper;
             lower[j] = counts.lower;
         }
         const metal::uint2 bytes = two_bytes_of_each(lower);
-        digits.a[i] = two_bytes_of_each(upper).x;
-        digits.b[i] = bytes.y;
-        digits.c[i] = bytes.x;
+        a[i] = two_bytes_of_each(upper).x;
+        b[i] = bytes.y;
+        c[i] = bytes.x;
+        sums.x = add_products<true>(ones, a[i], sums.x);
+        sums.y = add_products<true>(ones, b[i], sums.y);
+        sums.z = add_products<false>(ones, c[i], sums.z);
     }
-    metal::int3 sums = 0;
-    constexpr uint ones = 0x01010101;
-    for (ushort i = 0; i < 4; ++i) {
-        sums.x = add_products<true>(ones, digits.a[i], sums.x);
-        sums.y = add_products<true>(ones, digits.b[i], sums.y);
-        sums.z = add_products<false>(ones, digits.c[i], sums.z);
+    sums += across(sums, 1);
+    if (SPAN > 1) {
+        sums += across(sums, 2);
     }
-    digits.starts = ZERO_COUNT - F::bias * sums;
-    digits.upper = float(sums.x);
-    digits.lower = float(256 * sums.y + sums.z);
-    return digits;
+    store_as(to, half_of_sixteen, a);
+    store_as(to, 2 + half_of_sixteen, b);
+    store_as(to, 4 + half_of_sixteen, c);
+    const float size = step.finite ? step.size : NAN;
+    if (half_of_sixteen == 0) {
+        const metal::int3 starts = ZERO_COUNT - F::bias * sums;
+        const metal::float4 rest = F::has_offset
+            ? metal::float4(size, float(sums.x), float(256 * sums.y + sums.z), 0.0f)
+            : metal::float4(size, as_type<metal::float3>(starts));
+        store_as(to, 3, rest);
+    }
+    return 127.0f * size;
 }
 
-// Digits in DIGIT_WORDS words of threadgroup memory.
-template <typename F>
-METAL_FUNC void store_digits(threadgroup float* to, Digits digits)
+// The digits of SPAN sixteens, of which the first have what they share.
+template <typename F, uint SPAN>
+METAL_FUNC void load_digits(thread Digits* digits, threadgroup const float* from)
 {
-    store_as(to, 0, digits.a);
-    store_as(to, 1, digits.b);
-    store_as(to, 2, digits.c);
-    const metal::float4 rest = F::has_offset ? metal::float4(digits.step, digits.upper, digits.lower, 0.0f)
-                                             : metal::float4(digits.step, as_type<metal::float3>(digits.starts));
-    store_as(to, 3, rest);
-}
-
-template <typename F>
-METAL_FUNC Digits load_digits(threadgroup const float* from)
-{
+#pragma unroll
+    for (uint s = 0; s < SPAN; ++s) {
+        digits[s].a = load_as<metal::uint4>(from, 4 * s);
+        digits[s].b = load_as<metal::uint4>(from, 4 * s + 1);
+        digits[s].c = load_as<metal::uint4>(from, 4 * s + 2);
+    }
     const metal::float4 rest = load_as<metal::float4>(from, 3);
-    Digits digits;
-    digits.a = load_as<metal::uint4>(from, 0);
-    digits.b = load_as<metal::uint4>(from, 1);
-    digits.c = load_as<metal::uint4>(from, 2);
-    digits.step = rest.x;
-    digits.starts = F::has_offset ? metal::int3(ZERO_COUNT) : as_type<metal::int3>(rest.yzw);
-    digits.upper = rest.y;
-    digits.lower = rest.z;
-    return digits;
+    digits->step = rest.x;
+    digits->starts = F::has_offset ? metal::int3(ZERO_COUNT) : as_type<metal::int3>(rest.yzw);
+    digits->upper = rest.y;
+    digits->lower = rest.z;
 }
 
-// The largest absolute value that has these digits.
-METAL_FUNC float largest_of(Digits digits) { return 127.0f * digits.step; }
-
-// sum + the products of sixteen weights of format F with sixteen values.
-template <typename F>
-METAL_FUNC float add_products(Packed weights, Digits x, float sum)
+// sum + the products of SPAN times sixteen weights of format F, which have one scale, with as many values.
+template <typename F, uint SPAN>
+METAL_FUNC float add_products(thread const Packed* weights, thread const Digits* x, float sum)
 {
-    metal::int3 counts = x.starts;
-    for (ushort i = 0; i < 4; ++i) {
-        counts.x = add_products<true>(weights.q[i], x.a[i], counts.x);
-        counts.y = add_products<true>(weights.q[i], x.b[i], counts.y);
-        counts.z = add_products<false>(weights.q[i], x.c[i], counts.z);
+    metal::int3 counts = x->starts;
+#pragma unroll
+    for (ushort s = 0; s < SPAN; ++s) {
+#pragma unroll
+        for (ushort i = 0; i < 4; ++i) {
+            counts.x = add_products<true>(weights[s].q[i], x[s].a[i], counts.x);
+            counts.y = add_products<true>(weights[s].q[i], x[s].b[i], counts.y);
+            counts.z = add_products<false>(weights[s].q[i], x[s].c[i], counts.z);
+        }
     }
     const float upper = float_of(counts.x);
     const float lower = metal::fma(float_of(counts.y), 256.0f, float_of(counts.z));
     if (!F::has_offset) {
-        return metal::fma(weights.scale * x.step, metal::fma(lower, 1.0f / 65534.0f, upper), sum);
+        return metal::fma(weights->scale * x->step, metal::fma(lower, 1.0f / 65534.0f, upper), sum);
     }
     // Offsets nearly undo the rest where a weight is near zero: the two meet before anything else is rounded.
-    const float of_upper = metal::fma(weights.scale, upper, weights.offset * x.upper);
-    const float of_lower = metal::fma(weights.scale, lower, weights.offset * x.lower);
-    return metal::fma(x.step, metal::fma(of_lower, 1.0f / 65534.0f, of_upper), sum);
+    const float of_upper = metal::fma(weights->scale, upper, weights->offset * x->upper);
+    const float of_lower = metal::fma(weights->scale, lower, weights->offset * x->lower);
+    return metal::fma(x->step, metal::fma(of_lower, 1.0f / 65534.0f, of_upper), sum);
 }
 
 }  // namespace mettle_kernels

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/across.h>
 
 using namespace metal;
 
@@ -104,7 +105,7 @@ METAL_FUNC T group_sum_before(Group group, T x)
 }
 
 // The sums over the lanes of a SIMD group of N values each: lane l gets that of value l / (32 / N). N is a power of two, up
-// to 32; `values` are used up. Each exchange leaves half of the values, so that there are about N of them instead of 5 N.
+// to 32; `values` are used up, and all lanes call it. Each exchange leaves half of the values, so that there are about N of them instead of 5 N.
 template <ushort N>
 METAL_FUNC float sum_each(thread float* values, uint lane)
 {
@@ -116,13 +117,13 @@ METAL_FUNC float sum_each(thread float* values, uint lane)
         for (ushort i = 0; i < half_of; ++i) {
             const float keep = upper ? values[i + half_of] : values[i];
             const float give = upper ? values[i] : values[i + half_of];
-            values[i] = keep + simd_shuffle_xor(give, mask);
+            values[i] = keep + across(give, mask);
         }
         mask /= 2;
     }
 #pragma unroll
     for (; mask > 0; mask /= 2) {
-        values[0] += simd_shuffle_xor(values[0], mask);
+        values[0] += across(values[0], mask);
     }
     return values[0];
 }

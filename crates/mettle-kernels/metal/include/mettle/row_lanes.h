@@ -6,6 +6,7 @@
 
 #include <metal_stdlib>
 
+#include <mettle/across.h>
 #include <mettle/kv_rows.h>
 #include <mettle/pages.h>
 
@@ -154,17 +155,6 @@ METAL_FUNC Rows<T> load_rows(
         }
     }
     return loaded;
-}
-
-// The value of the lane whose number differs by `offset`. All lanes of the SIMD group call it, as they do all that follows.
-template <typename V>
-METAL_FUNC V across(V x, uint offset)
-{
-#ifdef __METTLE__
-    return mettle::shuffle_xor_of_all(x, ushort(offset));
-#else
-    return simd_shuffle_xor(x, ushort(offset));
-#endif
 }
 
 // The head that a lane has a part of, when the lanes of a row are shared out among so many heads in order.

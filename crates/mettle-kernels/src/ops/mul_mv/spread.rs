@@ -106,7 +106,10 @@ pub(super) struct Staging {
 const HEAD: usize = 2 * 32 * size_of::<f32>();
 
 /// SIMD groups of a threadgroup, at least.
-const FEWEST_SIMD_GROUPS: usize = 4;
+const FEWEST_SIMD_GROUPS: usize = 2;
+
+/// Batches of rows of a SIMD group: `STAGES` of `mettle/staged.h`.
+const STAGES: usize = 2;
 
 impl Staging {
     /// As many columns as a threadgroup has memory for at a time, up to `most`, with a chunk of the digits of each.
@@ -114,7 +117,7 @@ impl Staging {
         let fits = |columns: &usize| {
             let chunk = Chunk::of(format, *columns);
             let products = 2 * columns * chunk.rows * size_of::<f32>();
-            let of_simd_group = chunk.batch + products;
+            let of_simd_group = STAGES * chunk.batch + products;
             let least = HEAD + FEWEST_SIMD_GROUPS * of_simd_group + chunk.digits(*columns);
             least <= device.limits().max_threadgroup_memory
         };
@@ -141,11 +144,12 @@ impl Staging {
         let units = rows.div_ceil(chunk.rows) + 2 * rows_of_others.div_ceil(chunk.rows);
         let products = columns * chunk.rows * (1 + usize::from(gate)) * size_of::<f32>();
         // A threadgroup has as many SIMD groups as there is memory for, with the digits of one chunk and a unit for each.
+        let staged = STAGES * chunk.batch;
         let room = |simd_groups: usize| {
-            let batch = simd_groups * chunk.batch;
-            let least = HEAD + batch + digits + simd_groups * products;
+            let staged = simd_groups * staged;
+            let least = HEAD + staged + digits + simd_groups * products;
             (limits.max_threadgroup_memory >= least)
-                .then(|| limits.max_threadgroup_memory - HEAD - batch)
+                .then(|| limits.max_threadgroup_memory - HEAD - staged)
         };
         let (simd_groups, room) = [SIMD_GROUPS, SIMD_GROUPS / 2]
             .into_iter()
@@ -168,12 +172,13 @@ impl Staging {
                 some if some < all => some / slices * slices,
                 all => all,
             };
-            let turns = own.div_ceil(simd_groups / slices) * all.div_ceil(slices);
-            (slices <= chunks).then_some((turns, slices, chunks))
+            // A unit's end takes an eighth of a chunk's time.
+            let time = own.div_ceil(simd_groups / slices) * (8 * all.div_ceil(slices) + 1);
+            (slices <= chunks).then_some((time, slices, chunks))
         };
         let (_, slices, chunks) = [1, 2, 4, 8, 16]
             .into_iter()
-            .filter(|&slices| slices <= simd_groups)
+            .filter(|&slices| simd_groups.is_multiple_of(slices))
             .filter_map(sharing)
             .min()
             .unwrap_or((0, 1, 1));
@@ -183,7 +188,7 @@ impl Staging {
             slices,
             simd_groups,
             groups,
-            memory: HEAD + simd_groups * chunk.batch + chunks * digits + own * slices * products,
+            memory: HEAD + simd_groups * staged + chunks * digits + own * slices * products,
         }
     }
 }
@@ -208,7 +213,7 @@ struct Chunk {
     values: usize,
     /// Rows that a SIMD group takes together.
     rows: usize,
-    /// Bytes of the rows that a SIMD group has on their way.
+    /// Bytes of rows that a SIMD group fetches together.
     batch: usize,
 }
 
@@ -220,19 +225,23 @@ impl Chunk {
 
     fn of(format: Format, columns: usize) -> Chunk {
         let (len, bytes) = (format.block_len(), format.block_bytes());
+        // Sixteens that come from the same bytes.
+        let four = matches!(format, Format::Q4_K | Format::Q5_K);
         let parts = match (len, columns) {
             (32, 1) => 4,
+            (_, 1) if four => 4,
             (32, _) | (_, 1) => 2,
             _ => 1,
         };
         let values = LANES * parts * WIDE;
         let row = values / len * bytes;
         let on_their_way = if row > 1024 { ROWS / 2 } else { ROWS };
+        let batch = on_their_way * row.next_multiple_of(VECTOR);
         Chunk {
             parts,
             values,
             rows: if row > 2048 { ROWS } else { on_their_way },
-            batch: on_their_way * row.next_multiple_of(VECTOR),
+            batch,
         }
     }
 }

@@ -56,10 +56,11 @@ struct ScaledFloats {
 //   bias                        what is subtracted from the bytes
 //   has_offset                  whether offsets are ever other than zero; then there is no bias
 //   sharing                     how many sixteens in a row come from the same bytes
+//   run                         how many sixteens in a row have the same scale and offset
 template <typename W>
 struct format;
 
-template <uint VALUES, int BIAS, bool HAS_OFFSET, uint SHARING>
+template <uint VALUES, int BIAS, bool HAS_OFFSET, uint SHARING, uint RUN>
 struct block_format {
     static constant constexpr uint values = VALUES;
     static constant constexpr bool dense = false;
@@ -67,6 +68,7 @@ struct block_format {
     static constant constexpr int bias = BIAS;
     static constant constexpr bool has_offset = HAS_OFFSET;
     static constant constexpr uint sharing = SHARING;
+    static constant constexpr uint run = RUN;
 };
 
 template <uint VALUES>

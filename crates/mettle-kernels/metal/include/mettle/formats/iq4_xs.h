@@ -15,7 +15,7 @@ struct block_iq4_xs {
 namespace mettle_kernels {
 
 template <>
-struct format<block_iq4_xs> : block_format<256, LEVELS_BIAS, false, 2> {
+struct format<block_iq4_xs> : block_format<256, LEVELS_BIAS, false, 2, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

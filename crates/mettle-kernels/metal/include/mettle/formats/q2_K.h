@@ -15,7 +15,7 @@ struct block_q2_K {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q2_K> : block_format<256, 0, true, 8> {
+struct format<block_q2_K> : block_format<256, 0, true, 8, 1> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -16,7 +16,7 @@ struct block_q3_K {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q3_K> : block_format<256, 4, false, 8> {
+struct format<block_q3_K> : block_format<256, 4, false, 8, 1> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -12,7 +12,7 @@ struct block_q4_0 {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q4_0> : block_format<32, 8, false, 2> {
+struct format<block_q4_0> : block_format<32, 8, false, 2, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -13,7 +13,7 @@ struct block_q4_1 {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q4_1> : block_format<32, 0, true, 2> {
+struct format<block_q4_1> : block_format<32, 0, true, 2, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

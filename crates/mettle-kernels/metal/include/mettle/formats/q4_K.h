@@ -28,7 +28,7 @@ METAL_FUNC float2 scale_and_offset(wide_bytes head, uint j)
 }
 
 template <>
-struct format<block_q4_K> : block_format<256, 0, true, 4> {
+struct format<block_q4_K> : block_format<256, 0, true, 4, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -21,7 +21,7 @@ METAL_FUNC wide_bytes five_bits(Reads reads, P block, uint part)
 }
 
 template <>
-struct format<block_q5_0> : block_format<32, 16, false, 2> {
+struct format<block_q5_0> : block_format<32, 16, false, 2, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -15,7 +15,7 @@ struct block_q5_K {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q5_K> : block_format<256, 0, true, 4> {
+struct format<block_q5_K> : block_format<256, 0, true, 4, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -12,7 +12,7 @@ struct block_q8_0 {
 namespace mettle_kernels {
 
 template <>
-struct format<block_q8_0> : block_format<32, 128, false, 1> {
+struct format<block_q8_0> : block_format<32, 128, false, 1, 2> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

@@ -12,7 +12,7 @@ struct block_tq2_0 {
 namespace mettle_kernels {
 
 template <>
-struct format<block_tq2_0> : block_format<256, 1, false, 8> {
+struct format<block_tq2_0> : block_format<256, 1, false, 8, 16> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {

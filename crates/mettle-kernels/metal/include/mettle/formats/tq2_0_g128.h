@@ -12,7 +12,7 @@ struct block_tq2_0_g128 {
 namespace mettle_kernels {
 
 template <>
-struct format<block_tq2_0_g128> : block_format<128, 1, false, 1> {
+struct format<block_tq2_0_g128> : block_format<128, 1, false, 1, 8> {
     template <typename Reads, typename P>
     static METAL_FUNC Packed unpack(Reads reads, P block, uint part)
     {
