@@ -181,10 +181,6 @@ pub(crate) enum Submitted {
     /// It is done.
     Complete(Completion),
     /// The device runs it.
-    #[cfg_attr(
-        not(any(target_os = "macos", feature = "mock-metal")),
-        expect(dead_code, reason = "other devices are done when they come back")
-    )]
     Running(Box<dyn Flight>),
 }
 

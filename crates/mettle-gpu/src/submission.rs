@@ -17,8 +17,9 @@ const MAX_IN_FLIGHT: usize = 3;
 
 /// Work handed to the device.
 ///
-/// The CPU and NVIDIA devices run it inside [`Pass::submit`](crate::Pass::submit), so their submissions are complete when they come back. Apple
-/// GPUs run it meanwhile, and have up to three submissions at once; what one writes the next reads. Failures are reported by
+/// The CPU runs it inside [`Pass::submit`](crate::Pass::submit), so its submissions are complete when they come back; so does an NVIDIA GPU where
+/// the launches are few or come for the first time. Else GPUs run it meanwhile, and have up to three submissions at once; what one writes the
+/// next reads. Failures are reported by
 /// [`Submission::wait`], and by reads of the buffers it wrote; a submission that uses what a failed one before it wrote has failed, too.
 /// A submission keeps the buffers and pipelines it uses alive. Dropping it does not cancel it but waits for its end; a failure is then only
 /// logged.
@@ -67,7 +68,8 @@ pub struct Profile {
     gpu_time: Option<GpuTime>,
 }
 
-/// When a GPU ran a submission. On Metal by the host's clock, which starts with the system; on NVIDIA GPUs since the device was opened.
+/// When a GPU ran a submission. On Metal by the host's clock, which starts with the system; on NVIDIA GPUs since the device was opened, and
+/// as if it had ended when the host waited for it, if that was later.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct GpuTime {
     /// It began.

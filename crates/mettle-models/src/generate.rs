@@ -179,7 +179,8 @@ pub fn generate(
             out.finish = Finish::Context;
             break;
         }
-        id = session.step(&options.sampling)?;
+        let more = out.ids.len() + 1 < options.max_tokens;
+        id = session.step(&options.sampling, more)?;
         out.stats.decode_tokens += 1;
         out.stats.decode_launches = Some(session.launches());
     }

@@ -238,6 +238,11 @@ impl KvCache {
         Ok(Self { layers, states })
     }
 
+    /// Whether there are states, which take in a token once and for all.
+    pub(crate) fn has_states(&self) -> bool {
+        self.states.is_some()
+    }
+
     /// Records what makes the states those of a text of which nothing has been read.
     pub(crate) fn begin(&mut self, pass: &mut Pass) -> Result<()> {
         match &mut self.states {

@@ -1,6 +1,6 @@
 //! A text in the making: what has been read so far, and what may come next.
 
-use mettle_gpu::{Buffer, DeviceKind, Pass, Profile, Tensor};
+use mettle_gpu::{Buffer, DeviceKind, Pass, Profile, Submission, Tensor};
 use mettle_kernels::ops;
 
 use crate::{
@@ -11,7 +11,8 @@ use crate::{
 /// One sequence of tokens on a model: a KV cache and scratch memory.
 ///
 /// Memory is allocated when the session is made; a forward pass takes only what one launch hands to the next, from the
-/// device's pool. Token ids and positions stay on the device: when a token is drawn there, only its id is read back.
+/// device's pool. Token ids and positions stay on the device: when a token is drawn there, only its id is read back, and a GPU has the pass
+/// over it at hand before the host knows it.
 pub struct Session {
     model: Model,
     cache: KvCache,
@@ -24,18 +25,23 @@ pub struct Session {
     positions: Tensor,
     /// The position of a single token, `[1]`: always in the same place, so that the launches of one step are those of the next.
     step_position: Tensor,
+    /// What it says when all that was submitted is done, where that is known.
+    step_stands: Option<usize>,
     /// Ids of a chunk of a prompt.
     ids: Tensor,
-    /// The id drawn last, which is also the next one read.
-    next: Tensor,
-    next_id: Buffer<u32>,
+    /// The ids drawn last, `[1]` each: the one at `turn` is also the next one read; the pass that reads it draws the other.
+    drawn: [Tensor; 2],
+    turn: usize,
     /// `[1, vocabulary]`: what may follow the token read last.
     logits: Tensor,
     /// `[vocabulary]`, the same memory.
     logits_row: Tensor,
     /// What launches of a pass over one token hand on to each other: one memory for all of these passes.
     step_scratch: Option<Buffer<u8>>,
-    next_step: Option<NextStep>,
+    ahead: Option<Ahead>,
+    /// Whether passes over one token are submitted while those before them run: the threads of a CPU have enough to do, and states that have
+    /// seen a token cannot forget it.
+    goes_ahead: bool,
     /// `[chunk, vocabulary]`, made when first asked for.
     all_logits: Option<Tensor>,
     /// Time by kernel of the passes so far, where it was asked for.
@@ -43,19 +49,14 @@ pub struct Session {
     launches: Launches,
 }
 
-/// A pass over one token, recorded while a GPU computed the one before.
-struct NextStep {
-    pass: Pass,
+/// A pass over one token that was submitted while a GPU computed the one before. What it writes counts only if it is asked for: else the
+/// passes that come instead write it again.
+struct Ahead {
+    submitted: Submission,
+    launches: Launches,
     /// The position of the token.
     position: usize,
     sampling: Sampling,
-}
-
-impl NextStep {
-    /// Whether it is the pass over the token at a position that draws so.
-    fn is(&self, position: usize, sampling: &Sampling) -> bool {
-        self.position == position && self.sampling == *sampling
-    }
 }
 
 /// What a pass is made of.
@@ -88,20 +89,23 @@ impl Session {
         // Loading has checked that the context fits i32.
         let positions: Vec<i32> = (0..context as i32).collect();
         let logits = Tensor::empty::<f32>(device, [1, config.vocabulary])?.labelled("logits");
-        let next = Tensor::zeros::<u32>(device, [1])?.labelled("next token");
+        let cache = KvCache::new(device, config, context, chunk, options.kv_format)?;
+        let drawn = || Tensor::zeros::<u32>(device, [1]).map(|id| id.labelled("token"));
         Ok(Self {
-            cache: KvCache::new(device, config, context, chunk, options.kv_format)?,
+            goes_ahead: device.kind() != DeviceKind::Cpu && !cache.has_states(),
+            cache,
             position: 0,
             broken: false,
             positions: Tensor::from_slice(device, &positions, [context])?.labelled("positions"),
             step_position: Tensor::zeros::<i32>(device, [1])?.labelled("position"),
+            step_stands: None,
             ids: Tensor::zeros::<u32>(device, [scratch.size()])?.labelled("tokens"),
-            next_id: next.buffer()?,
-            next,
+            drawn: [drawn()?, drawn()?],
+            turn: 0,
             logits_row: logits.reshape([config.vocabulary])?,
             logits,
             step_scratch: None,
-            next_step: None,
+            ahead: None,
             all_logits: None,
             profile: None,
             launches: Launches::default(),
@@ -185,41 +189,62 @@ impl Session {
         proceed: &mut dyn FnMut() -> bool,
     ) -> Result<Option<u32>> {
         match self.read(ids, Want::Token(sampling), proceed)? {
-            true => self.drawn().map(Some),
+            true => self.id_drawn().map(Some),
             false => Ok(None),
         }
     }
 
-    /// Reads the token that was drawn last and draws the one that follows.
-    pub(crate) fn step(&mut self, sampling: &Sampling) -> Result<u32> {
+    /// Reads the token that was drawn last and draws the one that follows. With `more`, that one will probably be read next.
+    pub(crate) fn step(&mut self, sampling: &Sampling, more: bool) -> Result<u32> {
         self.check_room(1)?;
-        self.place(1)?;
+        let ahead = self.ahead.take().filter(|ahead| {
+            self.profile.is_none() && (ahead.position, ahead.sampling) == (self.position, *sampling)
+        });
         let model = self.model.clone();
-        let mut experts = model.expert_pass(self.profile.is_some());
-        let next = self.next_step.take();
-        let pass = match next.filter(|next| next.is(self.position, sampling)) {
-            Some(next) => next.pass,
-            None => self.record(None, Want::Token(sampling), &mut experts)?,
-        };
-        // The threads of a CPU have more to do than to record, and a pass that reads experts is not recorded before it runs.
-        let ahead = model.device().kind() != DeviceKind::Cpu && experts.is_none();
-        self.run(pass, 1, experts, |session| {
-            if ahead && session.room() > 0 {
-                // What is wrong with it is said when it is needed: then it is recorded again.
-                let pass = session.record(None, Want::Token(sampling), &mut None).ok();
-                session.next_step = pass.map(|pass| NextStep {
-                    pass,
-                    position: session.position,
-                    sampling: *sampling,
-                });
+        let mut experts = None;
+        let submitted = match ahead {
+            Some(ahead) => {
+                self.launches = ahead.launches;
+                ahead.submitted
             }
-        })?;
-        self.drawn()
+            None => {
+                experts = model.expert_pass(self.profile.is_some());
+                self.place(1)?;
+                let pass = self.record(None, Want::Token(sampling), &mut experts)?;
+                self.submit(pass)?
+            }
+        };
+        self.turn = 1 - self.turn;
+        self.step_stands = Some(self.position + 1);
+        // A pass that reads experts is not recorded before it runs, and one that is measured runs by itself.
+        let goes_ahead = self.goes_ahead && experts.is_none() && self.profile.is_none();
+        self.finish(submitted, 1, experts, |session| {
+            if more && goes_ahead && session.room() > 0 {
+                // What is wrong with it is said when it is needed: then it is recorded again.
+                session.ahead = session.go_ahead(sampling).ok();
+            }
+        })
+        .inspect_err(|_| self.turn = 1 - self.turn)?;
+        self.id_drawn()
     }
 
-    fn drawn(&self) -> Result<u32> {
+    /// Submits the pass over the token that the one before draws.
+    fn go_ahead(&mut self, sampling: &Sampling) -> Result<Ahead> {
+        let last = self.launches;
+        let pass = self.record(None, Want::Token(sampling), &mut None)?;
+        let submitted = self.submit(pass)?;
+        self.step_stands = Some(self.position + 1);
+        Ok(Ahead {
+            submitted,
+            launches: std::mem::replace(&mut self.launches, last),
+            position: self.position,
+            sampling: *sampling,
+        })
+    }
+
+    fn id_drawn(&self) -> Result<u32> {
         let mut id = [0];
-        self.next_id.read_into(&mut id)?;
+        self.drawn[self.turn].buffer::<u32>()?.read_into(&mut id)?;
         let [id] = id;
         if id as usize >= self.model.config().vocabulary {
             // Drawing from logits that are no numbers gives an id that no vocabulary has.
@@ -291,45 +316,55 @@ impl Session {
 
     /// One pass over at most a chunk of ids.
     fn pass(&mut self, ids: &[u32], want: Want<'_>) -> Result<()> {
+        self.ahead = None;
         let mut input = self.ids.rows_range(0..ids.len())?;
         input.write(ids)?;
         self.place(ids.len())?;
         let model = self.model.clone();
         let mut experts = model.expert_pass(self.profile.is_some());
         let pass = self.record(Some(ids.len()), want, &mut experts)?;
-        self.run(pass, ids.len(), experts, |_| {})
+        let submitted = self.submit(pass)?;
+        self.finish(submitted, ids.len(), experts, |_| {})
     }
 
     /// Says where a pass over so many tokens stands, before anything of it runs.
     fn place(&mut self, tokens: usize) -> Result<()> {
-        if tokens == 1 {
+        if tokens == 1 && self.step_stands != Some(self.position) {
+            self.step_stands = None;
             // Loading has checked that the context fits i32.
             self.step_position.write(&[self.position as i32])?;
+            self.step_stands = Some(self.position);
         }
         Ok(())
     }
 
-    /// Submits what is left of a pass over so many tokens, does something else while a device computes, and waits.
-    fn run(
-        &mut self,
-        mut pass: Pass,
-        tokens: usize,
-        experts: Option<ExpertPass<'_>>,
-        meanwhile: impl FnOnce(&mut Self),
-    ) -> Result<()> {
+    /// Submits what is left of a pass.
+    fn submit(&mut self, mut pass: Pass) -> Result<Submission> {
         self.launches = Launches {
             count: pass.len(),
             barriers: pass.barriers(),
         };
         pass.profile(self.profile.is_some());
-        let submission = pass.submit()?;
+        Ok(pass.submit()?)
+    }
+
+    /// Does something else while a device computes a pass over so many tokens, and waits for it.
+    fn finish(
+        &mut self,
+        submitted: Submission,
+        tokens: usize,
+        experts: Option<ExpertPass<'_>>,
+        meanwhile: impl FnOnce(&mut Self),
+    ) -> Result<()> {
         let before = self.position;
         self.position += tokens;
         meanwhile(self);
         // A pass may come again from there: what it has overwritten of a ring, none of its tokens sees.
-        let times = submission
-            .wait_profile()
-            .inspect_err(|_| self.position = before)?;
+        let times = submitted.wait_profile().inspect_err(|_| {
+            self.position = before;
+            self.step_stands = None;
+            self.ahead = None;
+        })?;
         let submitted = experts.map(ExpertPass::end);
         if let Some(submitted) = &submitted {
             self.launches.count += submitted.launches.count;
@@ -355,7 +390,7 @@ impl Session {
         let tokens = ids.unwrap_or(1);
         let input = match ids {
             Some(tokens) => self.ids.rows_range(0..tokens)?,
-            None => self.next.clone(),
+            None => self.drawn[self.turn].clone(),
         };
         let position = self.position + tokens;
         let positions = match tokens {
@@ -398,13 +433,21 @@ impl Session {
             self.broken = recorded.is_err();
         }
         recorded?;
+        if ids.is_none() {
+            ops::advance(&mut pass, &mut self.step_position)?;
+        }
         if !matches!(want, Want::Cache) {
             let logits = all_logits.as_mut().unwrap_or(&mut self.logits);
             self.model
                 .record_logits(&mut pass, row.as_mut().unwrap_or(activations), logits)?;
         }
         if let Want::Token(sampling) = want {
-            self.record_draw(&mut pass, sampling, position)?;
+            // A step reads the one of `turn`.
+            let turn = match ids {
+                Some(_) => self.turn,
+                None => 1 - self.turn,
+            };
+            self.record_draw(&mut pass, sampling, position, turn)?;
         }
         if ids.is_none() {
             self.step_scratch = pass.lent();
@@ -412,19 +455,23 @@ impl Session {
         Ok(pass)
     }
 
-    fn record_draw(&mut self, pass: &mut Pass, sampling: &Sampling, position: usize) -> Result<()> {
+    fn record_draw(
+        &mut self,
+        pass: &mut Pass,
+        sampling: &Sampling,
+        position: usize,
+        turn: usize,
+    ) -> Result<()> {
+        let drawn = &mut self.drawn[turn];
         match sampling {
-            Sampling::Greedy => ops::argmax(pass, &self.logits, &mut self.next)?,
+            Sampling::Greedy => ops::argmax(pass, &self.logits, drawn)?,
             Sampling::Random(sampling) => {
-                ops::sample(
-                    pass,
-                    &self.logits_row,
-                    sampling,
-                    position as u64,
-                    &mut self.next,
-                )?;
+                ops::sample(pass, &self.logits_row, sampling, position as u64, drawn)?;
             }
         }
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

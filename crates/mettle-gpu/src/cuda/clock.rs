@@ -113,27 +113,26 @@ impl Hold {
 /// A point in the stream whose time is taken.
 pub(super) struct Event(sys::CUevent);
 
+// SAFETY: the driver's handles may be used from any thread.
+unsafe impl Send for Event {}
+
 impl Event {
-    /// One that is not in the stream yet. The context is current.
-    pub fn new() -> Result<Self, Failure> {
+    /// One that is next in the stream. The context is current.
+    pub fn next(gpu: &Gpu) -> Result<Self, Failure> {
         // SAFETY: writes the handle.
         let event = get(ptr::null_mut(), |event| unsafe {
             sys::cuEventCreate(event, 0)
         })?;
-        Ok(Event(event))
-    }
-
-    /// One that is next in the stream.
-    pub fn next(gpu: &Gpu) -> Result<Self, Failure> {
-        let event = Event::new()?;
-        event.record(gpu)?;
+        let event = Event(event);
+        // SAFETY: the event and the stream live.
+        check(unsafe { sys::cuEventRecord(event.0, gpu.stream) })?;
         Ok(event)
     }
 
-    /// Makes it the next in the stream.
-    pub fn record(&self, gpu: &Gpu) -> Result<(), Failure> {
-        // SAFETY: the context is current; the event and the stream live.
-        check(unsafe { sys::cuEventRecord(self.0, gpu.stream) })
+    /// Waits until it has come to pass. Failures of launches before come out here. The context is current.
+    pub fn wait(&self) -> Result<(), Failure> {
+        // SAFETY: the event lives.
+        check(unsafe { sys::cuEventSynchronize(self.0) })
     }
 
     /// The time since an earlier one; both have come to pass.

@@ -60,11 +60,13 @@ pub(super) fn get<T>(empty: T, call: impl FnOnce(*mut T) -> sys::CUresult) -> Re
     check(call(&mut value)).map(|()| value)
 }
 
-/// A GPU with its primary context and a stream of our own.
+/// A GPU with its primary context and streams of our own.
 pub(super) struct Gpu {
     device: sys::CUdevice,
     context: sys::CUcontext,
     pub stream: sys::CUstream,
+    /// A stream for copies, which do not wait for launches: whoever copies has waited for those that use the memory.
+    copies: sys::CUstream,
     pub name: String,
     /// Compute capability, 90 for 9.0.
     pub capability: u32,
@@ -157,14 +159,18 @@ impl Gpu {
             .map_err(said("cannot make a context"))?;
             check(sys::cuCtxSetCurrent(context)).map_err(said("cannot use the context"))?;
             let non_blocking = sys::CUstream_flags::CU_STREAM_NON_BLOCKING as u32;
-            let stream = get(ptr::null_mut(), |stream| {
-                sys::cuStreamCreate(stream, non_blocking)
-            })
-            .map_err(said("cannot make a stream"))?;
+            let stream = || {
+                get(ptr::null_mut(), |stream| {
+                    sys::cuStreamCreate(stream, non_blocking)
+                })
+                .map_err(said("cannot make a stream"))
+            };
+            let (stream, copies) = (stream()?, stream()?);
             Ok(Gpu {
                 device,
                 context,
                 stream,
+                copies,
                 name,
                 capability: (major * 10 + minor) as u32,
                 multiprocessors: multiprocessors as u32,
@@ -200,6 +206,12 @@ impl Gpu {
         check(unsafe { sys::cuStreamSynchronize(self.stream) })
     }
 
+    /// Waits for the copies.
+    fn finish_copies(&self) -> Result<(), Failure> {
+        // SAFETY: the stream lives as long as this.
+        check(unsafe { sys::cuStreamSynchronize(self.copies) })
+    }
+
     /// Memory of the GPU.
     pub fn allocate(&self, bytes: usize) -> Result<sys::CUdeviceptr, Failure> {
         self.enter()?;
@@ -226,9 +238,9 @@ impl Gpu {
     pub unsafe fn read(&self, address: sys::CUdeviceptr, into: &mut [u8]) -> Result<(), Failure> {
         self.enter()?;
         let to: *mut c_void = into.as_mut_ptr().cast();
-        // SAFETY: the caller's promise; the copy is over when `finish` returns.
-        check(unsafe { sys::cuMemcpyDtoHAsync_v2(to, address, into.len(), self.stream) })?;
-        self.finish()
+        // SAFETY: the caller's promise; the copy is over when `finish_copies` returns.
+        check(unsafe { sys::cuMemcpyDtoHAsync_v2(to, address, into.len(), self.copies) })?;
+        self.finish_copies()
     }
 
     /// Copies from the host.
@@ -239,8 +251,8 @@ impl Gpu {
         self.enter()?;
         let from_start: *const c_void = from.as_ptr().cast();
         // SAFETY: as in `read`.
-        check(unsafe { sys::cuMemcpyHtoDAsync_v2(address, from_start, from.len(), self.stream) })?;
-        self.finish()
+        check(unsafe { sys::cuMemcpyHtoDAsync_v2(address, from_start, from.len(), self.copies) })?;
+        self.finish_copies()
     }
 
     /// Sets every byte of a range.
@@ -255,8 +267,8 @@ impl Gpu {
     ) -> Result<(), Failure> {
         self.enter()?;
         // SAFETY: the caller's promise.
-        check(unsafe { sys::cuMemsetD8Async(address, value, bytes, self.stream) })?;
-        self.finish()
+        check(unsafe { sys::cuMemsetD8Async(address, value, bytes, self.copies) })?;
+        self.finish_copies()
     }
 }
 
@@ -266,6 +278,7 @@ impl Drop for Gpu {
         unsafe {
             if self.enter().is_ok() {
                 let _ = sys::cuStreamDestroy_v2(self.stream);
+                let _ = sys::cuStreamDestroy_v2(self.copies);
             }
             let _ = sys::cuDevicePrimaryCtxRelease_v2(self.device);
         }

@@ -2,12 +2,11 @@
 //! side by side what no barrier keeps apart.
 //!
 //! The steps of a generation are the same launches again and again, with a few other parameters. So the graph of a submission is kept,
-//! and the parameters that differ are changed in place. The GPU idles meanwhile, so finding that a launch is as it was is all that most
-//! launches of a step cost.
+//! and the parameters that differ are changed in place. The GPU may idle meanwhile, so finding that a launch is as it was is all that most
+//! launches of a step cost. A graph that still runs is changed for its next run, and may be put on the stream again.
 
 use std::ptr;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use cudarc::driver::sys;
 
@@ -45,45 +44,38 @@ struct Kept {
 unsafe impl Send for Kept {}
 
 impl Graphs {
-    /// Runs the launches of a submission as a graph, if it is worth one. `None` if not: nothing was started then. The result is the failed
-    /// launch and the reason.
+    /// Starts the launches of a submission as a graph, if it is worth one, and gives the events around it. `None` if not: nothing was
+    /// started then. The error is the failed launch and the reason.
     ///
     /// # Safety
     /// The commands are valid, the context is current, and everything stays so until the stream is done.
-    pub unsafe fn run(
+    pub unsafe fn start(
         &self,
         gpu: &Arc<Gpu>,
         commands: &Commands<'_>,
-    ) -> Option<Result<(), (usize, String)>> {
+    ) -> Option<Result<[Event; 2], (usize, String)>> {
         if commands.launches.len() < FEWEST_LAUNCHES {
             return None;
         }
         let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         // SAFETY: the caller's promise.
-        let mut graph = match unsafe { kept.take(gpu, commands) } {
+        let graph = match unsafe { kept.take(gpu, commands) } {
             Ok(graph) => graph?,
             Err(error) => return Some(Err(error)),
         };
-        let ran = graph
+        let started = graph
             .start()
             .map_err(|failure| (0, format!("cannot start the graph of launches: {failure}")));
-        if ran.is_ok() {
+        if started.is_ok() {
             if kept.graphs.len() == KEPT {
                 kept.graphs.remove(0);
             }
             kept.graphs.push(graph);
         }
-        Some(ran)
+        Some(started)
     }
 
-    /// How long the GPU took for the graph that was started last. The stream is done.
-    pub fn elapsed(&self) -> Option<Duration> {
-        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let graph = kept.graphs.last()?;
-        graph.end.since(&graph.start).ok()
-    }
-
-    /// Forgets everything: code is unloaded that graphs may use. Nothing runs.
+    /// Forgets everything: code is unloaded that graphs may use.
     pub fn clear(&self) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Kept::default();
     }
@@ -93,7 +85,7 @@ impl Kept {
     /// Takes out the graph of the commands, with their parameters; makes it when they come the second time.
     ///
     /// # Safety
-    /// As for `Graphs::run`.
+    /// As for `Graphs::start`.
     unsafe fn take(
         &mut self,
         gpu: &Arc<Gpu>,
@@ -138,10 +130,6 @@ struct Graph {
     nodes: Vec<Vec<Node>>,
     /// What the nodes were last given.
     given: Given,
-    /// Around the graph in the stream.
-    start: Event,
-    end: Event,
-    /// The last to go: the events need its context.
     gpu: Arc<Gpu>,
 }
 
@@ -153,10 +141,9 @@ struct Node {
 
 impl Graph {
     /// # Safety
-    /// As for `Graphs::run`.
+    /// As for `Graphs::start`.
     unsafe fn new(gpu: &Arc<Gpu>, commands: &Commands<'_>) -> Result<Self, String> {
         let said = |failure: Failure| failure.to_string();
-        let (start, end) = (Event::new().map_err(said)?, Event::new().map_err(said)?);
         // SAFETY: writes the handle.
         let handle = get(ptr::null_mut(), |graph| unsafe {
             sys::cuGraphCreate(graph, 0)
@@ -167,8 +154,6 @@ impl Graph {
             ready: ptr::null_mut(),
             nodes: Vec::with_capacity(commands.launches.len()),
             given: Given::of(commands),
-            start,
-            end,
             gpu: gpu.clone(),
         };
         // A node waits for all nodes between the last two barriers, each of which waits for those before.
@@ -223,7 +208,7 @@ impl Graph {
     /// nodes may have been given theirs, which `given` knows.
     ///
     /// # Safety
-    /// As for `Graphs::run`.
+    /// As for `Graphs::start`.
     unsafe fn update(&mut self, commands: &Commands<'_>) -> Result<bool, (usize, String)> {
         if self.given.launches() != commands.launches.len() {
             return Ok(false);
@@ -250,7 +235,7 @@ impl Graph {
     /// Gives the nodes of a launch its sizes and parameters, or says that they have other functions.
     ///
     /// # Safety
-    /// As for `Graphs::run`.
+    /// As for `Graphs::start`.
     unsafe fn set(
         &self,
         nodes: &[Node],
@@ -280,18 +265,19 @@ impl Graph {
         Ok(true)
     }
 
-    /// Puts it on the stream.
-    fn start(&mut self) -> Result<(), Failure> {
-        self.start.record(&self.gpu)?;
+    /// Puts it on the stream, between two events.
+    fn start(&self) -> Result<[Event; 2], Failure> {
+        let start = Event::next(&self.gpu)?;
         // SAFETY: the graph is ready, and the stream lives.
         check(unsafe { sys::cuGraphLaunch(self.ready, self.gpu.stream) })?;
-        self.end.record(&self.gpu)
+        Ok([start, Event::next(&self.gpu)?])
     }
 }
 
 impl Drop for Graph {
     fn drop(&mut self) {
-        if self.gpu.enter().is_err() {
+        // It may still run; what became of it, who waits for it learns.
+        if self.gpu.enter().is_err() || self.gpu.finish().is_err() {
             return;
         }
         // SAFETY: both are ours and used no more; the first is null if it was not made.

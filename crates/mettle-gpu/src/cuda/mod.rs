@@ -22,8 +22,8 @@ use self::graph::Graphs;
 use self::staging::{Staging, WORTHWHILE};
 use crate::GpuTime;
 use crate::backend::{
-    Backend, Commands, Completion, LoadError, RawBuffer, RawCode, RawFault, RawKernel, RawLibrary,
-    RawPipeline, Submitted,
+    Backend, Commands, Completion, Flight, LoadError, RawBuffer, RawCode, RawFault, RawKernel,
+    RawLibrary, RawPipeline, Submitted,
 };
 use crate::device::{DeviceKind, Limits, MemoryInfo};
 use crate::error::{Error, Result};
@@ -112,64 +112,110 @@ impl CudaBackend {
         Ok(())
     }
 
-    /// Runs launches; the time of each when asked for, and of all of them if they were timed or ran as a graph: for a few launches, events
-    /// would take too large a part of the time. On failure the index of the launch and the reason.
+    /// Starts launches as a graph, or runs them one after the other. On failure the index of the launch and the reason.
     ///
     /// # Safety
     /// As for `Backend::submit`.
-    unsafe fn run(&self, commands: &Commands<'_>) -> Result<Completion, (usize, String)> {
+    unsafe fn run(&self, commands: &Commands<'_>) -> Result<Submitted, (usize, String)> {
         let last = commands.launches.len().saturating_sub(1);
         let at = |launch: usize| move |failure: Failure| (launch, failure.to_string());
         self.gpu.enter().map_err(at(0))?;
-        let mut events = Vec::new();
-        let graph = if self.one_by_one || commands.profile {
-            None
-        } else {
+        if !self.one_by_one && !commands.profile {
             // SAFETY: the caller's promise.
-            unsafe { self.graphs.run(&self.gpu, commands) }
-        };
-        let is_graph = graph.is_some();
-        match graph {
-            Some(ran) => ran?,
-            // SAFETY: the caller's promise.
-            None => unsafe { self.launch_each(commands, &mut events) }?,
+            if let Some(started) = unsafe { self.graphs.start(&self.gpu, commands) } {
+                let [start, end] = started?;
+                return Ok(Submitted::Running(Box::new(GraphFlight {
+                    start,
+                    end,
+                    opened: self.opened,
+                    gpu: self.gpu.clone(),
+                })));
+            }
         }
-        self.gpu.finish().map_err(|failure| {
-            let which = match last {
-                0 => String::new(),
-                // The driver does not say which launch it was.
-                _ => format!(
-                    "; it was this launch or one of the {last} before it in the same submission: open the device with DeviceOptions::guard to know"
-                ),
-            };
-            (last, format!("{failure}{which}"))
-        })?;
+        // For a few launches, more events would take too large a part of the time.
+        let mut events = Vec::new();
+        // SAFETY: the caller's promise.
+        unsafe { self.launch_each(commands, &mut events) }?;
+        self.gpu
+            .finish()
+            .map_err(|failure| (last, one_of(last, failure)))?;
         let mut nanoseconds = Vec::new();
         for (index, pair) in events.windows(2).enumerate() {
             let elapsed = pair[1].since(&pair[0]).map_err(at(index))?;
             nanoseconds.push(elapsed.as_nanos() as u64);
         }
-        let elapsed = match &events[..] {
-            [first, .., end] => Some(end.since(first).map_err(at(last))?),
-            _ if is_graph => self.graphs.elapsed(),
+        let gpu_time = match &events[..] {
+            [first, .., end] => Some(gpu_time(self.opened, first, end).map_err(at(last))?),
             _ => None,
         };
-        let gpu_time = elapsed.map(|elapsed| {
-            // The host learns of the end at once.
-            let end = self.opened.elapsed();
-            let start = end.saturating_sub(elapsed);
-            Box::new(GpuTime { start, end })
-        });
-        Ok(Completion {
+        Ok(Submitted::Complete(Completion {
             fault: None,
             nanoseconds,
             gpu_time,
-        })
+        }))
     }
 }
 
-// SAFETY: memory is the driver's, of the size asked for and aligned to 256 bytes; any bytes in it are valid to read. `submit` returns
-// when the stream is done.
+/// What a failure says that may be of any of `last` + 1 launches.
+fn one_of(last: usize, failure: Failure) -> String {
+    match last {
+        0 => failure.to_string(),
+        // The driver does not say which launch it was.
+        _ => format!(
+            "{failure}; it was this launch or one of the {last} before it in the same submission: open the device with DeviceOptions::guard to know"
+        ),
+    }
+}
+
+/// When the GPU went from one event to another, as if it had just come to that: the host has learned of it now.
+fn gpu_time(opened: Instant, start: &Event, end: &Event) -> Result<Box<GpuTime>, Failure> {
+    let elapsed = end.since(start)?;
+    let end = opened.elapsed();
+    let start = end.saturating_sub(elapsed);
+    Ok(Box::new(GpuTime { start, end }))
+}
+
+/// A completion with a fault.
+fn failed((launch, reason): (usize, String)) -> Completion {
+    Completion {
+        fault: Some(RawFault {
+            launch,
+            threadgroup: None,
+            fault: Fault::Driver { reason },
+            code_address: None,
+        }),
+        ..Completion::default()
+    }
+}
+
+/// A graph that the GPU runs.
+struct GraphFlight {
+    start: Event,
+    end: Event,
+    opened: Instant,
+    /// The last to go: the events need its context.
+    gpu: Arc<Gpu>,
+}
+
+impl Flight for GraphFlight {
+    fn finish(self: Box<Self>, commands: Commands<'_>) -> Completion {
+        let waited = self.gpu.enter().and_then(|()| self.end.wait());
+        let timed = waited.and_then(|()| gpu_time(self.opened, &self.start, &self.end));
+        match timed {
+            Ok(time) => Completion {
+                gpu_time: Some(time),
+                ..Completion::default()
+            },
+            Err(failure) => {
+                let last = commands.launches.len().saturating_sub(1);
+                failed((last, one_of(last, failure)))
+            }
+        }
+    }
+}
+
+// SAFETY: memory is the driver's, of the size asked for and aligned to 256 bytes; any bytes in it are valid to read. One stream
+// runs what is submitted in order.
 unsafe impl Backend for CudaBackend {
     fn kind(&self) -> DeviceKind {
         DeviceKind::Cuda
@@ -280,18 +326,8 @@ unsafe impl Backend for CudaBackend {
 
     unsafe fn submit(&self, commands: Commands<'_>) -> Submitted {
         // SAFETY: the caller's promise.
-        Submitted::Complete(match unsafe { self.run(&commands) } {
-            Ok(completion) => completion,
-            Err((launch, reason)) => Completion {
-                fault: Some(RawFault {
-                    launch,
-                    threadgroup: None,
-                    fault: Fault::Driver { reason },
-                    code_address: None,
-                }),
-                ..Completion::default()
-            },
-        })
+        unsafe { self.run(&commands) }
+            .unwrap_or_else(|failure| Submitted::Complete(failed(failure)))
     }
 
     fn set_order_seed(&self, seed: Option<u64>) -> Result<()> {

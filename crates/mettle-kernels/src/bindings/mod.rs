@@ -4,6 +4,7 @@
 
 use mettle_gpu::Format;
 
+pub mod advance;
 pub mod argmax;
 pub mod argsort;
 pub mod attention;
@@ -92,6 +93,7 @@ pub const CACHE_FORMATS: [Format; 5] = [
 
 /// What the catalogue shows of every family.
 pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
+    advance::CATALOGUE,
     argmax::CATALOGUE,
     argsort::CATALOGUE,
     attention::CATALOGUE,

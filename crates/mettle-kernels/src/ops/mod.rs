@@ -2,6 +2,7 @@
 //!
 //! Generated from the files of `metal/` and `src/ops/` by `cargo run -p xtask -- bindings`: do not edit.
 
+pub mod advance;
 pub mod argmax;
 pub mod argsort;
 pub mod attention;
@@ -60,6 +61,7 @@ pub mod training;
 pub mod tri_solve;
 pub mod unary;
 
+pub use advance::*;
 pub use argmax::*;
 pub use argsort::*;
 pub use attention::*;
@@ -104,6 +106,7 @@ pub use unary::*;
 /// The cases of every family, in the order of their names.
 pub fn families() -> Vec<crate::cases::Family> {
     vec![
+        advance::family(),
         argmax::family(),
         argsort::family(),
         attention::family(),

@@ -291,7 +291,8 @@ impl Model {
 
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 10] = [
+        const FAMILIES: [&str; 11] = [
+            "advance",
             "argmax",
             "binary",
             "embedding",
