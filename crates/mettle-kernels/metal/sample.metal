@@ -1,4 +1,5 @@
-// Draws the next token from logits, wholly on the device.
+// Draws the next token from logits, wholly on the device: one launch finds the maxima of blocks of logits, many at a time, and one thread or
+// threadgroup does the rest, which is little.
 //
 // The filters are those of llama.cpp's default chain, in its order: top-k, top-p, min-p, then temperature, then the
 // draw. Each keeps the first so many candidates in the order of falling logits (among equals: of rising ids). Nothing is
@@ -104,9 +105,18 @@ METAL_FUNC float from_key(uint key)
 template <typename Weigh>
 METAL_FUNC uint threshold(Group group, Weigh weigh, Values values, float target)
 {
+    // The first sixteen, which are all where threads have few values, are kept at hand for all steps.
+    const wide zero = splat(0.0f);
+    const wide first = load_run(values, values.begin);
+    const wide weights = weigh.weight(first);
+    const float highest = largest(first);
+    const Values rest = {values.at, min(values.begin + WIDE, values.end), values.end};
     uint key = 0;
     for (uint bit = 0x80000000u; bit != 0; bit >>= 1) {
-        if (weight_from(group, weigh, values, from_key(key | bit)) >= target) {
+        const float least = from_key(key | bit);
+        const float of_first = highest >= least ? sum(if_less(first, splat(least), zero, weights)) : 0.0f;
+        const float own = of_first + own_weight(weigh, rest, least);
+        if (group_sum(group, own) >= target) {
             key |= bit;
         }
     }
@@ -198,20 +208,14 @@ struct Logits {
     Values maxima;  // of the blocks
 };
 
-// Computes the maxima of the blocks and returns that of all.
-METAL_FUNC float find_maxima(Group group, Logits logits)
+// The largest of all values.
+METAL_FUNC float find_largest(Group group, Values values)
 {
-    float best = -INFINITY;
-    for (uint block = logits.maxima.begin; block < logits.maxima.end; ++block) {
-        const uint end = min(logits.count, (block + 1) * logits.block_size);
-        wide highest = splat(-INFINITY);
-        for (uint i = block * logits.block_size; i < end; i += WIDE) {
-            highest = max(load_next(logits.at + i, end - i, -INFINITY), highest);
-        }
-        logits.maxima.at[block] = largest(highest);
-        best = max(best, largest(highest));
+    wide highest = splat(-INFINITY);
+    for (uint i = values.begin; i < values.end; i += WIDE) {
+        highest = max(load_run(values, i), highest);
     }
-    return group_max(group, best);
+    return group_max(group, largest(highest));
 }
 
 // The sum of exp(logit - best) over all logits that are numbers.
@@ -235,27 +239,45 @@ METAL_FUNC uint gather(Logits logits, float least, bool write, uint to, device f
             continue;
         }
         const uint end = min(logits.count, (block + 1) * logits.block_size);
-        for (uint i = block * logits.block_size; i < end; ++i) {
-            const float logit = logits.at[i];
-            if (logit >= least) {
-                if (write) {
-                    out_logits[to + found] = logit;
-                    out_ids[to + found] = i;
+        for (uint first = block * logits.block_size; first < end; first += WIDE) {
+            const wide sixteen = load_next(logits.at + first, end - first, -INFINITY);
+            for (uint i = 0; i < WIDE; ++i) {
+                const float logit = element(sixteen, i);
+                if (logit >= least) {
+                    if (write) {
+                        out_logits[to + found] = logit;
+                        out_ids[to + found] = first + i;
+                    }
+                    ++found;
                 }
-                ++found;
             }
         }
     }
     return found;
 }
 
-// --------------------------------------------------------------------------------------------------------- the kernel
+// -------------------------------------------------------------------------------------------------------- the kernels
+
+// maxima[block] = the largest of the logits of a block that are numbers; minus infinity where there is none. One thread for each block.
+kernel void sample_maxima_f32(
+    device const float* logits [[buffer(0)]],
+    device float*       maxima [[buffer(1)]],
+    constant Params&    params [[buffer(2)]],
+    uint block [[thread_position_in_grid]])
+{
+    const uint end = min(params.count, (block + 1) * params.block_size);
+    wide highest = splat(-INFINITY);
+    for (uint i = block * params.block_size; i < end; i += WIDE) {
+        highest = max(load_next(logits + i, end - i, -INFINITY), highest);
+    }
+    maxima[block] = largest(highest);
+}
 
 // out[0] = the token drawn from softmax(logits / temperature) among those that the filters keep, with the random number
 // that belongs to (seed, position): the same on every device, up to rounding. NaN and minus infinity are never drawn;
 // where nothing else is left, or where plus infinity leaves no probabilities, the result is `count`, which is no token.
 //
-// logits is [count]. The rest is scratch: candidate_logits and candidate_ids of [count], maxima of [blocks].
+// logits is [count], maxima is [blocks], made by `sample_maxima`. The rest is scratch: candidate_logits and candidate_ids of [count].
 // One thread (ONE_THREAD) or one threadgroup.
 kernel void sample_f32(
     device const float* logits           [[buffer(0)]],
@@ -277,7 +299,7 @@ kernel void sample_f32(
     const uint count = params.count;
     const uint blocks = (count + params.block_size - 1) / params.block_size;
     const Logits all = {logits, count, params.block_size, run_of(group, maxima, blocks)};
-    const float best = find_maxima(group, all);
+    const float best = find_largest(group, all.maxima);
 
     // The lowest logit that a candidate may have. The k best are not below the k-th highest maximum. Without top-k, min-p
     // gives a bound; so does top-p, because tokens below the average of what it drops cannot be needed.

@@ -52,11 +52,40 @@ impl Constants {
     }
 }
 
+/// maxima\[block\] = the largest of the logits of a block that are numbers; minus infinity where there is none. One thread for each block.
+pub struct MaximaF32<'a> {
+    /// `device const float* logits`.
+    pub logits: &'a Buffer<f32>,
+    /// `device float* maxima`.
+    pub maxima: &'a mut Buffer<f32>,
+    /// `constant Params& params`.
+    pub params: Params,
+    /// Function constants.
+    pub constants: Constants,
+}
+
+impl Binding for MaximaF32<'_> {
+    fn kernel(&self) -> &'static str {
+        "sample_maxima_f32"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::SAMPLE
+    }
+    fn constants(&self) -> ConstantSet {
+        self.constants.set()
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "logits", self.logits);
+        args.write(1, "maxima", self.maxima);
+        args.value(2, "params", &self.params);
+    }
+}
+
 /// out\[0\] = the token drawn from softmax(logits / temperature) among those that the filters keep, with the random number
 /// that belongs to (seed, position): the same on every device, up to rounding. NaN and minus infinity are never drawn;
 /// where nothing else is left, or where plus infinity leaves no probabilities, the result is `count`, which is no token.
 ///
-/// logits is \[count\]. The rest is scratch: candidate_logits and candidate_ids of \[count\], maxima of \[blocks\].
+/// logits is \[count\], maxima is \[blocks\], made by `sample_maxima`. The rest is scratch: candidate_logits and candidate_ids of \[count\].
 /// One thread (ONE_THREAD) or one threadgroup.
 pub struct F32<'a> {
     /// `device const float* logits`.
@@ -95,28 +124,42 @@ impl Binding for F32<'_> {
     }
 }
 
-pub(super) const CATALOGUE: &[catalogue::Kernel] = &[catalogue::Kernel {
-    name: "sample_f32",
-    family: "sample",
-    file: "metal/sample.metal",
-    dtypes: &["f32", "u32"],
-    arguments: &[
-        Argument::new(0, "logits", "device const float* logits", Access::Read),
-        Argument::new(1, "out", "device uint* out", Access::ReadWrite),
-        Argument::new(
-            2,
-            "candidate_logits",
-            "device float* candidate_logits",
-            Access::ReadWrite,
-        ),
-        Argument::new(
-            3,
-            "candidate_ids",
-            "device uint* candidate_ids",
-            Access::ReadWrite,
-        ),
-        Argument::new(4, "maxima", "device float* maxima", Access::ReadWrite),
-        Argument::new(5, "params", "constant Params& params", Access::Value),
-    ],
-    constants: &["ONE_THREAD"],
-}];
+pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "sample_maxima_f32",
+        family: "sample",
+        file: "metal/sample.metal",
+        dtypes: &["f32"],
+        arguments: &[
+            Argument::new(0, "logits", "device const float* logits", Access::Read),
+            Argument::new(1, "maxima", "device float* maxima", Access::ReadWrite),
+            Argument::new(2, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ONE_THREAD"],
+    },
+    catalogue::Kernel {
+        name: "sample_f32",
+        family: "sample",
+        file: "metal/sample.metal",
+        dtypes: &["f32", "u32"],
+        arguments: &[
+            Argument::new(0, "logits", "device const float* logits", Access::Read),
+            Argument::new(1, "out", "device uint* out", Access::ReadWrite),
+            Argument::new(
+                2,
+                "candidate_logits",
+                "device float* candidate_logits",
+                Access::ReadWrite,
+            ),
+            Argument::new(
+                3,
+                "candidate_ids",
+                "device uint* candidate_ids",
+                Access::ReadWrite,
+            ),
+            Argument::new(4, "maxima", "device float* maxima", Access::ReadWrite),
+            Argument::new(5, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &["ONE_THREAD"],
+    },
+];

@@ -6,13 +6,16 @@ use crate::bench::{Benches, Work};
 use crate::bindings::sample::{self, Constants, Params};
 use crate::cases::{Expected, Family, Run, Tolerance};
 use crate::{Result, reference};
-use mettle_gpu::{Format, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 use std::cell::OnceCell;
 
 const OP: Op = Op("sample");
 
-/// Threads of the one threadgroup on a GPU.
-const THREADS: usize = 1024;
+/// Threads of the one threadgroup on a GPU that draws: more would wait longer for each other than they save.
+const THREADS: usize = 256;
+
+/// Threads of a threadgroup that finds maxima.
+const THREADS_FOR_MAXIMA: usize = 64;
 
 /// Blocks that logits are looked at in, about: as many as the k of top-k that they can bound.
 const BLOCKS: usize = 4096;
@@ -88,32 +91,65 @@ fn mapped(
             format!("has {count} values, must have at most {MAX_LOGITS}"),
         ));
     }
-    let block_size = count.div_ceil(BLOCKS).next_multiple_of(WIDE);
+    let block_size = block_size(count);
+    // All that may be refused comes before the first launch.
+    let logits: &Buffer<f32> = &OP.values("logits", logits)?;
+    let out = &mut OP.vector("out", out, 1)?;
+    let params = Params {
+        seed: sampling.seed,
+        position,
+        count: OP.size("logits", count)?,
+        top_k: sampling.top_k,
+        top_p: sampling.top_p,
+        min_p: sampling.min_p,
+        temperature: sampling.temperature,
+        block_size: OP.size("logits", block_size)?,
+    };
+    let constants = Constants {
+        one_thread: mapping.row_per_thread(),
+    };
+    let blocks = count.div_ceil(block_size);
+    let maxima = &mut pass.device().buffer(blocks)?;
+    let candidate_logits = &mut pass.device().buffer(count)?;
+    let candidate_ids = &mut pass.device().buffer(count)?;
+    find_maxima(pass, logits, maxima, params, constants)?;
     let kernel = sample::F32 {
-        logits: &OP.values("logits", logits)?,
-        out: &mut OP.vector("out", out, 1)?,
-        candidate_logits: &mut pass.device().buffer(count)?,
-        candidate_ids: &mut pass.device().buffer(count)?,
-        maxima: &mut pass.device().buffer(count.div_ceil(block_size))?,
-        params: Params {
-            seed: sampling.seed,
-            position,
-            count: OP.size("logits", count)?,
-            top_k: sampling.top_k,
-            top_p: sampling.top_p,
-            min_p: sampling.min_p,
-            temperature: sampling.temperature,
-            block_size: OP.size("logits", block_size)?,
-        },
-        constants: Constants {
-            one_thread: mapping.row_per_thread(),
-        },
+        logits,
+        out,
+        candidate_logits,
+        candidate_ids,
+        maxima,
+        params,
+        constants,
     };
     let threads = match mapping {
         Mapping::RowPerThread => 1,
         Mapping::RowPerGroup => THREADS,
     };
     Ok(pass.dispatch(kernel, Grid::rows(1).threads(threads))?)
+}
+
+/// Logits of a block.
+fn block_size(count: usize) -> usize {
+    count.div_ceil(BLOCKS).max(1).next_multiple_of(WIDE)
+}
+
+/// The first launch: the largest logit of each block.
+fn find_maxima(
+    pass: &mut Pass,
+    logits: &Buffer<f32>,
+    maxima: &mut Buffer<f32>,
+    params: Params,
+    constants: Constants,
+) -> Result<()> {
+    let grid = Grid::elements(maxima.len()).threads(THREADS_FOR_MAXIMA);
+    let kernel = sample::MaximaF32 {
+        logits,
+        maxima,
+        params,
+        constants,
+    };
+    Ok(pass.dispatch(kernel, grid)?)
 }
 
 /// Every filter off, temperature 1.
@@ -286,6 +322,22 @@ pub(crate) fn family() -> Family {
                 vec![f32::NEG_INFINITY, f32::NAN, f32::NEG_INFINITY]
             });
             add("infinite", default, |_| vec![0.0, f32::INFINITY, 1.0]);
+            // Blocks without a number, and the last one with fewer logits than the others.
+            for n in [1, 16, 1003, 70_001] {
+                let name = format!("{}_n{n}", mapping.name());
+                cases.add("sample_maxima_f32", name, move |run| {
+                    let mut logits = run.rng().normal(n);
+                    for (i, logit) in logits.iter_mut().enumerate() {
+                        match i / block_size(n) % 5 {
+                            2 => *logit = f32::NAN,
+                            3 if i % 3 > 0 => *logit = f32::NAN,
+                            4 => *logit = f32::NEG_INFINITY,
+                            _ => {}
+                        }
+                    }
+                    check_maxima(run, mapping, &logits)
+                });
+            }
         }
     })
     .benches(benches)
@@ -313,6 +365,57 @@ fn benches(benches: &mut Benches) {
             }))
         },
     );
+    let blocks = n.div_ceil(block_size(n));
+    benches.add(
+        "sample_maxima_f32",
+        format!("logits{n}"),
+        Work::new(4 * (n + blocks), n),
+        move |setup| {
+            let logits = setup.values([n])?;
+            let maxima = setup.output(Format::F32, [blocks])?;
+            Ok(Box::new(move |pass| {
+                let constants = Constants {
+                    one_thread: Mapping::of(pass.device()).row_per_thread(),
+                };
+                let (logits, mut maxima) = (logits.buffer()?, maxima.buffer()?);
+                find_maxima(pass, &logits, &mut maxima, params_of(n), constants)
+            }))
+        },
+    );
+}
+
+/// Parameters of the first launch, which reads no others.
+fn params_of(count: usize) -> Params {
+    Params {
+        seed: 0,
+        position: 0,
+        count: count as u32,
+        top_k: 0,
+        top_p: 1.0,
+        min_p: 0.0,
+        temperature: 1.0,
+        block_size: block_size(count) as u32,
+    }
+}
+
+fn check_maxima(run: &mut Run<'_>, mapping: Mapping, logits: &[f32]) -> Result<()> {
+    let n = logits.len();
+    let x = run.input(logits, [n])?;
+    let out = run.output(Format::F32, [n.div_ceil(block_size(n))])?;
+    let constants = Constants {
+        one_thread: mapping.row_per_thread(),
+    };
+    run.pass(|pass| {
+        let (x, mut maxima) = (x.buffer()?, out.buffer()?);
+        find_maxima(pass, &x, &mut maxima, params_of(n), constants)
+    })?;
+    run.check(&out, || {
+        let largest = |block: &[f32]| block.iter().copied().fold(f32::NEG_INFINITY, f32::max);
+        let blocks = logits.chunks(block_size(n));
+        blocks
+            .map(|block| Expected::exact(largest(block)))
+            .collect()
+    })
 }
 
 fn check(run: &mut Run<'_>, mapping: Mapping, logits: &[f32], sampling: &Sampling) -> Result<()> {
