@@ -52,11 +52,16 @@ pub struct Session {
 /// A pass over one token that was submitted while a GPU computed the one before. What it writes counts only if it is asked for: else the
 /// passes that come instead write it again.
 struct Ahead {
-    submitted: Submission,
-    launches: Launches,
+    submitted: Submitted,
     /// The position of the token.
     position: usize,
     sampling: Sampling,
+}
+
+/// A pass that a device runs.
+struct Submitted {
+    submission: Submission,
+    launches: Launches,
 }
 
 /// What a pass is made of.
@@ -203,43 +208,43 @@ impl Session {
         let model = self.model.clone();
         let mut experts = None;
         let submitted = match ahead {
-            Some(ahead) => {
-                self.launches = ahead.launches;
-                ahead.submitted
-            }
+            Some(ahead) => ahead.submitted,
             None => {
                 experts = model.expert_pass(self.profile.is_some());
                 self.place(1)?;
-                let pass = self.record(None, Want::Token(sampling), &mut experts)?;
-                self.submit(pass)?
+                self.submit_step(sampling, &mut experts)?
             }
         };
         self.turn = 1 - self.turn;
-        self.step_stands = Some(self.position + 1);
         // A pass that reads experts is not recorded before it runs, and one that is measured runs by itself.
         let goes_ahead = self.goes_ahead && experts.is_none() && self.profile.is_none();
         self.finish(submitted, 1, experts, |session| {
             if more && goes_ahead && session.room() > 0 {
                 // What is wrong with it is said when it is needed: then it is recorded again.
-                session.ahead = session.go_ahead(sampling).ok();
+                let submitted = session.submit_step(sampling, &mut None).ok();
+                session.ahead = submitted.map(|submitted| Ahead {
+                    submitted,
+                    position: session.position,
+                    sampling: *sampling,
+                });
             }
         })
         .inspect_err(|_| self.turn = 1 - self.turn)?;
         self.id_drawn()
     }
 
-    /// Submits the pass over the token that the one before draws.
-    fn go_ahead(&mut self, sampling: &Sampling) -> Result<Ahead> {
-        let last = self.launches;
-        let pass = self.record(None, Want::Token(sampling), &mut None)?;
+    /// Submits the pass over the token that was drawn last, or that the pass before it draws.
+    fn submit_step(
+        &mut self,
+        sampling: &Sampling,
+        experts: &mut Option<ExpertPass<'_>>,
+    ) -> Result<Submitted> {
+        let pass = self.record(None, Want::Token(sampling), experts)?;
         let submitted = self.submit(pass)?;
-        self.step_stands = Some(self.position + 1);
-        Ok(Ahead {
-            submitted,
-            launches: std::mem::replace(&mut self.launches, last),
-            position: self.position,
-            sampling: *sampling,
-        })
+        if self.goes_ahead {
+            self.step_stands = Some(self.position + 1);
+        }
+        Ok(submitted)
     }
 
     fn id_drawn(&self) -> Result<u32> {
@@ -339,19 +344,22 @@ impl Session {
     }
 
     /// Submits what is left of a pass.
-    fn submit(&mut self, mut pass: Pass) -> Result<Submission> {
-        self.launches = Launches {
+    fn submit(&self, mut pass: Pass) -> Result<Submitted> {
+        let launches = Launches {
             count: pass.len(),
             barriers: pass.barriers(),
         };
         pass.profile(self.profile.is_some());
-        Ok(pass.submit()?)
+        Ok(Submitted {
+            submission: pass.submit()?,
+            launches,
+        })
     }
 
     /// Does something else while a device computes a pass over so many tokens, and waits for it.
     fn finish(
         &mut self,
-        submitted: Submission,
+        submitted: Submitted,
         tokens: usize,
         experts: Option<ExpertPass<'_>>,
         meanwhile: impl FnOnce(&mut Self),
@@ -360,7 +368,8 @@ impl Session {
         self.position += tokens;
         meanwhile(self);
         // A pass may come again from there: what it has overwritten of a ring, none of its tokens sees.
-        let times = submitted.wait_profile().inspect_err(|_| {
+        self.launches = submitted.launches;
+        let times = submitted.submission.wait_profile().inspect_err(|_| {
             self.position = before;
             self.step_stands = None;
             self.ahead = None;
@@ -433,7 +442,7 @@ impl Session {
             self.broken = recorded.is_err();
         }
         recorded?;
-        if ids.is_none() {
+        if ids.is_none() && self.goes_ahead {
             ops::advance(&mut pass, &mut self.step_position)?;
         }
         if !matches!(want, Want::Cache) {
