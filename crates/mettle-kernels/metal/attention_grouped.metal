@@ -14,6 +14,7 @@
 #include <metal_stdlib>
 #include <mettle/launches.h>
 
+#include "mettle/attention_partials.h"
 #include "mettle/memory.h"
 #include "mettle/row_lanes.h"
 
@@ -32,13 +33,12 @@ constant bool SOFTCAP [[function_constant(2)]];
 // Whether each head has a sink: a score of its own in the denominator of the softmax that no value belongs to.
 constant bool SINKS [[function_constant(3)]];
 
+#ifndef METTLE_TURBO
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 64, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 80, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 96, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 128, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
@@ -46,8 +46,8 @@ constant bool SINKS [[function_constant(3)]];
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 1, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = false, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_f*, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false, PAGED = false)
-#pragma mettle variant(gpu: attention_grouped_merge, HEAD_SIZE = 256, HEADS = 2, SOFTCAP = true, SINKS = false, PAGED = false)
 #pragma mettle variant(gpu: attention_grouped_*, HEAD_SIZE = 256, HEADS = 4, SOFTCAP = false, SINKS = false, PAGED = false)
+#endif
 
 constant constexpr uint MAX_HEAD_SIZE = 256;
 constant constexpr uint MAX_HEADS = 4;
@@ -56,9 +56,6 @@ constant constexpr uint MAX_SIMD_GROUPS = 4;
 // Floats of a SIMD group in threadgroup memory, at most: its queries while it attends, then the sums of its rows of lanes. That is
 // four heads of 256, or of 128 in two rows of lanes, or of 64 in four.
 constant constexpr uint SCRATCH = 1024;
-
-// Floats before the values of a partial result: its highest score, the sum of its weights, and two that align the rest.
-constant constexpr uint PARTIAL_HEADER = 4;
 
 struct Params {
     uint heads;       // of the queries
@@ -107,14 +104,6 @@ static Keys visible(int position, Places places, uint capacity, uint window)
     return places.has(position, capacity) ? places.visible(uint(position), window) : Keys{0, 0};
 }
 
-// The place of a partial result.
-static ulong partial_at(constant Params& params, uint token, uint head, uint split)
-{
-    return ((ulong(token) * params.heads + head) * params.splits + split) * (HEAD_SIZE + PARTIAL_HEADER);
-}
-
-METAL_FUNC void store_four(device float* p, float4 x) { *reinterpret_cast<device float4*>(p) = x; }
-
 // How much higher a score may be than the one that weights are relative to, as a logarithm to base 2.
 constant constexpr float SLACK = 8.0f;
 
@@ -162,11 +151,12 @@ METAL_FUNC void load_queries(threadgroup float4* queries, device const float* q,
 
 // Attends to the keys begin, begin + 1, ... of those before `end` in steps: as many as the SIMD group reads at a time, then
 // again `step` further. `keys` and `key_values` are the first ones, or on their way. `weights` is the SIMD group's own: KEYS for
-// each row and head.
+// each row and head. `levels` is what codes stand for, if rows are of such.
 template <typename T>
 METAL_FUNC State attend(
     Rows<T> keys, device const T* k, device const T* v, Places places, uint stride, threadgroup const float4* queries,
-    Scoring scoring, uint begin, uint end, uint step, uint lane, threadgroup float4* weights)
+    Scoring scoring, uint begin, uint end, uint step, uint lane, threadgroup float4* weights,
+    threadgroup const float* levels)
 {
     constexpr uint values = Vector<T>::values;
     const Spread lanes = spread<T>(HEAD_SIZE);
@@ -195,7 +185,7 @@ METAL_FUNC State attend(
                     for (uint j = 0; j < KEYS; ++j) {
 #pragma unroll
                         for (uint f = 0; f < 4; ++f) {
-                            const float value = keys.vectors[j * MAX_VECTORS + i].value(4 * e + f);
+                            const float value = keys.vectors[j * MAX_VECTORS + i].value(4 * e + f, levels);
                             products[h][j] = fma(query[f], value, products[h][j]);
                         }
                     }
@@ -249,7 +239,7 @@ METAL_FUNC State attend(
 #pragma unroll
                     for (uint e = 0; e < values; ++e) {
                         const uint to = h * MAX_VALUES + i * values + e;
-                        const float value = key_values.vectors[j * MAX_VECTORS + i].value(e);
+                        const float value = key_values.vectors[j * MAX_VECTORS + i].value(e, levels);
                         state.sums[to] = fma(of_keys[j], value, state.sums[to]);
                     }
                 }
@@ -290,10 +280,8 @@ METAL_FUNC void write_sums(threadgroup float* to, thread const State& state, uin
 // unless the window is 0. If SINKS, exp(sinks[h]) is added to the denominator of the softmax, as in attention.metal. q and out are [tokens, heads, HEAD_SIZE], k and v are [capacity, kv_heads, HEAD_SIZE], all
 // aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. Keys and values may be in a ring, or lie in pages of a pool if PAGED, as in attention.metal.
 //
-// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
-// goes to partial, [tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE]: the highest score, the sum of the weights
-// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
-// written: minus infinity and zeros.
+// With one split `out` is written; with more it is attention_merge that writes it, and the result for each split goes to partial,
+// as attention_partials.h describes it.
 //
 // The grid is [kv_heads * ceil(group / HEADS), tokens, splits] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
 // with token_each a threadgroup takes as many tokens as it has SIMD groups.
@@ -322,6 +310,11 @@ template <typename T>
     threadgroup float4 scratch[MAX_SIMD_GROUPS * SCRATCH / 4];
     threadgroup float highest_of[MAX_SIMD_GROUPS * MAX_HEADS];
     threadgroup float total_of[MAX_SIMD_GROUPS * MAX_HEADS];
+    threadgroup float levels[Vector<T>::levels];
+    if (Vector<T>::levels > 1) {
+        Vector<T>::load_levels(levels, index, simd_groups * LANES);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+    }
 
     // Sets of heads of a key-value head are rarely more than one: no division then.
     uint kv_head = group_position.x;
@@ -341,9 +334,9 @@ template <typename T>
         return;
     }
     const uint split = group_position.z;
-    const ulong at = (ulong(token) * params.heads + head) * HEAD_SIZE;
-    q += at;
-    out += at;
+    const ulong place = ulong(token) * params.heads + head;
+    q += place * HEAD_SIZE;
+    out += place * HEAD_SIZE;
 
     const uint stride = params.kv_heads * HEAD_SIZE / Vector<T>::values;
     k += kv_head * row_stride<T>(HEAD_SIZE);
@@ -372,14 +365,14 @@ template <typename T>
     }
     if (params.splits > 1 && split * simd_groups * keys_at_a_time >= keys.end - keys.first) {
         if (index <= last_head) {
-            store_four(partial + partial_at(params, token, head + index, split), float4(-INFINITY, 0.0f, 0.0f, 0.0f));
+            store_four(partial + partial_at(place + index, params.splits, split, HEAD_SIZE), float4(-INFINITY, 0.0f, 0.0f, 0.0f));
         }
         return;
     }
     simdgroup_barrier(mem_flags::mem_threadgroup);
     const State state = attend(
         first_keys, k, v, places, stride, queries, scoring_of(params), begin, keys.end, step, lane,
-        weights + simd_group * MAX_HEADS * 4);
+        weights + simd_group * MAX_HEADS * 4, levels);
 
     // The SIMD groups of a token meet, and the rows of lanes of each: the sums of a SIMD group count as much as its highest
     // score does against the highest of all. Where there are no keys, the total is zero and the quotient NaN.
@@ -429,7 +422,7 @@ template <typename T>
         if (params.splits == 1) {
             store_four(out + i, sum * (1.0f / total));
         } else {
-            device float* to = partial + partial_at(params, token, head + h, split);
+            device float* to = partial + partial_at(place + h, params.splits, split, HEAD_SIZE);
             const uint column = i % HEAD_SIZE;
             store_four(to + PARTIAL_HEADER + column, sum);
             if (column == 0) {
@@ -442,97 +435,3 @@ template <typename T>
 #define INSTANTIATE(name, type) \
     template [[host_name("attention_grouped_" #name)]] [[kernel]] decltype(attention_grouped<type>) attention_grouped<type>;
 METTLE_CACHE_FORMATS(INSTANTIATE)
-
-// Threads of a threadgroup of the second launch, at most.
-constant constexpr uint MAX_MERGE_THREADS = 512;
-
-// Splits that a thread of the second launch asks for at a time.
-constant constexpr uint MERGED = 4;
-
-// The second launch: out[t, h, :] from what attention_grouped_* wrote to partial, with the same parameters. A token whose
-// splits all are without keys gets NaN.
-//
-// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
-// grid is [heads, tokens]. With more threads, splits are shared out among them.
-kernel void attention_grouped_merge(
-    device const float* partial   [[buffer(0)]],
-    device float*       out       [[buffer(1)]],
-    constant Params&    params    [[buffer(2)]],
-    device const float* sinks     [[buffer(3)]],
-    uint2 group_position [[threadgroup_position_in_grid]],
-    uint  index          [[thread_index_in_threadgroup]],
-    uint  lane           [[thread_index_in_simdgroup]],
-    uint  simd_groups    [[simdgroups_per_threadgroup]])
-{
-    let_next_launch_begin();
-    threadgroup float4 sums[MAX_MERGE_THREADS];
-
-    const uint head = group_position.x;
-    const uint token = group_position.y;
-    const uint columns = HEAD_SIZE / 4;
-    const uint rows = simd_groups * LANES / columns;
-    const uint row = index / columns;
-    const uint column = index % columns * 4;
-    device const float* first = partial + partial_at(params, token, head, 0);
-    const uint stride = HEAD_SIZE + PARTIAL_HEADER;
-
-    // A row's first splits are on their way while the highest score of all is looked for, by each SIMD group alone.
-    float2 headers[MERGED];
-    float4 of_splits[MERGED];
-#pragma unroll
-    for (uint i = 0; i < MERGED; ++i) {
-        device const float* from = first + min(row + i * rows, params.splits - 1) * stride;
-        headers[i] = load_as<float2>(from, 0);
-        of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
-    }
-    float highest = -INFINITY;
-    float total = 0.0f;
-    for (uint s = lane; s < params.splits; s += LANES) {
-        const float2 header = load_as<float2>(first + s * stride, 0);
-        const float before = highest;
-        highest = max(highest, header.x);
-        // Splits without keys have no total: their highest score, minus infinity, must not meet that of others without.
-        const float old = total != 0.0f ? total * precise::exp2(before - highest) : 0.0f;
-        total = header.y != 0.0f ? fma(header.y, precise::exp2(header.x - highest), old) : old;
-    }
-    const float of_lane = highest;
-    highest = simd_max(highest);
-    total = simd_sum(total != 0.0f ? total * precise::exp2(of_lane - highest) : 0.0f);
-    // Only a token that sees no keys at all has no highest score.
-    if (SINKS && highest > -INFINITY) {
-        const float before = highest;
-        const float sink = M_LOG2E_F * sinks[head];
-        highest = max(highest, sink);
-        total = fma(total, precise::exp2(before - highest), precise::exp2(sink - highest));
-    }
-
-    float4 sum = float4(0.0f);
-    for (uint start = row; start < params.splits; start += MERGED * rows) {
-        if (start != row) {
-#pragma unroll
-            for (uint i = 0; i < MERGED; ++i) {
-                device const float* from = first + min(start + i * rows, params.splits - 1) * stride;
-                headers[i] = load_as<float2>(from, 0);
-                of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
-            }
-        }
-#pragma unroll
-        for (uint i = 0; i < MERGED; ++i) {
-            // Nobody has written the values of splits without keys.
-            if (start + i * rows < params.splits && headers[i].y != 0.0f) {
-                sum += precise::exp2(headers[i].x - highest) * of_splits[i];
-            }
-        }
-    }
-    sums[index] = sum;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (row == 0) {
-#pragma unroll
-        for (uint r = 1; r < MAX_MERGE_THREADS / columns; ++r) {
-            if (r < rows) {
-                sum += sums[index + r * columns];
-            }
-        }
-        store_four(out + (ulong(token) * params.heads + head) * HEAD_SIZE + column, sum * (1.0f / total));
-    }
-}

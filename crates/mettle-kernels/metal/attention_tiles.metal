@@ -18,6 +18,7 @@
 #include <mettle/launches.h>
 #include <mettle/mask.h>
 
+#include "mettle/attention_partials.h"
 #include "mettle/block_tiles.h"
 #include "mettle/memory.h"
 
@@ -55,9 +56,6 @@ constant constexpr uint SIMD_GROUPS = 4;
 
 // Rows of a threadgroup.
 constant constexpr uint ROWS = SIMD_GROUPS * FRAGMENT;
-
-// Floats before the values of a partial result, which attention_grouped_merge joins with others.
-constant constexpr uint PARTIAL_HEADER = 4;
 
 struct Params {
     uint heads;       // of the queries
@@ -338,8 +336,8 @@ METAL_FUNC bool load_mask(
 // Keys and values that no token of a threadgroup sees may be anything. Others are finite: infinite ones, and values that are NaN, make NaN of
 // what tokens of their threadgroup get, whether these see them or not.
 //
-// With one split `out` is written; with more, the result for each split goes to partial, as attention_grouped.metal describes it, for
-// attention_grouped_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
+// With one split `out` is written; with more, the result for each split goes to partial, as attention_partials.h describes it, for
+// attention_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
 //
 // The grid is [kv_heads, ceil(tokens * group / ROWS), splits] threadgroups of 4 SIMD groups; tiles are 4 * BLOCK * HEAD_SIZE bytes, with HEAD_SIZE
 // rounded up to a multiple of TILE_DEPTH.
@@ -498,7 +496,8 @@ template <typename T>
         const uint head = kv_head * params.group + own[b].head;
         float highest = state.highest[b];
         float factor = 1.0f / LIFT;
-        device float* to = out + (ulong(own[b].token) * params.heads + head) * HEAD_SIZE;
+        const ulong place = ulong(own[b].token) * params.heads + head;
+        device float* to = out + place * HEAD_SIZE;
         if (params.splits == 1) {
             // Splits meet without it, and it joins them where they do.
             if (params.sinks != 0) {
@@ -513,9 +512,7 @@ template <typename T>
             const float divisor = MASKED && sum_of_weights == 0.0f ? 1.0f : sum_of_weights;
             factor = state.attended[b] ? factor / divisor : NAN;
         } else {
-            to = partial
-                + ((ulong(own[b].token) * params.heads + head) * params.splits + group_position.z)
-                    * (HEAD_SIZE + PARTIAL_HEADER);
+            to = partial + partial_at(place, params.splits, group_position.z, HEAD_SIZE);
             if (fragment_pairs::column(lane, b) == 0) {
                 store_two(to, float2(state.attended[b] ? highest : -INFINITY, sum_of_weights));
             }

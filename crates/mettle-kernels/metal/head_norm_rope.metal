@@ -1,6 +1,7 @@
 // Heads of queries and keys, normalised one by one and rotated, in place: what rms_norm and rope do one after the other, for both in one launch.
 
 #include <metal_stdlib>
+#include <mettle/launches.h>
 #include <mettle/norm.h>
 #include <mettle/rotary.h>
 
@@ -59,6 +60,7 @@ kernel void head_norm_rope(
     uint2 group_position  [[threadgroup_position_in_grid]],
     uint  lane            [[thread_index_in_simdgroup]])
 {
+    let_next_launch_begin();
     const Group group = ROW_PER_THREAD ? lone_thread() : Group{lane, 32, lane, 0, 1, nullptr};
     const uint2 place = ROW_PER_THREAD ? thread_position : group_position;
     const bool is_key = place.x >= params.query_heads;

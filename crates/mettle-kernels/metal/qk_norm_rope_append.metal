@@ -7,6 +7,7 @@
 
 #include <metal_stdlib>
 #include <mettle/launches.h>
+#include <mettle/block_heads.h>
 #include <mettle/kv_rows.h>
 #include <mettle/ring.h>
 #include <mettle/rotary.h>
@@ -20,10 +21,12 @@ constant bool ROW_PER_THREAD [[function_constant(0)]];
 // Whether biases are added to the heads.
 constant bool BIASED [[function_constant(1)]];
 
+#ifndef METTLE_TURBO
 #pragma mettle variant(cpu: qk_norm_rope_append_*, ROW_PER_THREAD = true, BIASED = false)
 #pragma mettle variant(cpu: qk_norm_rope_append_*, ROW_PER_THREAD = true, BIASED = true)
 #pragma mettle variant(gpu: qk_norm_rope_append_*, ROW_PER_THREAD = false, BIASED = false)
 #pragma mettle variant(gpu: qk_norm_rope_append_*, ROW_PER_THREAD = false, BIASED = true)
+#endif
 
 struct Params {
     uint tokens;
@@ -191,6 +194,8 @@ METAL_FUNC void head_of_group(
     }
 }
 
+constant constexpr uint MAX_SIMD_GROUPS = 4;
+
 // Heads that a thread does together, so that an angle's sine and cosine are computed once for all of them.
 constant constexpr uint HEADS = 8;
 
@@ -292,7 +297,7 @@ template <typename T, bool DENSE = format<T>::dense>
 struct ToCache {
     static METAL_FUNC void of_group(
         device float* head, device const float* bias, device const float* weight, device const float* frequencies,
-        device const int* at, device T* start, Way way, constant Params& params, uint lane)
+        device const int* at, device T* start, Way way, constant Params& params, uint lane, threadgroup uchar*)
     {
         head_of_group(head, bias, weight, frequencies, at, start, true, way, params, lane);
     }
@@ -312,7 +317,7 @@ struct ToCache<T, false> {
 
     static METAL_FUNC void of_group(
         device float* head, device const float* bias, device const float* weight, device const float* frequencies,
-        device const int* at, device T* start, Way way, constant Params& params, uint lane)
+        device const int* at, device T* start, Way way, constant Params& params, uint lane, threadgroup uchar* codes)
     {
         if (changes(way)) {
             head_of_group(head, bias, weight, frequencies, at, head, false, way, params, lane);
@@ -320,7 +325,7 @@ struct ToCache<T, false> {
         }
         device T* row = place(start, true, *at, params);
         if (row != nullptr) {
-            encode_from(row, head, lane * format<T>::values, 32 * format<T>::values, params.head_size);
+            BlockHeads<T>::encode_together(row, head, params.head_size, codes, lane);
         }
     }
 
@@ -335,15 +340,10 @@ struct ToCache<T, false> {
         if (changes(way)) {
             heads_of_thread(heads, count, biases, weight, frequencies, position, heads, false, way, params);
         }
-        encode_from(row, heads, 0, format<T>::values, count * params.head_size);
-    }
-
-private:
-    // The blocks first, first + step, ... in values, of so many values.
-    static METAL_FUNC void encode_from(device T* row, device const float* values, uint first, uint step, uint count)
-    {
-        for (uint i = first; i < count; i += step) {
-            put(row, i, values + i, count - i);
+        BlockHeads<T>::change_alone(heads, count, params.head_size);
+        const uint values = count * params.head_size;
+        for (uint i = 0; i < values; i += format<T>::values) {
+            put(row, i, heads + i, values - i);
         }
     }
 };
@@ -357,8 +357,10 @@ private:
 // [query_tokens, query_heads, head_size], positions [tokens], frequencies [dims / 2], query_bias [query_heads, head_size], the other
 // biases [kv_heads, head_size]. Without norms their weights are not read, and biases only if BIASED.
 //
+// Over caches of TurboQuant heads are transformed at last, as hadamard.metal does it, those of queries too.
+//
 // A SIMD group a head, those of queries first, then of keys and values: the grid is [ceil(heads / simd groups), tokens]
-// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: [their number, tokens] threads.
+// threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: [their number, tokens] threads.
 template <typename T>
 kernel void qk_norm_rope_append(
     device float*       query       [[buffer(0)]],
@@ -381,6 +383,7 @@ kernel void qk_norm_rope_append(
     uint lane        [[thread_index_in_simdgroup]])
 {
     let_next_launch_begin();
+    threadgroup uchar codes[MAX_SIMD_GROUPS * BlockHeads<T>::codes];
     // Heads are counted in sets of `together`, which do not mix queries, keys and values.
     const uint together = ROW_PER_THREAD ? HEADS : 1;
     const uint query_sets = (params.query_heads + together - 1) / together;
@@ -402,8 +405,10 @@ kernel void qk_norm_rope_append(
         if (ROW_PER_THREAD) {
             const uint count = min(params.query_heads - head, HEADS);
             heads_of_thread(x, count, bias, query_norm, frequencies, *at, x, false, turned_way, params);
+            BlockHeads<T>::change_alone(x, count, size);
         } else {
             head_of_group(x, bias, query_norm, frequencies, at, x, false, turned_way, params, lane);
+            BlockHeads<T>::change_together(x, size, lane);
         }
         return;
     }
@@ -421,7 +426,7 @@ kernel void qk_norm_rope_append(
         const uint count = min(params.kv_heads - head, HEADS);
         ToCache<T>::of_thread(x, count, bias, key_norm, frequencies, *at, out, way, params);
     } else {
-        ToCache<T>::of_group(x, bias, key_norm, frequencies, at, out, way, params, lane);
+        ToCache<T>::of_group(x, bias, key_norm, frequencies, at, out, way, params, lane, codes + simd_group * BlockHeads<T>::codes);
     }
 }
 

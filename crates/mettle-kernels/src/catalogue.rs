@@ -6,7 +6,7 @@ pub use seed_names::{SeedName, seed_names};
 
 use std::collections::HashSet;
 
-use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest};
+use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest, Turbo};
 
 /// A kernel of the catalogue.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -87,6 +87,19 @@ pub fn kernels_for(target: &str) -> impl Iterator<Item = &'static Kernel> {
 /// Every kernel, by family.
 pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     crate::bindings::CATALOGUE.iter().copied().flatten()
+}
+
+/// The function constants of `mettle/turbo.h` that tell formats of TurboQuant apart: `TURBO_BITS` and `TURBO_VALUES`.
+const TURBO_CONSTANTS: [u32; 2] = [13, 14];
+
+/// Whether a pipeline serves caches of a format of TurboQuant, or has nothing to do with such formats.
+pub fn serves_turbo(request: &PipelineRequest, turbo: Turbo) -> bool {
+    let mut wanted = TURBO_CONSTANTS
+        .into_iter()
+        .zip([turbo.bits() as u64, turbo.values() as u64]);
+    // Elsewhere these constants are other ones.
+    !request.unit.name.ends_with("_turbo")
+        || wanted.all(|constant| request.constants.entries().contains(&constant))
 }
 
 /// The pipelines that ops ask for on a device, of the kernels that are wanted: for [`Device::warm`].

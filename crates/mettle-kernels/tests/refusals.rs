@@ -19,6 +19,8 @@ mod pages;
 mod products;
 #[path = "refusals/rotations.rs"]
 mod rotations;
+#[path = "refusals/turbo.rs"]
+mod turbo;
 
 fn device() -> Device {
     Device::open(Preference::Cpu).unwrap()

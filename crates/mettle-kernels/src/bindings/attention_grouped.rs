@@ -111,10 +111,8 @@ impl KernelOf {
 /// unless the window is 0. If SINKS, exp(sinks\[h\]) is added to the denominator of the softmax, as in attention.metal. q and out are \[tokens, heads, HEAD_SIZE\], k and v are \[capacity, kv_heads, HEAD_SIZE\], all
 /// aligned to sixteen bytes. A token whose position lies outside the cache gets NaN. Keys and values may be in a ring, or lie in pages of a pool if PAGED, as in attention.metal.
 ///
-/// With one split `out` is written; with more it is attention_grouped_merge that writes it, and the result for each split
-/// goes to partial, \[tokens, heads, splits, PARTIAL_HEADER + HEAD_SIZE\]: the highest score, the sum of the weights
-/// relative to it, two zeros, and the sums of weights times values. Of splits without keys only the first four are
-/// written: minus infinity and zeros.
+/// With one split `out` is written; with more it is attention_merge that writes it, and the result for each split goes to partial,
+/// as attention_partials.h describes it.
 ///
 /// The grid is \[kv_heads \* ceil(group / HEADS), tokens, splits\] threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups;
 /// with token_each a threadgroup takes as many tokens as it has SIMD groups.
@@ -168,42 +166,6 @@ impl Binding for Kernel<'_> {
         args.read(7, "sinks", self.sinks);
         args.read(8, "tables", self.tables);
         args.read(9, "sequence_of", self.sequence_of);
-    }
-}
-
-/// The second launch: out\[t, h, :\] from what attention_grouped_\* wrote to partial, with the same parameters. A token whose
-/// splits all are without keys gets NaN.
-///
-/// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
-/// grid is \[heads, tokens\]. With more threads, splits are shared out among them.
-pub struct Merge<'a> {
-    /// `device const float* partial`.
-    pub partial: &'a Buffer<f32>,
-    /// `device float* out`.
-    pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
-    /// `device const float* sinks`.
-    pub sinks: &'a Buffer<f32>,
-    /// Function constants.
-    pub constants: Constants,
-}
-
-impl Binding for Merge<'_> {
-    fn kernel(&self) -> &'static str {
-        "attention_grouped_merge"
-    }
-    fn unit() -> &'static EmbeddedUnit {
-        &crate::embedded::ATTENTION_GROUPED
-    }
-    fn constants(&self) -> ConstantSet {
-        self.constants.set()
-    }
-    fn bind(&self, args: &mut Arguments<'_>) {
-        args.read(0, "partial", self.partial);
-        args.write(1, "out", self.out);
-        args.value(2, "params", &self.params);
-        args.read(3, "sinks", self.sinks);
     }
 }
 
@@ -325,19 +287,6 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
                 "device const uint* sequence_of",
                 Access::Read,
             ),
-        ],
-        constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
-    },
-    catalogue::Kernel {
-        name: "attention_grouped_merge",
-        family: "attention_grouped",
-        file: "metal/attention_grouped.metal",
-        dtypes: &["f32"],
-        arguments: &[
-            Argument::new(0, "partial", "device const float* partial", Access::Read),
-            Argument::new(1, "out", "device float* out", Access::ReadWrite),
-            Argument::new(2, "params", "constant Params& params", Access::Value),
-            Argument::new(3, "sinks", "device const float* sinks", Access::Read),
         ],
         constants: &["HEAD_SIZE", "HEADS", "SOFTCAP", "SINKS", "PAGED"],
     },

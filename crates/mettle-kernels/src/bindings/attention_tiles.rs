@@ -102,8 +102,8 @@ impl Constants {
 /// Keys and values that no token of a threadgroup sees may be anything. Others are finite: infinite ones, and values that are NaN, make NaN of
 /// what tokens of their threadgroup get, whether these see them or not.
 ///
-/// With one split `out` is written; with more, the result for each split goes to partial, as attention_grouped.metal describes it, for
-/// attention_grouped_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
+/// With one split `out` is written; with more, the result for each split goes to partial, as attention_partials.h describes it, for
+/// attention_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
 ///
 /// The grid is \[kv_heads, ceil(tokens \* group / ROWS), splits\] threadgroups of 4 SIMD groups; tiles are 4 \* BLOCK \* HEAD_SIZE bytes, with HEAD_SIZE
 /// rounded up to a multiple of TILE_DEPTH.
@@ -172,8 +172,8 @@ impl Binding for F16<'_> {
 /// Keys and values that no token of a threadgroup sees may be anything. Others are finite: infinite ones, and values that are NaN, make NaN of
 /// what tokens of their threadgroup get, whether these see them or not.
 ///
-/// With one split `out` is written; with more, the result for each split goes to partial, as attention_grouped.metal describes it, for
-/// attention_grouped_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
+/// With one split `out` is written; with more, the result for each split goes to partial, as attention_partials.h describes it, for
+/// attention_merge to write out. A row gets the same bits whatever other rows there are: blocks begin at multiples of BLOCK.
 ///
 /// The grid is \[kv_heads, ceil(tokens \* group / ROWS), splits\] threadgroups of 4 SIMD groups; tiles are 4 \* BLOCK \* HEAD_SIZE bytes, with HEAD_SIZE
 /// rounded up to a multiple of TILE_DEPTH.

@@ -10,6 +10,8 @@ pub mod argsort;
 pub mod attention;
 pub mod attention_16bit;
 pub mod attention_grouped;
+pub mod attention_grouped_turbo;
+pub mod attention_merge;
 pub mod attention_tiles;
 pub mod attention_turbo;
 pub mod backward;
@@ -42,6 +44,7 @@ pub mod mul_mv_affine;
 pub mod mul_panel;
 pub mod mul_panel_affine;
 pub mod qk_norm_rope_append;
+pub mod qk_norm_rope_append_turbo;
 pub mod residual_norm;
 pub mod rms_norm;
 pub mod roofline;
@@ -99,6 +102,8 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     attention::CATALOGUE,
     attention_16bit::CATALOGUE,
     attention_grouped::CATALOGUE,
+    attention_grouped_turbo::CATALOGUE,
+    attention_merge::CATALOGUE,
     attention_tiles::CATALOGUE,
     attention_turbo::CATALOGUE,
     backward::CATALOGUE,
@@ -131,6 +136,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     mul_panel::CATALOGUE,
     mul_panel_affine::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
+    qk_norm_rope_append_turbo::CATALOGUE,
     residual_norm::CATALOGUE,
     rms_norm::CATALOGUE,
     roofline::CATALOGUE,

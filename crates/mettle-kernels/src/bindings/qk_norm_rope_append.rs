@@ -100,8 +100,10 @@ impl KernelOf {
 /// \[query_tokens, query_heads, head_size\], positions \[tokens\], frequencies \[dims / 2\], query_bias \[query_heads, head_size\], the other
 /// biases \[kv_heads, head_size\]. Without norms their weights are not read, and biases only if BIASED.
 ///
+/// Over caches of TurboQuant heads are transformed at last, as hadamard.metal does it, those of queries too.
+///
 /// A SIMD group a head, those of queries first, then of keys and values: the grid is \[ceil(heads / simd groups), tokens\]
-/// threadgroups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
+/// threadgroups of 1 to MAX_SIMD_GROUPS SIMD groups. Or a thread (ROW_PER_THREAD) for up to HEADS heads of queries, keys or values: \[their number, tokens\] threads.
 pub struct Kernel<'a> {
     /// Which kernel.
     pub kernel: KernelOf,

@@ -271,7 +271,7 @@ pub(super) fn mapped(
     }
     OP.size("q", tokens)?;
     let format = cache_k.format();
-    OP.known_cache(format)?;
+    OP.known_cache(format, head_size)?;
     let k = OP.cache("cache_k", cache_k, format, cache.values())?;
     let v = OP.cache("cache_v", cache_v, format, cache.values())?;
     let positions = OP.vector("positions", inputs.positions, tokens)?;

@@ -2,13 +2,16 @@
 //! takes it where it serves.
 
 use super::attention::{
-    BENCH_HEADS, OP, Path, Sizes, add_bench, add_paged_bench, add_ring_bench, check, check_paged,
+    OP, Path, Sizes, add_bench, add_paged_bench, add_ring_bench, check, check_paged,
 };
+use super::attention_merge::{merge, partial_len};
+use super::mapping::turbo_constants;
 use super::pages::PageArguments;
 use crate::Result;
-use crate::bench::{Benches, Work};
+use crate::bench::Benches;
 use crate::bindings::CACHE_FORMATS;
 use crate::bindings::attention_grouped::{self, Constants, KernelOf, Params};
+use crate::bindings::attention_grouped_turbo;
 use crate::cases::{Family, Tolerance};
 use mettle_gpu::{Buffer, Format, Grid, Pass};
 
@@ -16,16 +19,13 @@ use mettle_gpu::{Buffer, Format, Grid, Pass};
 fn head_sizes(format: Format) -> &'static [usize] {
     match format {
         Format::F32 | Format::F16 => &[64, 80, 96, 128, 256],
-        Format::Turbo(_) => &[],
+        // Turbo among them: of larger heads there are two blocks.
         _ => &[64, 128, 256],
     }
 }
 
 /// SIMD groups of a threadgroup: `MAX_SIMD_GROUPS` of `attention_grouped.metal`.
 const SIMD_GROUPS: usize = 4;
-
-/// Threads of a threadgroup of the second launch: `MAX_MERGE_THREADS` of `attention_grouped.metal`.
-const MERGE_THREADS: usize = 512;
 
 /// Bytes of the vectors that are loaded.
 const VECTOR: usize = 16;
@@ -35,9 +35,6 @@ const VECTOR_VALUES: usize = 4;
 
 /// Keys of a split, at least: about what its SIMD groups ask for at a time.
 const MIN_SHARE: usize = 32;
-
-/// Floats of a partial result before its values: `PARTIAL_HEADER` of `attention_grouped.metal`.
-pub(super) const PARTIAL_HEADER: usize = 4;
 
 /// Threadgroups for each compute unit of the device when keys are split: no more than a unit runs at a time, so that all splits
 /// begin at once. A thread has 128 registers at most and a unit of an NVIDIA GPU 65536, enough for four; but the fourth brings no
@@ -126,11 +123,6 @@ impl Call<'_> {
         self.kv_heads * (self.heads / self.kv_heads).div_ceil(self.heads_together())
     }
 
-    /// Floats of the partial results of `splits` splits.
-    fn partial_len(&self, splits: usize) -> usize {
-        self.tokens * self.heads * splits * (PARTIAL_HEADER + self.head_size)
-    }
-
     /// What the kernels need to know; sizes have been checked.
     pub fn params(&self, plan: Plan) -> Params {
         let (splits, token_each) = match plan {
@@ -172,16 +164,47 @@ impl Call<'_> {
         let partial = &mut match splits {
             // Nothing is written to it then.
             1 => pass.scratch(1)?,
-            _ => pass.scratch(self.partial_len(splits))?,
+            _ => pass.scratch(partial_len(self, splits))?,
         };
         let grid = match plan {
             Plan::TokenEach => Grid::groups([self.blocks(), self.tokens.div_ceil(SIMD_GROUPS), 1]),
             Plan::Splits(splits) => Grid::groups([self.blocks(), self.tokens, splits]),
         }
         .threads(32 * SIMD_GROUPS);
-        let kernel = KernelOf::of(self.format);
-        pass.dispatch(
-            attention_grouped::Kernel {
+        if let Format::Turbo(turbo) = self.format {
+            let (turbo_bits, turbo_values) = turbo_constants(turbo);
+            let Constants {
+                paged,
+                head_size,
+                heads,
+                softcap,
+                sinks,
+            } = self.constants();
+            let kernel = attention_grouped_turbo::Kernel {
+                q: self.q,
+                k: &self.k.cast()?,
+                v: &self.v.cast()?,
+                positions: self.positions,
+                partial,
+                out,
+                params: bytemuck::cast(params),
+                sinks: self.sinks.unwrap_or(self.q),
+                tables: &self.pages.tables,
+                sequence_of: &self.pages.sequence_of,
+                constants: attention_grouped_turbo::Constants {
+                    turbo_bits,
+                    turbo_values,
+                    paged,
+                    head_size,
+                    heads,
+                    softcap,
+                    sinks,
+                },
+            };
+            pass.dispatch(kernel, grid)?;
+        } else {
+            let kernel = KernelOf::of(self.format);
+            let kernel = attention_grouped::Kernel {
                 kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(self.format))?,
                 q: self.q,
                 k: self.k,
@@ -195,36 +218,13 @@ impl Call<'_> {
                 tables: &self.pages.tables,
                 sequence_of: &self.pages.sequence_of,
                 constants: self.constants(),
-            },
-            grid,
-        )?;
+            };
+            pass.dispatch(kernel, grid)?;
+        }
         if splits > 1 {
-            self.merge(pass, params, partial, out)?;
+            merge(pass, self, splits, partial, out)?;
         }
         Ok(())
-    }
-
-    /// Records the launch that joins the results of splits.
-    pub fn merge(
-        &self,
-        pass: &mut Pass,
-        params: Params,
-        partial: &Buffer<f32>,
-        out: &mut Buffer<f32>,
-    ) -> Result<()> {
-        let kernel = attention_grouped::Merge {
-            partial,
-            out,
-            params,
-            sinks: self.sinks.unwrap_or(self.q),
-            // Results do not lie in pages.
-            constants: Constants {
-                paged: false,
-                ..self.constants()
-            },
-        };
-        let grid = Grid::groups([self.heads, self.tokens]).threads(MERGE_THREADS);
-        Ok(pass.dispatch(kernel, grid)?)
     }
 }
 
@@ -398,23 +398,6 @@ pub(crate) fn family() -> Family {
                 });
             }
         }
-        // More splits than rows of threads, and than these ask for at a time, in heads that fill the last SIMD group and in such that
-        // do not; splits without keys.
-        for (splits, head_size) in [(40, 64), (40, 80), (33, 128), (70, 256)] {
-            let name = format!("splits{splits}_head{head_size}");
-            cases.add("attention_grouped_merge", name, move |run| {
-                let sizes = Sizes {
-                    heads: 2,
-                    kv_heads: 1,
-                    head_size,
-                    capacity: 5200,
-                    positions: &[5190, 5121, 40],
-                    ..Sizes::DECODE
-                };
-                let path = Path::Grouped(Some(Plan::Splits(splits)));
-                check(run, path, Format::F16, sizes)
-            });
-        }
     })
     .benches(benches)
 }
@@ -441,40 +424,4 @@ fn benches(benches: &mut Benches) {
         add_paged_bench(benches, kernel, keys, |_| Path::Grouped(None));
         add_ring_bench(benches, kernel, keys, |_| Path::Grouped(None));
     }
-    let (heads, kv_heads, head_size) = BENCH_HEADS;
-    // The results of splits as an H200 has them at 8192 keys.
-    let splits = 49;
-    let len = heads * splits * (PARTIAL_HEADER + head_size);
-    let work = Work::new(4 * (len + heads * head_size), 2 * len);
-    let shape = format!("splits{splits}_heads{heads}_head{head_size}");
-    benches.add("attention_grouped_merge", shape, work, move |setup| {
-        let partial = setup.values([len])?;
-        let cache = setup.output(Format::F16, [8192, kv_heads, head_size])?;
-        let positions = setup.of(&[8191])?;
-        let out = setup.output(Format::F32, [heads * head_size])?;
-        Ok(Box::new(move |pass| {
-            let positions = positions.buffer()?;
-            let call = Call {
-                tokens: 1,
-                heads,
-                kv_heads,
-                head_size,
-                capacity: 8192,
-                rows: 8192,
-                ring: 0,
-                window: 0,
-                scale: 1.0,
-                softcap: None,
-                sinks: None,
-                q: &partial.buffer()?,
-                format: Format::F16,
-                k: cache.bytes(),
-                v: cache.bytes(),
-                positions: &positions,
-                pages: &PageArguments::none(&positions)?,
-            };
-            let params = call.params(Plan::Splits(splits));
-            call.merge(pass, params, &partial.buffer()?, &mut out.buffer()?)
-        }))
-    });
 }

@@ -1,7 +1,8 @@
 //! Attention of many tokens on GPUs, by products of matrices. [`attention`](super::attention()) takes it where it serves.
 
 use super::attention::{Entry, Masked, OP, Path, Sizes, add_bench_of, check, check_paged};
-use super::attention_grouped::{self, Call, PARTIAL_HEADER};
+use super::attention_grouped::Call;
+use super::attention_merge::{merge, partial_len};
 use crate::Result;
 use crate::bench::Benches;
 use crate::bindings::attention_tiles::{Bf16, Constants, F16, Params};
@@ -103,9 +104,7 @@ impl Plan {
         let partial = &mut match splits {
             // Nothing is written to it then.
             1 => pass.scratch(1)?,
-            _ => {
-                pass.scratch(call.tokens * call.heads * splits * (PARTIAL_HEADER + call.head_size))?
-            }
+            _ => pass.scratch(partial_len(call, splits))?,
         };
         let tiles = (call.tokens * group).div_ceil(ROWS);
         let params = Params {
@@ -162,8 +161,7 @@ impl Plan {
             other => return Err(OP.no_kernel_for_cache(other)),
         }
         if splits > 1 {
-            let params = call.params(attention_grouped::Plan::Splits(splits));
-            call.merge(pass, params, partial, out)?;
+            merge(pass, call, splits, partial, out)?;
         }
         Ok(())
     }

@@ -2,7 +2,7 @@
 
 use crate::bindings::{CACHE_FORMATS, FORMATS};
 use crate::{Error, Result};
-use mettle_gpu::{Buffer, Format, Scalar, Tensor};
+use mettle_gpu::{Buffer, Format, Scalar, Tensor, Turbo};
 
 /// The name of an op, as its errors show it.
 #[derive(Clone, Copy, Debug)]
@@ -177,10 +177,17 @@ impl Op {
         Ok(cache.bytes().clone())
     }
 
-    /// Fails for a cache of a format that there are no kernels for.
-    pub fn known_cache(self, format: Format) -> Result<()> {
+    /// Fails for a cache of a format that there are no kernels for, or whose blocks are not made for heads of that size.
+    pub fn known_cache(self, format: Format, head_size: usize) -> Result<()> {
         match format {
-            Format::Turbo(_) => Ok(()),
+            Format::Turbo(turbo) if Turbo::new(turbo.bits(), head_size) == Some(turbo) => Ok(()),
+            Format::Turbo(turbo) => Err(self.refuse(
+                "cache_k",
+                format!(
+                    "has heads of {head_size}, its format has blocks of {} values",
+                    turbo.values()
+                ),
+            )),
             _ if CACHE_FORMATS.contains(&format) => Ok(()),
             _ => Err(self.no_kernel_for_cache(format)),
         }

@@ -320,8 +320,7 @@ pub fn qk_norm_rope_append(
     heads: ProjectedHeads<'_>,
     cache: CacheRows<'_>,
 ) -> Result<()> {
-    let transformed = matches!(cache.keys.format(), Format::Turbo(_));
-    if fusion == Fusion::On && !transformed {
+    if fusion == Fusion::On {
         let mapping = Mapping::of(pass.device());
         return launch(pass, mapping, norms, rotation, heads, cache);
     }
@@ -357,7 +356,7 @@ pub fn qk_norm_rope_append(
         rope(pass, query, &positions.rows_range(first..tokens)?, rotation)?;
     }
     rope(pass, key, positions, rotation)?;
-    if transformed {
+    if let Format::Turbo(_) = keys.format() {
         if let Some(query) = query {
             hadamard(pass, Hadamard::Forward, query)?;
         }

@@ -41,7 +41,12 @@ pub fn hadamard(pass: &mut Pass, direction: Hadamard, x: &mut Tensor) -> Result<
     mapped(pass, mapping, direction, x)
 }
 
-fn mapped(pass: &mut Pass, mapping: Mapping, direction: Hadamard, x: &mut Tensor) -> Result<()> {
+pub(super) fn mapped(
+    pass: &mut Pass,
+    mapping: Mapping,
+    direction: Hadamard,
+    x: &mut Tensor,
+) -> Result<()> {
     let (heads, head_size) = (x.rows(), x.columns());
     if !HEAD_SIZES.contains(&head_size) {
         return Err(OP.refuse(
@@ -81,7 +86,11 @@ pub(crate) fn family() -> Family {
                         let values = run.rng().activations(5 * head_size);
                         let mut x = run.input(&values, [5, head_size])?;
                         run.pass(|pass| mapped(pass, mapping, direction, &mut x))?;
-                        run.check(&x, || reference(direction, &values, head_size))
+                        run.check(&x, || {
+                            let exact = |&x: &f32| Expected::near(x.into(), x.abs().into());
+                            let x: Vec<Expected> = values.iter().map(exact).collect();
+                            reference(direction, &x, head_size)
+                        })
                     });
                 }
             }
@@ -110,21 +119,21 @@ fn benches(benches: &mut Benches) {
 }
 
 /// By the definition: entry i, j of the transform is 1 where `i & j` has an even number of bits, else -1.
-fn reference(direction: Hadamard, x: &[f32], head_size: usize) -> Vec<Expected> {
+pub(super) fn reference(direction: Hadamard, x: &[Expected], head_size: usize) -> Vec<Expected> {
     let odd = |bits: u32| if bits % 2 == 1 { -1.0 } else { 1.0 };
     let sign = |i: usize| odd(SIGNS[i / 32] >> (i % 32));
     let root = (head_size as f64).sqrt();
-    let of_head = |head: &[f32], i: usize| {
-        let term = |(j, &x): (usize, &f32)| {
+    let of_head = |head: &[Expected], i: usize| {
+        let term = |(j, x): (usize, &Expected)| {
             let sign = match direction {
                 Hadamard::Forward => sign(j),
                 Hadamard::Inverse => sign(i),
                 Hadamard::Unsigned => 1.0,
             };
-            f64::from(x) * sign * odd((i & j).count_ones()) / root
+            x.value() * sign * odd((i & j).count_ones()) / root
         };
-        let terms = || head.iter().enumerate().map(term);
-        Expected::near(terms().sum(), terms().map(f64::abs).sum())
+        let magnitudes = head.iter().map(|x| x.magnitude() / root);
+        Expected::near(head.iter().enumerate().map(term).sum(), magnitudes.sum())
     };
     let heads = x.chunks_exact(head_size);
     heads
@@ -132,7 +141,7 @@ fn reference(direction: Hadamard, x: &[f32], head_size: usize) -> Vec<Expected> 
         .collect()
 }
 
-/// The first 512 bits of the fraction of pi: `SIGNS` of `hadamard.metal`.
+/// The first 512 bits of the fraction of pi: `HADAMARD_SIGNS` of `mettle/hadamard.h`.
 #[rustfmt::skip]
 const SIGNS: [u32; 16] = [
     0x243f_6a88, 0x85a3_08d3, 0x1319_8a2e, 0x0370_7344, 0xa409_3822, 0x299f_31d0, 0x082e_fa98, 0xec4e_6c89,

@@ -95,7 +95,7 @@ fn append(
         }
     }
     let format = cache_k.format();
-    OP.known_cache(format)?;
+    OP.known_cache(format, cache.head_size)?;
     let cache_k = &mut OP.cache("cache_k", cache_k, format, cache.values())?;
     let cache_v = &mut OP.cache("cache_v", cache_v, format, cache.values())?;
     let positions = &OP.values("positions", positions)?;

@@ -8,6 +8,8 @@ pub mod argsort;
 pub mod attention;
 mod attention_16bit;
 mod attention_grouped;
+mod attention_grouped_turbo;
+mod attention_merge;
 mod attention_tiles;
 mod attention_turbo;
 pub mod backward;
@@ -47,6 +49,7 @@ mod mul_panel;
 mod mul_panel_affine;
 pub mod pages;
 mod qk_norm_rope_append;
+mod qk_norm_rope_append_turbo;
 pub mod residual_norm;
 pub mod ring;
 pub mod rms_norm;
@@ -112,6 +115,8 @@ pub fn families() -> Vec<crate::cases::Family> {
         attention::family(),
         attention_16bit::family(),
         attention_grouped::family(),
+        attention_grouped_turbo::family(),
+        attention_merge::family(),
         attention_tiles::family(),
         attention_turbo::family(),
         backward::family(),
@@ -144,6 +149,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         mul_panel::family(),
         mul_panel_affine::family(),
         qk_norm_rope_append::family(),
+        qk_norm_rope_append_turbo::family(),
         residual_norm::family(),
         rms_norm::family(),
         roofline::family(),

@@ -1,30 +1,31 @@
 //! The launch between the projections of an attention layer and its scores: see
 //! [`qk_norm_rope_append`](super::fusion::qk_norm_rope_append).
 
-mod cases;
+pub(super) mod cases;
 
 use super::check::Op;
 use super::fusion::{CacheRows, HeadBiases, HeadNorms, ProjectedHeads};
-use super::mapping::{Mapping, rows_per_group};
+use super::mapping::{Mapping, rows_per_group, turbo_constants};
 use super::ring;
 use super::rope::Rope;
 use crate::Result;
 use crate::bindings::qk_norm_rope_append::{self, Constants, KernelOf, Params};
+use crate::bindings::qk_norm_rope_append_turbo;
 pub(crate) use cases::family;
-use mettle_gpu::{Grid, Pass, Tensor};
+use mettle_gpu::{Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("qk_norm_rope_append");
 
 /// Heads that a thread does together on the CPU device: `HEADS` of `qk_norm_rope_append.metal`.
 const HEADS: usize = 8;
 
-/// SIMD groups of a threadgroup. They have nothing in common; a few are enough to hide each other's waiting.
+/// SIMD groups of a threadgroup: `MAX_SIMD_GROUPS` of `qk_norm_rope_append.metal`. They have nothing in common; a few are enough to hide each other's waiting.
 const SIMD_GROUPS: usize = 4;
 
 /// Records the launch, spread out as `mapping` says.
 ///
 /// # Errors
-/// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format than [`CACHE_FORMATS`](super::CACHE_FORMATS);
+/// [`Error::Unsupported`](crate::Error::Unsupported) for caches of another format than [`CACHE_FORMATS`](super::CACHE_FORMATS) and [`Format::Turbo`];
 /// [`Error::Argument`](crate::Error::Argument) for other formats or shapes or gaps, heads smaller than the rotated part, an `eps` that is negative or no number, or rings with too few rows.
 pub(super) fn launch(
     pass: &mut Pass,
@@ -71,6 +72,8 @@ pub(super) fn launch(
             format!("has shape {shape}, must have heads of {head_size}"),
         ));
     }
+    let format = cache.keys.format();
+    OP.known_cache(format, head_size)?;
     let columns = kv_heads * head_size;
     let frequencies = &rotation.frequencies;
     let eps = norms.map_or(Ok(0.0), |norms| OP.eps(norms.eps))?;
@@ -123,14 +126,11 @@ pub(super) fn launch(
         [query_heads, kv_heads, kv_heads],
         head_size,
     );
-    let format = cache.keys.format();
-    let kernel = KernelOf::of(format);
-    let kernel = kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?;
     let cache_k = &mut OP.cache("cache_k", cache.keys, format, capacity * columns)?;
     let cache_v = &mut OP.cache("cache_v", cache.values, format, capacity * columns)?;
-    pass.dispatch(
-        qk_norm_rope_append::Kernel {
-            kernel,
+    if let Format::Turbo(turbo) = format {
+        let (turbo_bits, turbo_values) = turbo_constants(turbo);
+        let kernel = qk_norm_rope_append_turbo::Kernel {
             query,
             key,
             value,
@@ -141,14 +141,37 @@ pub(super) fn launch(
             key_norm,
             frequencies,
             positions,
-            cache_k,
-            cache_v,
-            params,
-            constants,
-        },
-        grid,
-    )?;
-    Ok(())
+            cache_k: &mut cache_k.cast()?,
+            cache_v: &mut cache_v.cast()?,
+            params: bytemuck::cast(params),
+            constants: qk_norm_rope_append_turbo::Constants {
+                turbo_bits,
+                turbo_values,
+                row_per_thread: constants.row_per_thread,
+                biased: constants.biased,
+            },
+        };
+        return Ok(pass.dispatch(kernel, grid)?);
+    }
+    let kernel = KernelOf::of(format);
+    let kernel = qk_norm_rope_append::Kernel {
+        kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
+        query,
+        key,
+        value,
+        query_bias,
+        key_bias,
+        value_bias,
+        query_norm,
+        key_norm,
+        frequencies,
+        positions,
+        cache_k,
+        cache_v,
+        params,
+        constants,
+    };
+    Ok(pass.dispatch(kernel, grid)?)
 }
 
 /// For so many heads of queries, keys and values.

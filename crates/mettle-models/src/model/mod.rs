@@ -23,7 +23,7 @@ use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use mettle_gpu::{
-    Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, WarmProgress, WarmReport,
+    Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, Turbo, WarmProgress, WarmReport,
 };
 use mettle_kernels::catalogue;
 use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, Unary};
@@ -309,12 +309,40 @@ impl Model {
             Some(_) => &["copy", "latent_append"],
             None => &[],
         };
-        let is_turbo = |format: &Format| matches!(format, Format::Turbo(_));
-        let turbo = inner.cached.iter().any(is_turbo);
-        let of_cache: &[&str] = match (turbo, inner.options.fusion) {
-            (true, _) => &["attention_turbo", "hadamard", "kv_append_turbo", "rope"],
-            (false, Fusion::On) => &["attention", "attention_grouped", "qk_norm_rope_append"],
-            (false, Fusion::Off) => &["attention", "attention_grouped", "kv_append", "rope"],
+        let turbo_of = |format: &Format| match format {
+            Format::Turbo(turbo) => Some(*turbo),
+            _ => None,
+        };
+        let turbos: Vec<Turbo> = inner.cached.iter().filter_map(turbo_of).collect();
+        let of_cache: &[&str] = match (!turbos.is_empty(), inner.options.fusion) {
+            (true, Fusion::On) => &[
+                "attention_grouped_turbo",
+                "attention_merge",
+                "attention_turbo",
+                "hadamard",
+                "qk_norm_rope_append_turbo",
+            ],
+            (true, Fusion::Off) => &[
+                "attention_grouped_turbo",
+                "attention_merge",
+                "attention_turbo",
+                "hadamard",
+                "kv_append_turbo",
+                "rope",
+            ],
+            (false, Fusion::On) => &[
+                "attention",
+                "attention_grouped",
+                "attention_merge",
+                "qk_norm_rope_append",
+            ],
+            (false, Fusion::Off) => &[
+                "attention",
+                "attention_grouped",
+                "attention_merge",
+                "kv_append",
+                "rope",
+            ],
         };
         let of_fusion: &[&str] = match inner.options.fusion {
             Fusion::On => &["residual_norm"],
@@ -358,8 +386,7 @@ impl Model {
             ],
             false => &[],
         };
-        catalogue::pipelines(&inner.device, |kernel| {
-            // The merge of grouped attention sees no cache.
+        let mut pipelines = catalogue::pipelines(&inner.device, |kernel| {
             let sees_cache = matches!(
                 kernel.family,
                 "attention"
@@ -367,7 +394,7 @@ impl Model {
                     | "kv_append"
                     | "latent_append"
                     | "qk_norm_rope_append"
-            ) && kernel.name != "attention_grouped_merge";
+            );
             let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
             [
                 &FAMILIES[..],
@@ -385,7 +412,16 @@ impl Model {
             .any(|families| families.contains(&kernel.family))
                 && (!sees_cache || kernel.dtypes.iter().any(|&dtype| cached.contains(dtype)))
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
-        })
+        });
+        if !turbos.is_empty() {
+            let turbos = turbos.into_iter();
+            pipelines.retain(|request| {
+                turbos
+                    .clone()
+                    .any(|turbo| catalogue::serves_turbo(request, turbo))
+            });
+        }
+        pipelines
     }
 
     /// Makes the pipelines of [`Model::pipelines`] on all processors, so that the first token does not wait for them one by one.

@@ -20,6 +20,7 @@ namespace mettle_kernels {
 template <>
 struct format<uint> {
     static constant constexpr uint values = WIDE;
+    static constant constexpr bool dense = false;
 };
 
 // The levels for 2, 3, 4, 5, 6 and 8 bits, in ascending order: what `formats::turbo_levels` computes, as f32.

@@ -7,6 +7,7 @@ use crate::bindings::CACHE_FORMATS;
 use crate::bindings::qk_norm_rope_append::KernelOf;
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
 use crate::ops::fusion::{self, CacheRows, Fusion, HeadBiases, HeadNorms, ProjectedHeads};
+use crate::ops::hadamard::{self, Hadamard};
 use crate::ops::kv_append::{check_stored, encoded};
 use crate::ops::mapping::Mapping;
 use crate::ops::rope::{Pairing, Rope, RopeConfig};
@@ -15,20 +16,20 @@ use mettle_gpu::{Format, Tensor};
 
 /// What a case or a bench entry is about.
 #[derive(Clone, Copy, Debug)]
-struct Setting {
-    pairing: Pairing,
+pub(in crate::ops) struct Setting {
+    pub pairing: Pairing,
     /// Of queries, and of keys and values.
-    heads: [usize; 2],
-    head_size: usize,
+    pub heads: [usize; 2],
+    pub head_size: usize,
     /// That are rotated.
-    dims: usize,
-    normed: bool,
-    biased: bool,
+    pub dims: usize,
+    pub normed: bool,
+    pub biased: bool,
     /// Tokens that have queries, the last ones.
-    query_tokens: usize,
-    capacity: usize,
+    pub query_tokens: usize,
+    pub capacity: usize,
     /// Keys that a query sees, where caches are rings.
-    ring: Option<u32>,
+    pub ring: Option<u32>,
 }
 
 impl Setting {
@@ -231,10 +232,14 @@ fn settings(cases: &mut Cases, mapping: Mapping, format: Format, pairing: Pairin
 
 /// The kernel's name, for cases and bench entries.
 fn kernel(format: Format) -> &'static str {
-    KernelOf::of(format).map_or("none", KernelOf::name)
+    match format {
+        Format::Turbo(_) => "qk_norm_rope_append_turbo",
+        _ => KernelOf::of(format).map_or("none", KernelOf::name),
+    }
 }
 
-fn check(
+/// Launches a case and compares queries and caches.
+pub(in crate::ops) fn check(
     run: &mut Run<'_>,
     mapping: Mapping,
     format: Format,
@@ -318,7 +323,11 @@ fn check(
                 let place = place.filter(|&place| place < setting.capacity);
                 place.map_or(&[][..], |place| &rows[place * columns..][..columns])
             });
-            let stored = encoded(format, &rows.copied().collect::<Vec<f32>>())?;
+            let rows = rows.copied().collect::<Vec<f32>>();
+            let stored = match format {
+                Format::Turbo(_) => encoded(format, &transformed(run, mapping, &rows, head_size)?)?,
+                _ => encoded(format, &rows)?,
+            };
             let inside: Vec<i32> = rows_of_tokens
                 .iter()
                 .copied()
@@ -358,7 +367,13 @@ fn check(
     };
     if let Some(queries) = &queries {
         let of_queries = &positions[tokens - setting.query_tokens..];
-        run.check(queries, || turned(&query, 0, setting.heads[0], of_queries))?;
+        run.check(queries, || {
+            let turned = turned(&query, 0, setting.heads[0], of_queries);
+            match format {
+                Format::Turbo(_) => hadamard::reference(Hadamard::Forward, &turned, head_size),
+                _ => turned,
+            }
+        })?;
     }
     if format.is_quantised() {
         return Ok(());
@@ -370,8 +385,26 @@ fn check(
     run.check(cache_v, || cached(exact(&biased(&value, &biases[2]))))
 }
 
-/// One token and a prompt, 32 query heads and 8 of keys and values of 128, with norms.
+/// Heads as the device transforms them, which has cases of its own.
+fn transformed(
+    run: &mut Run<'_>,
+    mapping: Mapping,
+    heads: &[f32],
+    head_size: usize,
+) -> Result<Vec<f32>> {
+    let mut x = run.input(heads, [heads.len() / head_size, head_size])?;
+    run.pass(|pass| hadamard::mapped(pass, mapping, Hadamard::Forward, &mut x))?;
+    Ok(x.to_vec::<f32>()?)
+}
+
 fn benches(benches: &mut Benches) {
+    for format in CACHE_FORMATS {
+        add_benches(benches, format);
+    }
+}
+
+/// Of a cache of a format: one token and a prompt, 32 query heads and 8 of keys and values of 128, with norms.
+pub(in crate::ops) fn add_benches(benches: &mut Benches, format: Format) {
     let setting = Setting {
         pairing: Pairing::HalfSplit,
         heads: [32, 8],
@@ -383,24 +416,22 @@ fn benches(benches: &mut Benches) {
         capacity: 4096,
         ring: None,
     };
-    for format in CACHE_FORMATS {
-        for tokens in [1, 512] {
-            let setting = Setting {
-                query_tokens: tokens,
-                ..setting
-            };
-            let [heads, kv_heads] = setting.heads;
-            let (turned, stored) = (heads + kv_heads, 2 * kv_heads);
-            let values = tokens * setting.head_size;
-            let bytes = (heads + turned + kv_heads) * 4 * values
-                + stored * values / format.block_len() * format.block_bytes();
-            benches.add(
-                kernel(format),
-                format!("tokens{tokens}_heads{heads}_{kv_heads}_head128"),
-                Work::new(bytes, values * turned * 7),
-                move |setup| bench(setup, format, &setting),
-            );
-        }
+    for tokens in [1, 512] {
+        let setting = Setting {
+            query_tokens: tokens,
+            ..setting
+        };
+        let [heads, kv_heads] = setting.heads;
+        let (turned, stored) = (heads + kv_heads, 2 * kv_heads);
+        let values = tokens * setting.head_size;
+        let bytes = (heads + turned + kv_heads) * 4 * values
+            + stored * values / format.block_len() * format.block_bytes();
+        benches.add(
+            kernel(format),
+            format!("tokens{tokens}_heads{heads}_{kv_heads}_head128"),
+            Work::new(bytes, values * turned * 7),
+            move |setup| bench(setup, format, &setting),
+        );
     }
 }
 
