@@ -110,3 +110,27 @@ pub fn pipelines(device: &Device, wanted: impl Fn(&Kernel) -> bool) -> Vec<Pipel
         .filter(|request| names.contains(request.kernel))
         .collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use mettle_gpu::{DeviceKind, Preference};
+
+    #[test]
+    fn pipelines_for_turbo_are_of_one_format() {
+        let device = Device::open(Preference::Cpu).unwrap();
+        assert_eq!(device.kind(), DeviceKind::Cpu);
+        let serving = |family: &str, bits| {
+            let turbo = Turbo::new(bits, 128).unwrap();
+            let requests = pipelines(&device, |kernel| kernel.family == family);
+            let all = requests.len();
+            let serving = requests.iter().filter(|r| serves_turbo(r, turbo)).count();
+            (serving, all)
+        };
+        // Those of heads of 64 and 128, with four bits.
+        assert_eq!(serving("attention_turbo", 4), (1, 2));
+        assert_eq!(serving("attention_turbo", 3), (0, 2));
+        let (some, all) = serving("mul_mv_affine", 4);
+        assert!(all > 0 && some == all);
+    }
+}

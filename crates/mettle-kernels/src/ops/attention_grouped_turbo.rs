@@ -1,7 +1,7 @@
 //! Cases and bench entries of attention over the blocks of TurboQuant where query heads share what is read. [`attention`](super::attention()) takes
 //! it as others.
 
-use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, check};
+use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, check, check_paged};
 use super::attention_grouped::Plan;
 use super::kv_append_turbo::formats_of_heads;
 use crate::cases::{Family, Tolerance};
@@ -10,7 +10,7 @@ use mettle_gpu::{Format, Turbo};
 const KERNEL: &str = "attention_grouped_turbo";
 
 /// The cases of `attention_grouped_turbo.metal`: every format with heads of every size that has one block, in sets of one, two and four, one split and several,
-/// several tokens, a window, positions outside the cache, and a ring. What does not depend on how rows are read is left to those of `attention_grouped`.
+/// several tokens, a window, positions outside the cache, a ring, and pages. What does not depend on how rows are read is left to those of `attention_grouped`.
 pub(crate) fn family() -> Family {
     Family::new(KERNEL, Tolerance::MATMUL, |cases| {
         for (format, head_size) in formats_of_heads().filter(|&(_, size)| size <= 256) {
@@ -47,6 +47,14 @@ pub(crate) fn family() -> Family {
                 for (name, ring) in decode.rings([270, 33]) {
                     add(name, Plan::Splits(1), ring);
                 }
+            }
+            if head_size == 128 {
+                let format_name = format.name().to_lowercase();
+                let name = format!("splits3_{format_name}_head{head_size}_paged");
+                let path = Path::Grouped(Some(Plan::Splits(3)));
+                cases.add(KERNEL, name, move |run| {
+                    check_paged(run, path, format, Sizes::PAGED)
+                });
             }
         }
     })
