@@ -21,7 +21,6 @@ struct Params {
     uint heads;
     uint head_size;  // 64, 128, 256 or 512
     uint inverse;    // whether the inverse is asked for; without SIGNED they are the same
-    float scale;     // 1 / sqrt(head_size)
 };
 
 // x[h, :] = H (s * x[h, :]) / sqrt(head_size) in place, with signs s and the Walsh-Hadamard transform H in natural order; or the inverse,
@@ -44,7 +43,7 @@ kernel void hadamard_f32(
     }
     x += ulong(head) * params.head_size;
     const bool inverse = params.inverse != 0;
-    const Hadamard way = {params.head_size, params.scale, SIGNED && !inverse, SIGNED && inverse};
+    const Hadamard way = {params.head_size, SIGNED && !inverse, SIGNED && inverse};
     if (ROW_PER_THREAD) {
         transform_alone(x, way);
     } else {

@@ -147,10 +147,10 @@ struct FormatLists {
 }
 
 impl FormatLists {
-    /// Adds those of a family, which are to be one of the two lists.
+    /// Adds those of a family, which are to be one of the two lists, or some that caches come in.
     fn add(&mut self, formats: Vec<Format>) -> Result<()> {
         let part = |few: &[Format], all: &[Format]| few.iter().all(|format| all.contains(format));
-        if formats == self.weights || formats == self.caches {
+        if formats == self.weights || !self.caches.is_empty() && part(&formats, &self.caches) {
             return Ok(());
         }
         if self.weights.is_empty() {

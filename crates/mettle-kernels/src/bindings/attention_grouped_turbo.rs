@@ -60,12 +60,12 @@ const _: () = {
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Constants {
+    /// `bool PAGED`, function constant 12.
+    pub paged: bool,
     /// `uint TURBO_BITS`, function constant 13.
     pub turbo_bits: u32,
     /// `uint TURBO_VALUES`, function constant 14.
     pub turbo_values: u32,
-    /// `bool PAGED`, function constant 12.
-    pub paged: bool,
     /// `uint HEAD_SIZE`, function constant 0.
     pub head_size: u32,
     /// `uint HEADS`, function constant 1.
@@ -79,9 +79,9 @@ pub struct Constants {
 impl Constants {
     fn set(&self) -> ConstantSet {
         ConstantSet::EMPTY
+            .with(12, self.paged)
             .with(13, self.turbo_bits)
             .with(14, self.turbo_values)
-            .with(12, self.paged)
             .with(0, self.head_size)
             .with(1, self.heads)
             .with(2, self.softcap)

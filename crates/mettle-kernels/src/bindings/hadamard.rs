@@ -15,16 +15,13 @@ pub struct Params {
     pub head_size: u32,
     /// `uint inverse`: whether the inverse is asked for; without SIGNED they are the same
     pub inverse: u32,
-    /// `float scale`: 1 / sqrt(head_size)
-    pub scale: f32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 16);
+    assert!(size_of::<Params>() == 12);
     assert!(std::mem::offset_of!(Params, heads) == 0);
     assert!(std::mem::offset_of!(Params, head_size) == 4);
     assert!(std::mem::offset_of!(Params, inverse) == 8);
-    assert!(std::mem::offset_of!(Params, scale) == 12);
 };
 
 /// Function constants: each set of values is a kernel of its own.

@@ -29,6 +29,8 @@ pub mod head_norm_rope;
 pub mod kv_append;
 pub mod kv_append_turbo;
 pub mod kv_read_turbo;
+pub mod kv_to_half;
+pub mod kv_to_half_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -121,6 +123,8 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     kv_append::CATALOGUE,
     kv_append_turbo::CATALOGUE,
     kv_read_turbo::CATALOGUE,
+    kv_to_half::CATALOGUE,
+    kv_to_half_turbo::CATALOGUE,
     l2_norm::CATALOGUE,
     latent_append::CATALOGUE,
     layer_norm::CATALOGUE,

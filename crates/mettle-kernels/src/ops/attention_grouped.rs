@@ -69,6 +69,7 @@ impl Plan {
 }
 
 /// Checked arguments.
+#[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
     pub tokens: usize,
     pub heads: usize,
@@ -171,6 +172,25 @@ impl Call<'_> {
             Plan::Splits(splits) => Grid::groups([self.blocks(), self.tokens, splits]),
         }
         .threads(32 * SIMD_GROUPS);
+        // The kernel of TurboQuant is the same one over other caches.
+        macro_rules! dispatch {
+            ($unit:ident { $($of_unit:tt)* }) => {
+                pass.dispatch(
+                    $unit::Kernel {
+                        q: self.q,
+                        positions: self.positions,
+                        partial: &mut *partial,
+                        out: &mut *out,
+                        // Without sinks it is not read.
+                        sinks: self.sinks.unwrap_or(self.q),
+                        tables: &self.pages.tables,
+                        sequence_of: &self.pages.sequence_of,
+                        $($of_unit)*
+                    },
+                    grid,
+                )?
+            };
+        }
         if let Format::Turbo(turbo) = self.format {
             let (turbo_bits, turbo_values) = turbo_constants(turbo);
             let Constants {
@@ -180,17 +200,10 @@ impl Call<'_> {
                 softcap,
                 sinks,
             } = self.constants();
-            let kernel = attention_grouped_turbo::Kernel {
-                q: self.q,
+            dispatch!(attention_grouped_turbo {
                 k: &self.k.cast()?,
                 v: &self.v.cast()?,
-                positions: self.positions,
-                partial,
-                out,
                 params: bytemuck::cast(params),
-                sinks: self.sinks.unwrap_or(self.q),
-                tables: &self.pages.tables,
-                sequence_of: &self.pages.sequence_of,
                 constants: attention_grouped_turbo::Constants {
                     turbo_bits,
                     turbo_values,
@@ -200,26 +213,16 @@ impl Call<'_> {
                     softcap,
                     sinks,
                 },
-            };
-            pass.dispatch(kernel, grid)?;
+            });
         } else {
             let kernel = KernelOf::of(self.format);
-            let kernel = attention_grouped::Kernel {
+            dispatch!(attention_grouped {
                 kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(self.format))?,
-                q: self.q,
                 k: self.k,
                 v: self.v,
-                positions: self.positions,
-                partial,
-                out,
                 params,
-                // Without sinks it is not read.
-                sinks: self.sinks.unwrap_or(self.q),
-                tables: &self.pages.tables,
-                sequence_of: &self.pages.sequence_of,
                 constants: self.constants(),
-            };
-            pass.dispatch(kernel, grid)?;
+            });
         }
         if splits > 1 {
             merge(pass, self, splits, partial, out)?;

@@ -3,11 +3,13 @@
 use super::attention::{Entry, Masked, OP, Path, Sizes, add_bench_of, check, check_paged};
 use super::attention_grouped::Call;
 use super::attention_merge::{merge, partial_len};
+use super::kv_to_half::{self, kv_to_half};
 use crate::Result;
 use crate::bench::Benches;
 use crate::bindings::attention_tiles::{Bf16, Constants, F16, Params};
 use crate::cases::{Family, Tolerance};
 use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass};
+use std::ops::Range;
 
 /// Tokens from which on it is taken: those of two heads fill a SIMD group then, and those of four a threadgroup.
 const MANY_TOKENS: usize = 16;
@@ -53,12 +55,12 @@ impl Plan {
     /// The plan for a device, if this file's kernels serve. It does not depend on positions, which only the device knows: splits
     /// share the keys that there are.
     pub fn of(device: &Device, call: &Call<'_>, masked: bool, out: &Buffer<f32>) -> Option<Plan> {
-        let aligned = [
-            call.q.alignment(),
-            call.k.alignment(),
-            call.v.alignment(),
-            out.alignment(),
-        ];
+        // Halves of blocks are a buffer of their own.
+        let of_cache = match call.format.is_quantised() {
+            true => ALIGNMENT,
+            false => call.k.alignment().min(call.v.alignment()),
+        };
+        let aligned = [call.q.alignment(), of_cache, out.alignment()];
         let rows = call.tokens * (call.heads / call.kv_heads);
         // Tokens of one sequence go through its keys together, those of others one sequence after the other.
         let of_sequence = call.tokens / (call.pages.sequences as usize).max(1);
@@ -101,10 +103,33 @@ impl Plan {
             splits,
         } = self;
         let group = call.heads / call.kv_heads;
-        let partial = &mut match splits {
+        let halves = match tile_format(call.format) {
+            format if format == call.format => 0,
+            _ => call.rows * call.kv_heads * call.head_size,
+        };
+        let partials = match splits {
             // Nothing is written to it then.
-            1 => pass.scratch(1)?,
-            _ => pass.scratch(partial_len(call, splits))?,
+            1 => 1,
+            _ => partial_len(call, splits),
+        };
+        // Halves of keys and of values, a float for two, and then what splits find.
+        let scratch: Buffer<f32> = pass.scratch(halves + partials)?;
+        let partial = &mut scratch.slice(halves..halves + partials)?;
+        let part = |half: Range<usize>| scratch.slice(half)?.cast();
+        let mut of_keys = part(0..halves / 2)?;
+        let mut of_values = part(halves / 2..halves)?;
+        let halved;
+        let call = if halves == 0 {
+            call
+        } else {
+            kv_to_half(pass, call, [&mut of_keys, &mut of_values])?;
+            halved = [of_keys.cast()?, of_values.cast()?];
+            &Call {
+                format: Format::F16,
+                k: &halved[0],
+                v: &halved[1],
+                ..*call
+            }
         };
         let tiles = (call.tokens * group).div_ceil(ROWS);
         let params = Params {
@@ -167,15 +192,27 @@ impl Plan {
     }
 }
 
+/// What a cache is multiplied as.
+fn tile_format(cache: Format) -> Format {
+    match cache.is_quantised() {
+        true => Format::F16,
+        false => cache,
+    }
+}
+
 /// Whether there is code for a call. Metal compiles it for any. For NVIDIA GPUs it is that of the variants that `attention_tiles.metal` names: others would have
 /// to index registers at run time.
 fn compiled(device: &Device, call: &Call<'_>, masked: bool) -> bool {
     let size = call.head_size;
+    let format = tile_format(call.format);
+    if format != call.format && !kv_to_half::serves(call) {
+        return false;
+    }
     if device.kind() == DeviceKind::Metal {
         let formats = [Format::F16, Format::BF16];
-        return formats.contains(&call.format) && size.is_multiple_of(16) && size <= MAX_HEAD_SIZE;
+        return formats.contains(&format) && size.is_multiple_of(16) && size <= MAX_HEAD_SIZE;
     }
-    let named = match (call.format, masked) {
+    let named = match (format, masked) {
         (Format::F16, false) => matches!(size, 64 | 128 | 256),
         (Format::F16, true) => size == 128,
         (Format::BF16, false) => matches!(size, 64 | 128),
@@ -365,7 +402,13 @@ pub(crate) fn family() -> Family {
 fn benches(benches: &mut Benches) {
     let path = |_: &Device| Path::Tiles(None);
     for format in [Format::F16, Format::BF16] {
-        for (tokens, keys) in [(16, 8192), (128, 128), (512, 512), (2048, 2048)] {
+        for (tokens, keys) in [
+            (16, 8192),
+            (128, 128),
+            (512, 512),
+            (2048, 2048),
+            (512, 8192),
+        ] {
             add_bench_of(
                 benches,
                 kernel_name(format),

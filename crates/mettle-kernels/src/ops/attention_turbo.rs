@@ -1,9 +1,9 @@
 //! Cases and bench entries of attention over the blocks of TurboQuant. [`attention`](super::attention()) takes them as others.
 
-use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, check, kernel_name};
+use super::attention::{BENCH_HEADS, Path, Sizes, add_bench, alone, check, kernel_name};
 use super::kv_append_turbo::formats_of_heads;
 use crate::cases::{Family, Tolerance};
-use mettle_gpu::{DeviceKind, Format, Turbo};
+use mettle_gpu::{Format, Turbo};
 
 /// The cases of `attention_turbo.metal`: every format with heads of every size, several tokens, a window, positions outside the cache, and a ring.
 pub(crate) fn family() -> Family {
@@ -37,17 +37,7 @@ pub(crate) fn family() -> Family {
         };
         let format = Format::Turbo(turbo);
         for (tokens, keys) in [(1, 1024), (1, 8192), (128, 128)] {
-            add_bench(
-                benches,
-                kernel_name(format),
-                format,
-                tokens,
-                keys,
-                |device| match device.kind() {
-                    DeviceKind::Cpu => Path::Thread,
-                    _ => Path::Group,
-                },
-            );
+            add_bench(benches, kernel_name(format), format, tokens, keys, alone);
         }
     })
 }

@@ -60,7 +60,6 @@ pub(super) fn mapped(
             heads: OP.size("x", heads)?,
             head_size: head_size as u32,
             inverse: (direction == Hadamard::Inverse).into(),
-            scale: (head_size as f32).sqrt().recip(),
         },
         constants: Constants {
             row_per_thread: mapping.row_per_thread(),

@@ -32,6 +32,8 @@ pub mod head_norm_rope;
 pub mod kv_append;
 mod kv_append_turbo;
 pub mod kv_read_turbo;
+mod kv_to_half;
+mod kv_to_half_turbo;
 pub mod l2_norm;
 pub mod latent_append;
 pub mod layer_norm;
@@ -134,6 +136,8 @@ pub fn families() -> Vec<crate::cases::Family> {
         kv_append::family(),
         kv_append_turbo::family(),
         kv_read_turbo::family(),
+        kv_to_half::family(),
+        kv_to_half_turbo::family(),
         l2_norm::family(),
         latent_append::family(),
         layer_norm::family(),

@@ -128,19 +128,30 @@ pub(super) fn launch(
     );
     let cache_k = &mut OP.cache("cache_k", cache.keys, format, capacity * columns)?;
     let cache_v = &mut OP.cache("cache_v", cache.values, format, capacity * columns)?;
+    // The kernel of TurboQuant is the same one over other caches.
+    macro_rules! dispatch {
+        ($unit:ident { $($of_unit:tt)* }) => {
+            pass.dispatch(
+                $unit::Kernel {
+                    query,
+                    key,
+                    value,
+                    query_bias,
+                    key_bias,
+                    value_bias,
+                    query_norm,
+                    key_norm,
+                    frequencies,
+                    positions,
+                    $($of_unit)*
+                },
+                grid,
+            )?
+        };
+    }
     if let Format::Turbo(turbo) = format {
         let (turbo_bits, turbo_values) = turbo_constants(turbo);
-        let kernel = qk_norm_rope_append_turbo::Kernel {
-            query,
-            key,
-            value,
-            query_bias,
-            key_bias,
-            value_bias,
-            query_norm,
-            key_norm,
-            frequencies,
-            positions,
+        dispatch!(qk_norm_rope_append_turbo {
             cache_k: &mut cache_k.cast()?,
             cache_v: &mut cache_v.cast()?,
             params: bytemuck::cast(params),
@@ -150,28 +161,18 @@ pub(super) fn launch(
                 row_per_thread: constants.row_per_thread,
                 biased: constants.biased,
             },
-        };
-        return Ok(pass.dispatch(kernel, grid)?);
+        });
+    } else {
+        let kernel = KernelOf::of(format);
+        dispatch!(qk_norm_rope_append {
+            kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
+            cache_k,
+            cache_v,
+            params,
+            constants,
+        });
     }
-    let kernel = KernelOf::of(format);
-    let kernel = qk_norm_rope_append::Kernel {
-        kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
-        query,
-        key,
-        value,
-        query_bias,
-        key_bias,
-        value_bias,
-        query_norm,
-        key_norm,
-        frequencies,
-        positions,
-        cache_k,
-        cache_v,
-        params,
-        constants,
-    };
-    Ok(pass.dispatch(kernel, grid)?)
+    Ok(())
 }
 
 /// For so many heads of queries, keys and values.

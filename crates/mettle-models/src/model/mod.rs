@@ -314,35 +314,28 @@ impl Model {
             _ => None,
         };
         let turbos: Vec<Turbo> = inner.cached.iter().filter_map(turbo_of).collect();
-        let of_cache: &[&str] = match (!turbos.is_empty(), inner.options.fusion) {
-            (true, Fusion::On) => &[
-                "attention_grouped_turbo",
-                "attention_merge",
-                "attention_turbo",
-                "hadamard",
-                "qk_norm_rope_append_turbo",
-            ],
-            (true, Fusion::Off) => &[
-                "attention_grouped_turbo",
-                "attention_merge",
-                "attention_turbo",
-                "hadamard",
-                "kv_append_turbo",
-                "rope",
-            ],
-            (false, Fusion::On) => &[
+        let of_attention: &[&str] = match turbos.is_empty() {
+            true => &[
                 "attention",
                 "attention_grouped",
                 "attention_merge",
-                "qk_norm_rope_append",
+                "attention_tiles",
+                "kv_to_half",
             ],
-            (false, Fusion::Off) => &[
-                "attention",
-                "attention_grouped",
+            false => &[
+                "attention_grouped_turbo",
                 "attention_merge",
-                "kv_append",
-                "rope",
+                "attention_tiles",
+                "attention_turbo",
+                "hadamard",
+                "kv_to_half_turbo",
             ],
+        };
+        let of_cache: &[&str] = match (turbos.is_empty(), inner.options.fusion) {
+            (true, Fusion::On) => &["qk_norm_rope_append"],
+            (true, Fusion::Off) => &["kv_append", "rope"],
+            (false, Fusion::On) => &["qk_norm_rope_append_turbo"],
+            (false, Fusion::Off) => &["kv_append_turbo", "rope"],
         };
         let of_fusion: &[&str] = match inner.options.fusion {
             Fusion::On => &["residual_norm"],
@@ -375,6 +368,10 @@ impl Model {
         known.extend(cached.iter().cloned());
         // Rows that are rounded for products by tiles are passed on as bits, masks of attention as bytes.
         known.extend(["f32", "u32", "i32", "u16", "u8"].map(str::to_owned));
+        // What prompts see of quantised caches is made halves of.
+        if inner.cached.iter().any(|format| format.is_quantised()) {
+            known.insert("f16".to_owned());
+        }
         // What weights in affine formats are multiplied with, and looked up.
         let affine = |format: &Format| matches!(format, Format::Affine(_));
         let of_affine: &[&str] = match inner.formats.iter().any(affine) {
@@ -392,6 +389,7 @@ impl Model {
                 "attention"
                     | "attention_grouped"
                     | "kv_append"
+                    | "kv_to_half"
                     | "latent_append"
                     | "qk_norm_rope_append"
             );
@@ -399,6 +397,7 @@ impl Model {
             [
                 &FAMILIES[..],
                 of_affine,
+                of_attention,
                 of_cache,
                 of_fusion,
                 of_values,
@@ -414,11 +413,11 @@ impl Model {
                 && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
         });
         if !turbos.is_empty() {
-            let turbos = turbos.into_iter();
-            pipelines.retain(|request| {
+            let turbos = turbos.iter();
+            pipelines.retain(|r| {
                 turbos
                     .clone()
-                    .any(|turbo| catalogue::serves_turbo(request, turbo))
+                    .any(|&turbo| catalogue::serves_turbo(r, turbo))
             });
         }
         pipelines

@@ -19,14 +19,15 @@ constant constexpr uint HADAMARD_SIGNS[16] = {
 constant constexpr uint HADAMARD_VALUES = 16;
 
 struct Hadamard {
-    uint size;     // 64, 128, 256 or 512
-    float scale;   // 1 / sqrt(size)
-    bool before;   // whether values get signs before the transform
-    bool behind;   // and behind it
+    uint size;    // 64, 128, 256 or 512
+    bool before;  // whether values get signs before the transform
+    bool behind;  // and behind it
 };
 
 // The randomised transform.
-METAL_FUNC Hadamard forward_hadamard(uint size) { return Hadamard{size, 1.0f / precise::sqrt(float(size)), true, false}; }
+METAL_FUNC Hadamard forward_hadamard(uint size) { return Hadamard{size, true, false}; }
+
+METAL_FUNC float hadamard_scale(Hadamard way) { return 1.0f / precise::sqrt(float(way.size)); }
 
 METAL_FUNC float with_sign(float x, uint i) { return (HADAMARD_SIGNS[i / 32] >> (i % 32) & 1) != 0 ? -x : x; }
 
@@ -78,8 +79,9 @@ METAL_FUNC void transform_alone(device float* head, Hadamard way)
             }
         }
     }
+    const wide scale = splat(hadamard_scale(way));
     for (uint i = 0; i < count; ++i) {
-        const wide values = x[i] * splat(way.scale);
+        const wide values = x[i] * scale;
         store(head + WIDE * i, way.behind ? with_signs(values, WIDE * i) : values);
     }
 }
@@ -125,9 +127,10 @@ METAL_FUNC LaneOfHead transformed(device const float* head, Hadamard way, uint l
             }
         }
     }
+    const float scale = hadamard_scale(way);
 #pragma unroll
     for (uint i = 0; i < HADAMARD_VALUES; ++i) {
-        const float y = x[i] * way.scale;
+        const float y = x[i] * scale;
         x[i] = way.behind ? with_sign(y, 32 * i + lane) : y;
     }
     return of_lane;

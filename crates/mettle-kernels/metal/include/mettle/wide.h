@@ -318,15 +318,6 @@ METAL_FUNC wide exp(wide x)
 
 METAL_FUNC wide load_aligned(device const float* p) { return load_quads(p); }
 
-METAL_FUNC float sum_of_absolutes(wide x)
-{
-    float sums[2] = {0.0f, 0.0f};
-    for (ushort i = 0; i < WIDE; ++i) {
-        sums[i % 2] += metal::fabs(element(x, i));
-    }
-    return sums[0] + sums[1];
-}
-
 // The first `count` <= 16 values from memory, then `rest`.
 template <typename T>
 METAL_FUNC wide load_some(device const T* p, uint count, float rest = 0.0f)

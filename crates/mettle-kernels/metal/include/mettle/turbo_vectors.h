@@ -1,7 +1,7 @@
-// Rows of TurboQuant's codes that neighbouring lanes of a SIMD group read together.
+// Vectors of rows of TurboQuant's codes.
 #pragma once
 
-#include <mettle/row_lanes.h>
+#include <mettle/row_vectors.h>
 #include <mettle/turbo.h>
 
 using namespace metal;
