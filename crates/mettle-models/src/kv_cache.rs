@@ -280,6 +280,28 @@ impl KvCache {
         }
         Ok((taken, saved))
     }
+
+    /// Bytes of what prompts are compared with in place of the layer's cache that takes most of them.
+    pub(crate) fn bytes_of_halves(
+        device: &Device,
+        config: &Config,
+        context: usize,
+        chunk: usize,
+        format: KvFormat,
+    ) -> Result<u64> {
+        let mut most = 0;
+        if config.latent.is_some() {
+            return Ok(most);
+        }
+        for layer in (0..config.caching_layers()).filter(|&layer| config.linear(layer).is_none()) {
+            let heads = config.kv(layer);
+            let (rows, _) = rows(config, layer, context, chunk);
+            let cache = [rows, heads.kv_heads, heads.head_dim];
+            let format = format.format(config, layer)?;
+            most = most.max(ops::bytes_of_halves(device.kind(), format, cache));
+        }
+        Ok(most)
+    }
 }
 
 /// Layers of linear attention, and values that each keeps.

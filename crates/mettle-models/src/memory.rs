@@ -18,7 +18,7 @@ pub struct MemoryEstimate {
     pub kv_cache: u64,
     /// How much more that would be if layers with a window kept every token.
     pub windows_save: u64,
-    /// Activations and logits.
+    /// Activations and logits, and halves of a layer's quantised cache on GPUs.
     pub scratch: u64,
 }
 
@@ -68,12 +68,13 @@ impl MemoryEstimate {
         };
         let in_files = experts.as_ref().map_or(0, Layout::of_experts);
         let expert_cache = experts.as_ref().map(Layout::bytes);
+        let halves = KvCache::bytes_of_halves(device, config, context, chunk, options.kv_format)?;
         Ok(Self {
             weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
             expert_cache,
             kv_cache,
             windows_save,
-            scratch: Scratch::bytes(device, config, rank, context, chunk),
+            scratch: Scratch::bytes(device, config, rank, context, chunk).saturating_add(halves),
         })
     }
 

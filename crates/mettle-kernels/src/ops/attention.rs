@@ -77,7 +77,7 @@ impl Path {
 /// [`CACHE_FORMATS`](super::CACHE_FORMATS) or [`Format::Turbo`], `positions` i32 `[tokens]`. With the latter, queries and what comes out are
 /// transformed as keys and values are: see [`hadamard`](super::hadamard()). Over caches of F16 and of BF16, `q` and `out` may both have that format, too.
 /// Entry j of a cache is the token at position j. A token whose position lies outside the cache gets NaN. Keys and values are finite where a token sees them: on GPUs, others
-/// that it comes with may get NaN, too.
+/// that it comes with may get NaN, too. Of caches in blocks, GPUs round keys and values to halves for sixteen tokens and more.
 ///
 /// # Errors
 /// [`Error::Unsupported`] for caches of another format, queries of another format than F32 and that of the cache, or heads larger than 576; [`Error::Argument`] for other formats

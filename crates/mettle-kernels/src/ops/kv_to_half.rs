@@ -11,7 +11,7 @@ use crate::bindings::kv_to_half::{Kernel, KernelOf, Params};
 use crate::bindings::kv_to_half_turbo;
 use crate::cases::{Cases, Family, Tolerance};
 use half::f16;
-use mettle_gpu::{Buffer, Format, Grid, Pass};
+use mettle_gpu::{Buffer, DeviceKind, Format, Grid, Pass};
 
 /// Rows of a threadgroup: `ROWS` of `kv_to_half.metal`.
 const ROWS: usize = 8;
@@ -19,17 +19,36 @@ const ROWS: usize = 8;
 /// Threads of a threadgroup.
 const THREADS: usize = 256;
 
+/// Sizes of the heads that halves are made for: those that `attention_tiles.metal` is compiled for everywhere.
+pub(super) const HEAD_SIZES: [usize; 3] = [64, 128, 256];
+
 /// Values of what a thread reads at a time.
 const VECTOR_VALUES: usize = 8;
 
-/// Whether there is a kernel for a call's cache: its heads are single blocks, or several smaller ones than they are.
+/// Bytes of scratch memory that [`attention`](super::attention()) of many tokens takes on a kind of device for halves of a cache, `[rows, kv_heads, head_size]`: none of those
+/// whose values are no blocks, and on CPUs.
+pub fn bytes_of_halves(kind: DeviceKind, format: Format, cache: [usize; 3]) -> u64 {
+    let [.., head_size] = cache;
+    if kind == DeviceKind::Cpu || !has_kernel(format, head_size) {
+        return 0;
+    }
+    let values = cache.iter().fold(2u64, |n, &d| n.saturating_mul(d as u64));
+    values.saturating_mul(size_of::<f16>() as u64)
+}
+
+/// Whether there is a kernel for caches of a format: their heads are single blocks, or several smaller ones than they are.
+fn has_kernel(format: Format, head_size: usize) -> bool {
+    HEAD_SIZES.contains(&head_size)
+        && match format {
+            Format::Turbo(turbo) => turbo.values() == head_size,
+            format => KernelOf::of(format).is_some(),
+        }
+}
+
+/// Whether there is a kernel for a call's cache.
 pub(super) fn serves(call: &Call<'_>) -> bool {
-    let of_format = match call.format {
-        Format::Turbo(turbo) => turbo.values() == call.head_size,
-        format => KernelOf::of(format).is_some(),
-    };
     let vectors = call.rows * call.kv_heads * call.head_size / VECTOR_VALUES;
-    of_format && !call.pages.paged && vectors <= u32::MAX as usize
+    has_kernel(call.format, call.head_size) && !call.pages.paged && vectors <= u32::MAX as usize
 }
 
 /// Records the launch: rows of the call's caches that its tokens see, as halves. Others of `k` and `v` are not written.
@@ -91,9 +110,6 @@ fn kernel_name(format: Format) -> &'static str {
         _ => KernelOf::of(format).map_or("none", KernelOf::name),
     }
 }
-
-/// Sizes of the heads that tiles are multiplied for.
-pub(super) const HEAD_SIZES: [usize; 3] = [64, 128, 256];
 
 /// The cases of `kv_to_half.metal`, with the attention that it is for: heads of each size, rows that fill no threadgroup, windows, positions outside
 /// the cache, rings, and splits, whose results lie behind the halves. Cache entries that no token sees are NaN.
@@ -207,4 +223,21 @@ pub(super) fn add_bench(benches: &mut Benches, format: Format) {
             kv_to_half(pass, &call, [&mut k.buffer()?, &mut v.buffer()?])
         }))
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_blocks_become_halves() {
+        let of = |kind, format| bytes_of_halves(kind, format, [100, 2, 128]);
+        assert_eq!(of(DeviceKind::Cuda, Format::Q8_0), 2 * 2 * 100 * 2 * 128);
+        assert_eq!(of(DeviceKind::Cpu, Format::Q8_0), 0);
+        assert_eq!(of(DeviceKind::Metal, Format::F16), 0);
+        let turbo = |values| Format::Turbo(mettle_gpu::Turbo::new(4, values).unwrap());
+        assert_eq!(of(DeviceKind::Metal, turbo(128)), 2 * 2 * 100 * 2 * 128);
+        let of_two_blocks = bytes_of_halves(DeviceKind::Cuda, turbo(512), [100, 2, 512]);
+        assert_eq!(of_two_blocks, 0);
+    }
 }
