@@ -6,6 +6,7 @@ pub use seed_names::{SeedName, seed_names};
 
 use std::collections::HashSet;
 
+use crate::ops::heads_together;
 use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest, Turbo};
 
 /// A kernel of the catalogue.
@@ -89,17 +90,26 @@ pub fn kernels() -> impl Iterator<Item = &'static Kernel> {
     crate::bindings::CATALOGUE.iter().copied().flatten()
 }
 
-/// The function constants of `mettle/turbo.h` that tell formats of TurboQuant apart: `TURBO_BITS` and `TURBO_VALUES`.
-const TURBO_CONSTANTS: [u32; 2] = [13, 14];
+/// The value that a pipeline's function constant of a name has; `None` where its file has no such constant.
+pub fn constant(request: &PipelineRequest, name: &str) -> Option<u64> {
+    let kernel = kernels().find(|kernel| kernel.name == request.kernel)?;
+    let place = kernel.constants.iter().position(|known| *known == name)?;
+    // Both are in the order of their indices.
+    let (_, value) = request.constants.entries().get(place)?;
+    Some(*value)
+}
 
 /// Whether a pipeline serves caches of a format of TurboQuant, or has nothing to do with such formats.
 pub fn serves_turbo(request: &PipelineRequest, turbo: Turbo) -> bool {
-    let mut wanted = TURBO_CONSTANTS
-        .into_iter()
-        .zip([turbo.bits() as u64, turbo.values() as u64]);
-    // Elsewhere these constants are other ones.
-    !request.unit.name.ends_with("_turbo")
-        || wanted.all(|constant| request.constants.entries().contains(&constant))
+    let is = |name, wanted| constant(request, name).is_none_or(|value| value == wanted as u64);
+    is("TURBO_BITS", turbo.bits()) && is("TURBO_VALUES", turbo.values())
+}
+
+/// Whether a pipeline serves attention of so many query heads, over caches in one piece of so many heads of keys and values of a size, or does not depend on it.
+pub fn serves_heads(request: &PipelineRequest, [heads, kv_heads, size]: [usize; 3]) -> bool {
+    let is = |name, wanted| constant(request, name).is_none_or(|value| value == wanted as u64);
+    let together = heads_together(heads / kv_heads.max(1));
+    is("HEAD_SIZE", size) && is("HEADS", together) && is("PAGED", 0)
 }
 
 /// The pipelines that ops ask for on a device, of the kernels that are wanted: for [`Device::warm`].
@@ -114,7 +124,7 @@ pub fn pipelines(device: &Device, wanted: impl Fn(&Kernel) -> bool) -> Vec<Pipel
 #[cfg(test)]
 mod tests {
     use super::*;
-    use mettle_gpu::{DeviceKind, Preference};
+    use mettle_gpu::{ConstantSet, DeviceKind, EmbeddedVariant, Preference};
 
     #[test]
     fn pipelines_for_turbo_are_of_one_format() {
@@ -132,5 +142,49 @@ mod tests {
         assert_eq!(serving("attention_turbo", 3), (0, 2));
         let (some, all) = serving("mul_mv_affine", 4);
         assert!(all > 0 && some == all);
+    }
+
+    #[test]
+    fn pipelines_for_heads_are_of_their_shape() {
+        // Those that GPUs have.
+        let requests = |unit: &str| -> Vec<PipelineRequest> {
+            let unit = units().find(|known| known.name == unit).unwrap();
+            let of = |variant: &'static EmbeddedVariant| {
+                variant.kernels.iter().map(move |kernel| PipelineRequest {
+                    unit,
+                    kernel,
+                    constants: ConstantSet::new(variant.constants),
+                })
+            };
+            unit.variants.iter().flat_map(of).collect()
+        };
+        let serving = |unit, kernel, shape| {
+            let requests = requests(unit).into_iter();
+            let of_kernel = requests.filter(|request| request.kernel == kernel);
+            of_kernel
+                .filter(|request| serves_heads(request, shape))
+                .count()
+        };
+        // Eight query heads to one of keys are computed four at a time.
+        assert_eq!(
+            serving("attention_grouped", "attention_grouped_f16", [32, 4, 128]),
+            1
+        );
+        assert_eq!(
+            serving("attention_grouped", "attention_grouped_f16", [16, 8, 64]),
+            1
+        );
+        assert_eq!(
+            serving("attention_grouped", "attention_grouped_f16", [16, 8, 112]),
+            0
+        );
+        assert_eq!(
+            serving("attention_merge", "attention_merge", [32, 4, 128]),
+            1
+        );
+        let all = requests("mul_mv").len();
+        assert!(all > 0);
+        let serves = |request: &PipelineRequest| serves_heads(request, [32, 4, 128]);
+        assert_eq!(requests("mul_mv").iter().filter(|r| serves(r)).count(), all);
     }
 }

@@ -2,11 +2,13 @@
 
 use mettle_gpu::{Device, Format, Pass, Preference, Shape, Tensor};
 use mettle_kernels::ops::{
-    self, Attention, Binary, CacheRows, Fusion, HeadBiases, HeadNorms, L2Eps, NormWeight, Pairing,
-    ProjectedHeads, ResidualNorm, Rope, RopeConfig, Sampling, Unary,
+    self, Binary, CacheRows, Fusion, HeadBiases, HeadNorms, Pairing, ProjectedHeads, Rope,
+    RopeConfig, Sampling, Unary,
 };
 use mettle_kernels::{Error, Result};
 
+#[path = "refusals/cache.rs"]
+mod cache;
 #[path = "refusals/gradients.rs"]
 mod gradients;
 #[path = "refusals/latent_attention.rs"]
@@ -19,6 +21,8 @@ mod pages;
 mod products;
 #[path = "refusals/rotations.rs"]
 mod rotations;
+#[path = "refusals/rows.rs"]
+mod rows;
 #[path = "refusals/turbo.rs"]
 mod turbo;
 
@@ -173,123 +177,6 @@ fn scans() {
 }
 
 #[test]
-fn rows() {
-    let d = device();
-    let (x, mut out) = (f32s(&d, [4, 6]), f32s(&d, [4, 6]));
-    refused("rms_norm", "weight", |p| {
-        ops::rms_norm(p, &x, &f32s(&d, [5]), 1e-6, &mut out)
-    });
-    refused("rms_norm", "eps", |p| {
-        ops::rms_norm(p, &x, &f32s(&d, [6]), f32::NAN, &mut out)
-    });
-    refused("rms_norm_assign", "weight", |p| {
-        ops::rms_norm_assign(p, &mut out, &f32s(&d, [4]), 1e-6)
-    });
-    refused("rms_norm_assign", "eps", |p| {
-        ops::rms_norm_assign(p, &mut out, &f32s(&d, [6]), -1e-6)
-    });
-    // Heads first is another shape than tokens first.
-    let heads = f32s(&d, [2, 3, 8]);
-    refused("rms_norm", "out", |p| {
-        ops::rms_norm_permuted(p, &heads, NormWeight::None, 1e-6, &mut f32s(&d, [2, 3, 8]))
-    });
-    refused("rms_norm_gated", "z", |p| {
-        ops::rms_norm_gated(p, &x, NormWeight::None, 1e-6, &f32s(&d, [4, 5]), &mut out)
-    });
-    refused("sum_squares", "out", |p| {
-        ops::sum_squares(p, &x, &mut f32s(&d, [3]))
-    });
-    refused("layer_norm", "bias", |p| {
-        ops::layer_norm(p, &x, None, Some(&f32s(&d, [4])), 1e-6, &mut out)
-    });
-    refused("l2_norm", "eps", |p| {
-        ops::l2_norm(p, &x, L2Eps::Floor(-1.0), &mut out)
-    });
-    refused("l2_norm", "", |p| {
-        ops::l2_norm(p, &i32s(&d, 4), L2Eps::Added(0.0), &mut i32s(&d, 4))
-    });
-    let norm = ResidualNorm {
-        first: None,
-        eps: 1e-6,
-        scale: 1.0,
-        out_scale: 1.0,
-    };
-    let weight = f32s(&d, [6]);
-    refused("residual_norm", "y", |p| {
-        ops::residual_norm(p, &mut out, Some(&f32s(&d, [6, 4])), norm, &mut [])
-    });
-    refused("residual_norm", "scale", |p| {
-        let scale = f32::NAN;
-        ops::residual_norm(
-            p,
-            &mut out,
-            Some(&x),
-            ResidualNorm { scale, ..norm },
-            &mut [],
-        )
-    });
-    refused("residual_norm", "out_scale", |p| {
-        let out_scale = f32::INFINITY;
-        let norm = ResidualNorm { out_scale, ..norm };
-        ops::residual_norm(p, &mut out, None, norm, &mut [])
-    });
-    refused("residual_norm", "first", |p| {
-        let first = Some(NormWeight::None);
-        ops::residual_norm(p, &mut out, None, ResidualNorm { first, ..norm }, &mut [])
-    });
-    let mut outs = [(); 4].map(|()| f32s(&d, [4, 6]));
-    refused("residual_norm", "", |p| {
-        let mut four: Vec<_> = outs.iter_mut().map(|out| ((&weight).into(), out)).collect();
-        ops::residual_norm(p, &mut out, Some(&x), norm, &mut four)
-    });
-    refused("residual_norm", "", |p| {
-        let [first, second, ..] = &mut outs;
-        let kinds = &mut [((&weight).into(), first), (NormWeight::None, second)];
-        ops::residual_norm(p, &mut out, Some(&x), norm, kinds)
-    });
-    refused("softmax", "out", |p| {
-        ops::softmax(p, &x, &mut f32s(&d, [6, 4]))
-    });
-    let mask = f32s(&d, [2, 6]);
-    refused("scale_mask_softmax", "mask", |p| {
-        ops::scale_mask_softmax(p, &x, 1.0, &f32s(&d, [3, 6]), &mut out)
-    });
-    refused("scale_mask_softmax", "mask", |p| {
-        ops::scale_mask_softmax(p, &x, 1.0, &f32s(&d, [2, 5]), &mut out)
-    });
-    refused("scale_mask_softmax", "scale", |p| {
-        ops::scale_mask_softmax(p, &x, 0.0, &mask, &mut out)
-    });
-    refused("scale_mask_softmax", "", |p| {
-        ops::scale_mask_softmax(p, &x, 1.0, &i32s(&d, 6), &mut out)
-    });
-    refused("rms_norm_dual", "rounded", |p| {
-        ops::rms_norm_dual(
-            p,
-            &x,
-            NormWeight::None,
-            0.0,
-            &mut out,
-            &mut f32s(&d, [4, 6]),
-        )
-    });
-    refused("rms_norm_dual", "rounded", |p| {
-        let mut heads = f32s(&d, [2, 4, 6]);
-        let x = f32s(&d, [4, 2, 6]);
-        ops::rms_norm_dual_permuted(
-            p,
-            &x,
-            NormWeight::None,
-            0.0,
-            &mut heads,
-            &mut f32s(&d, [4, 2, 6]),
-        )
-    });
-    refused("argmax", "out", |p| ops::argmax(p, &x, &mut u32s(&d, 6)));
-    refused("argmax", "out", |p| ops::argmax(p, &x, &mut i32s(&d, 4)));
-}
-
-#[test]
 fn weights() {
     let d = device();
     let w = Tensor::empty_as(&d, Format::Q4_0, [7, 64]).unwrap();
@@ -435,93 +322,6 @@ fn heads() {
     check("", |d, call| {
         call.keys = i32s(d, 9 * 64).reshape([9, 2, 32]).unwrap();
     });
-}
-
-#[test]
-fn cache() {
-    let d = device();
-    let token = f32s(&d, [2, 4, 16]);
-    let mut k = f32s(&d, [9, 4, 16]);
-    let mut v = k.clone();
-    let places = i32s(&d, 2);
-    refused("kv_append", "v", |p| {
-        ops::kv_append(p, &token, &f32s(&d, [2, 4, 15]), &mut k, &mut v, &places)
-    });
-    refused("kv_append", "k", |p| {
-        ops::kv_append(p, &token, &token, &mut k, &mut v, &i32s(&d, 3))
-    });
-    let mut shorter = f32s(&d, [8, 4, 16]);
-    refused("kv_append", "cache_v", |p| {
-        ops::kv_append(p, &token, &token, &mut k, &mut shorter, &places)
-    });
-    let mut whole = i32s(&d, 9 * 64).reshape([9, 4, 16]).unwrap();
-    refused("kv_append", "", |p| {
-        ops::kv_append(p, &token, &token, &mut whole, &mut v, &places)
-    });
-    // Blocks that no kernel writes, and keys and values of two formats.
-    let blocks = |format| Tensor::empty_as(&d, format, [9, 2, 32]).unwrap();
-    refused("kv_append", "", |p| {
-        let (mut k, mut v) = (blocks(Format::Q4_1), blocks(Format::Q4_1));
-        ops::kv_append(p, &token, &token, &mut k, &mut v, &places)
-    });
-    refused("kv_append", "cache_v", |p| {
-        let (mut k, mut v) = (blocks(Format::Q8_0), blocks(Format::Q4_0));
-        ops::kv_append(p, &token, &token, &mut k, &mut v, &places)
-    });
-
-    let q = f32s(&d, [2, 12, 16]);
-    let mut out = q.clone();
-    let plain = Attention {
-        scale: 0.25,
-        window: None,
-        softcap: None,
-        sinks: None,
-    };
-    let mut attend = |argument,
-                      q: &Tensor,
-                      k: &Tensor,
-                      v: &Tensor,
-                      positions: &Tensor,
-                      options: Attention<'_>| {
-        refused("attention", argument, |p| {
-            ops::attention(p, q, k, v, positions, &options, &mut out)
-        });
-    };
-    attend("q", &f32s(&d, [2, 192]), &k, &v, &places, plain);
-    attend("cache_k", &q, &f32s(&d, [9, 64]), &v, &places, plain);
-    attend("cache_k", &q, &f32s(&d, [9, 4, 32]), &v, &places, plain);
-    attend("cache_k", &q, &f32s(&d, [9, 5, 16]), &v, &places, plain);
-    attend("cache_v", &q, &k, &shorter, &places, plain);
-    attend("positions", &q, &k, &v, &i32s(&d, 1), plain);
-    attend(
-        "window",
-        &q,
-        &k,
-        &v,
-        &places,
-        Attention {
-            window: Some(0),
-            ..plain
-        },
-    );
-    for cap in [0.0, -1.0, f32::NAN, f32::INFINITY] {
-        let capped = Attention {
-            softcap: Some(cap),
-            ..plain
-        };
-        attend("softcap", &q, &k, &v, &places, capped);
-    }
-    let with_sinks = |sinks| Attention {
-        sinks: Some(sinks),
-        ..plain
-    };
-    let sinks = f32s(&d, [11]);
-    attend("sinks", &q, &k, &v, &places, with_sinks(&sinks));
-    let sinks = i32s(&d, 12);
-    attend("sinks", &q, &k, &v, &places, with_sinks(&sinks));
-    attend("", &q, &whole, &v, &places, plain);
-    let large = f32s(&d, [2, 12, 584]);
-    attend("", &large, &f32s(&d, [9, 4, 584]), &v, &places, plain);
 }
 
 #[test]

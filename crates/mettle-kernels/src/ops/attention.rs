@@ -2,25 +2,27 @@
 
 mod benches;
 mod cases;
+mod launch;
 mod paged;
+mod sizes;
 
 use super::attention_grouped::{Call, Plan};
 use super::attention_tiles;
 use super::check::Op;
-use super::mapping::turbo_constants;
-use super::pages::{CacheShape, PageArguments, Paged};
+use super::pages::{CacheShape, Paged};
 use super::ring;
 use super::softmax::{kind_of_mask, mask_values};
-use crate::bindings::attention::{self, Constants, Params};
-use crate::bindings::{attention_16bit, attention_turbo};
+use crate::bindings::attention::{Constants, Params};
 use crate::{Error, Result};
 pub(super) use benches::{
     BENCH_HEADS, Entry, add_bench, add_bench_of, add_paged_bench, add_ring_bench, alone,
 };
 pub(crate) use cases::family;
-pub(super) use cases::{Masked, Sizes, check, kernel_name};
-use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
+pub(super) use cases::{check, kernel_name};
+use launch::Launch;
+use mettle_gpu::{Device, DeviceKind, Format, Grid, Pass, Tensor};
 pub(super) use paged::check_paged;
+pub(super) use sizes::{Masked, Sizes};
 
 pub(super) const OP: Op = Op("attention");
 
@@ -395,120 +397,4 @@ pub(super) fn mapped(
         }
     }
     launch.of_f32(pass, q, out)
-}
-
-/// What the kernels of `attention.metal` are given, but for queries and results.
-struct Launch<'a> {
-    grid: Grid,
-    params: Params,
-    constants: Constants,
-    /// Of the caches.
-    format: Format,
-    k: &'a Buffer<u8>,
-    v: &'a Buffer<u8>,
-    positions: &'a Buffer<i32>,
-    sinks: &'a Buffer<f32>,
-    mask: &'a Buffer<u8>,
-    pages: &'a PageArguments,
-}
-
-impl Launch<'_> {
-    fn of_f32(self, pass: &mut Pass, q: &Buffer<f32>, out: &mut Buffer<f32>) -> Result<()> {
-        let Launch {
-            grid,
-            params,
-            constants,
-            format,
-            k,
-            v,
-            positions,
-            sinks,
-            mask,
-            pages,
-        } = self;
-        if let Format::Turbo(turbo) = format {
-            let (turbo_bits, turbo_values) = turbo_constants(turbo);
-            let kernel = attention_turbo::Kernel {
-                q,
-                k: &k.cast()?,
-                v: &v.cast()?,
-                positions,
-                out,
-                params: bytemuck::cast(params),
-                sinks,
-                mask,
-                tables: &pages.tables,
-                sequence_of: &pages.sequence_of,
-                constants: attention_turbo::Constants {
-                    turbo_bits,
-                    turbo_values,
-                    paged: constants.paged,
-                    row_per_thread: constants.row_per_thread,
-                    head_size: constants.head_size,
-                    softcap: constants.softcap,
-                    sinks: constants.sinks,
-                    mask: constants.mask,
-                },
-            };
-            return Ok(pass.dispatch(kernel, grid)?);
-        }
-        let kernel = attention::KernelOf::of(format);
-        let kernel = attention::Kernel {
-            kernel: kernel.ok_or_else(|| OP.no_kernel_for_cache(format))?,
-            q,
-            k,
-            v,
-            positions,
-            out,
-            params,
-            sinks,
-            mask,
-            tables: &pages.tables,
-            sequence_of: &pages.sequence_of,
-            constants,
-        };
-        Ok(pass.dispatch(kernel, grid)?)
-    }
-
-    /// Queries, caches and results of one format of sixteen bits.
-    fn of_16bit(self, pass: &mut Pass, q: &Tensor, out: &mut Tensor, results: usize) -> Result<()> {
-        let Constants {
-            paged,
-            row_per_thread,
-            head_size,
-            softcap,
-            sinks,
-            mask,
-        } = self.constants;
-        let constants = attention_16bit::Constants {
-            paged,
-            row_per_thread,
-            head_size,
-            softcap,
-            sinks,
-            mask,
-        };
-        macro_rules! dispatch {
-            ($kernel:ident) => {{
-                let kernel = attention_16bit::$kernel {
-                    q: &OP.values("q", q)?,
-                    k: &self.k.cast()?,
-                    v: &self.v.cast()?,
-                    positions: self.positions,
-                    out: &mut OP.vector("out", out, results)?,
-                    params: bytemuck::cast(self.params),
-                    sinks: self.sinks,
-                    mask: self.mask,
-                    tables: &self.pages.tables,
-                    sequence_of: &self.pages.sequence_of,
-                    constants,
-                };
-                Ok(pass.dispatch(kernel, self.grid)?)
-            }};
-        }
-        match self.format {
-            Format::F16 => dispatch!(F16),
-            _ => dispatch!(Bf16),
-        }
-    }
 }

@@ -68,6 +68,15 @@ impl Plan {
     }
 }
 
+/// Query heads that a SIMD group of a GPU computes together, of as many as share a key-value head: all of them, or four.
+pub fn heads_together(group: usize) -> usize {
+    match group {
+        1 => 1,
+        2 => 2,
+        _ => 4,
+    }
+}
+
 /// Checked arguments.
 #[derive(Clone, Copy)]
 pub(super) struct Call<'a> {
@@ -110,13 +119,8 @@ impl Call<'_> {
         serves.then(|| Plan::new(units as usize, self))
     }
 
-    /// Query heads that a SIMD group computes: as many as share a key-value head, or four of them.
     fn heads_together(&self) -> usize {
-        match self.heads / self.kv_heads {
-            1 => 1,
-            2 => 2,
-            _ => 4,
-        }
+        heads_together(self.heads / self.kv_heads)
     }
 
     /// Sets of heads that are computed together.

@@ -13,6 +13,7 @@ mod layer_input;
 mod llama;
 mod mla;
 mod phi3;
+mod pipelines;
 mod projection;
 mod qwen2;
 mod qwen3;
@@ -22,10 +23,7 @@ mod rope;
 use std::collections::HashSet;
 use std::sync::{Arc, Mutex, PoisonError};
 
-use mettle_gpu::{
-    Device, DeviceKind, Format, Pass, PipelineRequest, Tensor, Turbo, WarmProgress, WarmReport,
-};
-use mettle_kernels::catalogue;
+use mettle_gpu::{Device, DeviceKind, Format, Pass, Tensor};
 use mettle_kernels::ops::{self, Activation, Fusion, Norm, Pairing, Rope, Unary};
 
 use crate::{
@@ -287,145 +285,6 @@ impl Model {
     /// Memory of the model with one session.
     pub fn memory(&self) -> MemoryEstimate {
         self.inner.memory
-    }
-
-    /// The pipelines that sessions launch, and a few of the same kernels that they do not.
-    pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 11] = [
-            "advance",
-            "argmax",
-            "binary",
-            "embedding",
-            "mul_mm",
-            "mul_mv",
-            "mul_panel",
-            "rms_norm",
-            "round_rows",
-            "sample",
-            "sum_parts",
-        ];
-        let inner = &*self.inner;
-        let of_latent: &[&str] = match inner.config.latent {
-            Some(_) => &["copy", "latent_append"],
-            None => &[],
-        };
-        let turbo_of = |format: &Format| match format {
-            Format::Turbo(turbo) => Some(*turbo),
-            _ => None,
-        };
-        let turbos: Vec<Turbo> = inner.cached.iter().filter_map(turbo_of).collect();
-        let of_attention: &[&str] = match turbos.is_empty() {
-            true => &[
-                "attention",
-                "attention_grouped",
-                "attention_merge",
-                "attention_tiles",
-                "kv_to_half",
-            ],
-            false => &[
-                "attention_grouped_turbo",
-                "attention_merge",
-                "attention_tiles",
-                "attention_turbo",
-                "hadamard",
-                "kv_to_half_turbo",
-            ],
-        };
-        let of_cache: &[&str] = match (turbos.is_empty(), inner.options.fusion) {
-            (true, Fusion::On) => &["qk_norm_rope_append"],
-            (true, Fusion::Off) => &["kv_append", "rope"],
-            (false, Fusion::On) => &["qk_norm_rope_append_turbo"],
-            (false, Fusion::Off) => &["kv_append_turbo", "rope"],
-        };
-        let of_fusion: &[&str] = match inner.options.fusion {
-            Fusion::On => &["residual_norm"],
-            Fusion::Off => &[],
-        };
-        let of_values: &[&str] = match inner.config.logit_softcap {
-            Some(_) => &["unary"],
-            None => &[],
-        };
-        let of_states: &[&str] = match &inner.config.linear {
-            Some(_) => &["copy", "decay_beta", "fill", "gated_delta_net", "ssm_conv"],
-            None => &[],
-        };
-        let of_shared: &[&str] = match (inner.config.shared_layers, inner.options.fusion) {
-            (1.., Fusion::On) => &["head_norm_rope"],
-            _ => &[],
-        };
-        let scales = inner.config.architecture == Architecture::Gemma4;
-        let of_scales: &[&str] = match inner.options.fusion {
-            Fusion::Off if scales => &["unary"],
-            _ => &[],
-        };
-        let of_experts: &[&str] = match inner.config.experts {
-            Some(_) => &["gather", "moe_combine", "moe_route", "moe_sort"],
-            None => &[],
-        };
-        let name = |format: Format| format.name().to_lowercase();
-        let cached: HashSet<String> = inner.cached.iter().map(|f| name(*f)).collect();
-        let mut known: HashSet<String> = inner.formats.iter().map(|f| name(*f)).collect();
-        known.extend(cached.iter().cloned());
-        // Rows that are rounded for products by tiles are passed on as bits, masks of attention as bytes.
-        known.extend(["f32", "u32", "i32", "u16", "u8"].map(str::to_owned));
-        // What prompts see of quantised caches is made halves of.
-        if inner.cached.iter().any(|format| format.is_quantised()) {
-            known.insert("f16".to_owned());
-        }
-        // What weights in affine formats are multiplied with, and looked up.
-        let affine = |format: &Format| matches!(format, Format::Affine(_));
-        let of_affine: &[&str] = match inner.formats.iter().any(affine) {
-            true => &[
-                "embedding_affine",
-                "mul_mm_affine",
-                "mul_mv_affine",
-                "mul_panel_affine",
-            ],
-            false => &[],
-        };
-        let mut pipelines = catalogue::pipelines(&inner.device, |kernel| {
-            let sees_cache = matches!(
-                kernel.family,
-                "attention"
-                    | "attention_grouped"
-                    | "kv_append"
-                    | "kv_to_half"
-                    | "latent_append"
-                    | "qk_norm_rope_append"
-            );
-            let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
-            [
-                &FAMILIES[..],
-                of_affine,
-                of_attention,
-                of_cache,
-                of_fusion,
-                of_values,
-                of_states,
-                of_experts,
-                of_latent,
-                of_scales,
-                of_shared,
-            ]
-            .iter()
-            .any(|families| families.contains(&kernel.family))
-                && (!sees_cache || kernel.dtypes.iter().any(|&dtype| cached.contains(dtype)))
-                && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
-        });
-        if !turbos.is_empty() {
-            let turbos = turbos.iter();
-            pipelines.retain(|r| {
-                turbos
-                    .clone()
-                    .any(|&turbo| catalogue::serves_turbo(r, turbo))
-            });
-        }
-        pipelines
-    }
-
-    /// Makes the pipelines of [`Model::pipelines`] on all processors, so that the first token does not wait for them one by one.
-    pub fn warm(&self, progress: &(dyn Fn(WarmProgress<'_>) + Sync)) -> WarmReport {
-        self.inner.device.warm(&self.pipelines(), progress)
     }
 
     /// A text in the making: its own cache and scratch memory over the shared weights.

@@ -1,6 +1,6 @@
 //! The cases of attention over pages.
 
-use super::cases::Sizes;
+use super::sizes::Sizes;
 use super::{Attention, Inputs, Path, mapped};
 use crate::cases::{Expected, Run};
 use crate::ops::kv_append::encoded;
