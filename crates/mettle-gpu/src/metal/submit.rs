@@ -165,6 +165,7 @@ impl<A: Api> MetalBackend<A> {
             )
             .ok_or("Metal gives no compute encoder")?;
         let mut current = None;
+        let mut lent = 0;
         let mut outcome = Ok(());
         for (at, launch) in launches.iter().enumerate() {
             // The first launch of an encoder waits for those before it anyway.
@@ -179,7 +180,7 @@ impl<A: Api> MetalBackend<A> {
             }
             encoder.insert_debug_signpost(&state.name);
             // SAFETY: the caller's promise.
-            outcome = unsafe { self.bind(&encoder, commands, launch, values) };
+            outcome = unsafe { self.bind(&encoder, commands, launch, &mut lent, values) };
             if outcome.is_err() {
                 break;
             }
@@ -196,7 +197,8 @@ impl<A: Api> MetalBackend<A> {
         outcome
     }
 
-    /// Sets the arguments of a launch.
+    /// Sets the arguments of a launch. `lent` has a bit for each index that there is threadgroup memory at: lengths stay as they are set, and those of launches
+    /// before would count against what one may have.
     ///
     /// # Safety
     /// As for [`Backend::submit`](crate::backend::Backend::submit).
@@ -205,8 +207,10 @@ impl<A: Api> MetalBackend<A> {
         encoder: &A::Encoder,
         commands: &Commands<'_>,
         launch: &RawLaunch,
+        lent: &mut u32,
         values: &mut Vec<A::Buffer>,
     ) -> Result<(), &'static str> {
+        let mut taken = 0;
         let range = launch.arguments.start as usize..launch.arguments.end as usize;
         for argument in &commands.arguments[range] {
             match *argument {
@@ -259,9 +263,15 @@ impl<A: Api> MetalBackend<A> {
                 RawArgument::ThreadgroupMemory { index, bytes } => {
                     let length = bytes.next_multiple_of(THREADGROUP_GRANULE);
                     encoder.set_threadgroup_memory_length(length, index);
+                    taken |= 1 << index;
                 }
             }
         }
+        let left = *lent & !taken;
+        for index in (0..u32::BITS).filter(|index| left >> index & 1 == 1) {
+            encoder.set_threadgroup_memory_length(0, index);
+        }
+        *lent = taken;
         Ok(())
     }
 }
