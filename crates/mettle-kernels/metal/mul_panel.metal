@@ -17,15 +17,13 @@ struct Params {
     uint experts;  // matrices that w consists of, where each step has one of its own; else 0
 };
 
-// Columns that come into memory together.
-constant constexpr uint STEP = 8;
-
 // Columns of a thread, at most: weights are decoded once for all of them.
 constant constexpr uint COLUMNS_OF_THREAD = 128;
 
-// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [columns, k], out is [columns, rows]. One thread
+// out[c, row] = sum over i of w[row, i] * x[c, i], in f32; w is [rows, k], x is [ceil(columns / STEP), k, STEP] as
+// pack_columns.metal makes it, so that what is read together is in a cache together; out is [columns, rows]. One thread
 // has PANEL_ROWS rows and COLUMNS_OF_THREAD columns and is a threadgroup of its own: the grid is [ceil(columns /
-// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)] threads. `memory` holds PANEL_DEPTH values of each of its rows and of STEP columns.
+// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)] threads. `memory` holds PANEL_DEPTH values of each of its rows.
 //
 // With experts, w is [experts, rows, k], and the columns of step i are multiplied with matrix experts[i]; where there is none of that
 // number, their results are not written. The grid is [columns / STEP, ceil(rows / PANEL_ROWS)] threads, of which the first of a row of
@@ -58,23 +56,15 @@ template <typename W>
         }
         w += ulong(expert) * params.rows * row_stride<W>(k);
     }
-    threadgroup float* columns = memory + PANEL_ROWS * PANEL_DEPTH;
     for (uint first = 0; first < k; first += PANEL_DEPTH) {
         const uint depth = min(PANEL_DEPTH, k - first);
         fill_panel(memory, w + ulong(row) * row_stride<W>(k), rows, k, first, depth);
         for (uint column = first_column; column < end_column; column += STEP) {
-            // In x they may lie such that few of them are in a cache at a time.
-            for (uint c = 0; c < STEP; ++c) {
-                // Beyond the last column it is taken again.
-                device const float* from = x + ulong(min(column + c, params.columns - 1)) * k + first;
-                for (uint at = 0; at < depth; at += WIDE) {
-                    store_wide(columns + c * PANEL_DEPTH + at, load_next(from + at, depth - at));
-                }
-            }
+            device const float* of_step = x + (ulong(column / STEP) * k + first) * STEP;
             for (uint c = 0; c < STEP && column + c < end_column; c += COLUMNS_AT_A_TIME) {
                 multiply_panel(
                     out + ulong(column + c) * params.rows + row, params.rows, rows, end_column - column - c, memory,
-                    columns + c * PANEL_DEPTH, depth, first == 0);
+                    of_step + c, depth, first == 0);
             }
         }
     }

@@ -45,6 +45,7 @@ pub mod mul_mv;
 pub mod mul_mv_affine;
 pub mod mul_panel;
 pub mod mul_panel_affine;
+pub mod pack_columns;
 pub mod qk_norm_rope_append;
 pub mod qk_norm_rope_append_turbo;
 pub mod residual_norm;
@@ -139,6 +140,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     mul_mv_affine::CATALOGUE,
     mul_panel::CATALOGUE,
     mul_panel_affine::CATALOGUE,
+    pack_columns::CATALOGUE,
     qk_norm_rope_append::CATALOGUE,
     qk_norm_rope_append_turbo::CATALOGUE,
     residual_norm::CATALOGUE,

@@ -47,9 +47,10 @@ impl Constants {
     }
 }
 
-/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[columns, k\], out is \[columns, rows\]. One thread
+/// out\[c, row\] = sum over i of w\[row, i\] \* x\[c, i\], in f32; w is \[rows, k\], x is \[ceil(columns / STEP), k, STEP\] as
+/// pack_columns.metal makes it, so that what is read together is in a cache together; out is \[columns, rows\]. One thread
 /// has PANEL_ROWS rows and COLUMNS_OF_THREAD columns and is a threadgroup of its own: the grid is \[ceil(columns /
-/// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)\] threads. `memory` holds PANEL_DEPTH values of each of its rows and of STEP columns.
+/// COLUMNS_OF_THREAD), ceil(rows / PANEL_ROWS)\] threads. `memory` holds PANEL_DEPTH values of each of its rows.
 ///
 /// With experts, w is \[experts, rows, k\], and the columns of step i are multiplied with matrix experts\[i\]; where there is none of that
 /// number, their results are not written. The grid is \[columns / STEP, ceil(rows / PANEL_ROWS)\] threads, of which the first of a row of

@@ -23,7 +23,7 @@ const OP: Op = Op("kv_append");
 /// [`Format::Turbo`], `positions` i32 `[tokens]`. A token whose position lies outside the cache is not stored. A cache of F16 also takes `k` and `v` of
 /// F16, one of F32 such of BF16.
 ///
-/// F16 and BF16 round to the nearest, blocks are encoded as [`formats::quantize`] does it, to the bit. That refuses values
+/// F16 and BF16 round to the nearest, blocks are encoded as [`formats::quantize`](crate::formats::quantize) does it, to the bit. That refuses values
 /// that are not finite; here a block with such a value decodes to NaN, or to infinities.
 ///
 /// # Errors

@@ -49,6 +49,7 @@ pub mod mul_mv;
 mod mul_mv_affine;
 mod mul_panel;
 mod mul_panel_affine;
+mod pack_columns;
 pub mod pages;
 mod qk_norm_rope_append;
 mod qk_norm_rope_append_turbo;
@@ -154,6 +155,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         mul_mv_affine::family(),
         mul_panel::family(),
         mul_panel_affine::family(),
+        pack_columns::family(),
         qk_norm_rope_append::family(),
         qk_norm_rope_append_turbo::family(),
         residual_norm::family(),

@@ -4,6 +4,8 @@ use super::check::Op;
 use super::mapping::{affine_constants, label};
 use super::mul_mm::cases::reference_of_experts;
 use super::mul_mv::{experts_of, reference};
+pub(super) use super::pack_columns::STEP;
+use super::pack_columns::{pack_columns, packed_len};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -13,9 +15,6 @@ use crate::cases::{Cases, Family, Tolerance};
 use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("mul_mat");
-
-/// Columns are taken in steps of so many: `STEP` of `mul_panel.metal`.
-pub(super) const STEP: usize = 8;
 
 /// Columns of a thread at most: `COLUMNS_OF_THREAD` of `mul_panel.metal`.
 const COLUMNS: usize = 128;
@@ -67,7 +66,10 @@ fn launch(
         experts: experts.map_or(Ok(0), |_| OP.size("w", count))?,
     };
     let grid = Grid::threads_total([threads, n.div_ceil(ROWS)]).threads([1, 1]);
-    let memory = (ROWS + STEP) * DEPTH * size_of::<f32>();
+    let memory = ROWS * DEPTH * size_of::<f32>();
+    let packed = &mut pass.scratch(packed_len(m, k))?;
+    pack_columns(pass, x, k, packed)?;
+    let x = &*packed;
     let experts = match experts {
         Some(experts) => experts.clone(),
         None => x.cast()?,

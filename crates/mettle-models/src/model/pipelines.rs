@@ -12,7 +12,7 @@ use crate::Architecture;
 impl Model {
     /// The pipelines that sessions launch, and a few of the same kernels that they do not.
     pub fn pipelines(&self) -> Vec<PipelineRequest> {
-        const FAMILIES: [&str; 11] = [
+        const FAMILIES: [&str; 12] = [
             "advance",
             "argmax",
             "binary",
@@ -20,6 +20,7 @@ impl Model {
             "mul_mm",
             "mul_mv",
             "mul_panel",
+            "pack_columns",
             "rms_norm",
             "round_rows",
             "sample",

@@ -31,6 +31,7 @@
 #include "operations.h"
 #include "pack.h"
 #include "packed.h"
+#include "registers.h"
 #include "relational.h"
 #include "shuffle.h"
 #include "simd.h"

@@ -17,14 +17,20 @@ constant constexpr uint PANEL_WIDES = PANEL_ROWS / WIDE;
 // Values of each row that are in memory at a time.
 constant constexpr uint PANEL_DEPTH = 128;
 
-// How many results are kept in registers: those of so many vectors of a panel and so many columns.
-#if defined(__AVX512F__)
-constant constexpr uint WIDES_AT_A_TIME = 2;
-constant constexpr uint COLUMNS_AT_A_TIME = 8;
+// Columns of x that lie side by side: those of pack_columns.metal.
+constant constexpr uint STEP = 8;
+
+// Vectors that registers hold at a time. Which processor it is, is not known yet where macros are.
+#ifdef __METTLE__
+constant constexpr uint REGISTERS = mettle::wide_registers;
 #else
-constant constexpr uint WIDES_AT_A_TIME = 1;
-constant constexpr uint COLUMNS_AT_A_TIME = 4;
+constant constexpr uint REGISTERS = 8;
 #endif
+
+// How many results are kept in registers: those of so many vectors of a panel and so many columns. A multiply-add takes some four cycles, of which
+// processors begin two in each: fewer than eight registers of sums would wait for each other.
+constant constexpr uint WIDES_AT_A_TIME = REGISTERS >= 32 ? 2 : 1;
+constant constexpr uint COLUMNS_AT_A_TIME = REGISTERS >= 32 ? 8 : 4;
 
 #if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
 
@@ -90,10 +96,10 @@ METAL_FUNC void fill_panel(threadgroup float* to, device const W* w, uint rows, 
 }
 
 // Adds to out[c * stride + r] the products of `depth` values of the panel's rows with COLUMNS_AT_A_TIME columns, of which
-// value i of column c is x[c * PANEL_DEPTH + i]; or puts them there, if they are the first. `rows` rows and the first `columns` columns
+// value i of column c is x[i * STEP + c]; or puts them there, if they are the first. `rows` rows and the first `columns` columns
 // have results.
 METAL_FUNC void multiply_panel(
-    device float* out, uint stride, uint rows, uint columns, threadgroup const float* panel, threadgroup const float* x, uint depth,
+    device float* out, uint stride, uint rows, uint columns, threadgroup const float* panel, device const float* x, uint depth,
     bool are_first)
 {
     for (uint group = 0; group < PANEL_WIDES; group += WIDES_AT_A_TIME) {
@@ -113,7 +119,7 @@ METAL_FUNC void multiply_panel(
             }
 #pragma unroll
             for (uint c = 0; c < COLUMNS_AT_A_TIME; ++c) {
-                const wide value = splat(x[c * PANEL_DEPTH + at]);
+                const wide value = splat(x[at * STEP + c]);
 #pragma unroll
                 for (uint i = 0; i < WIDES_AT_A_TIME; ++i) {
                     sums[c][i] = fma(weights[i], value, sums[c][i]);

@@ -20,7 +20,7 @@ pub struct MoeShape {
     pub of_shared: usize,
 }
 
-/// Memory that [`norm_moe_add`] works in.
+/// Memory that [`norm_moe_add`](crate::ops::norm_moe_add) works in.
 #[derive(Clone, Debug)]
 pub struct MoeScratch {
     pub(in crate::ops) shape: MoeShape,
