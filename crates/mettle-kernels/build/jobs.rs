@@ -45,7 +45,8 @@ pub struct Build<'a> {
 }
 
 impl Build<'_> {
-    /// The targets that our compiler makes artefacts of. NVIDIA GPUs later than Ampere run the PTX for Ampere. Apple's systems have their own compiler.
+    /// The targets that our compiler makes artefacts of. NVIDIA GPUs later than Ampere run the PTX for Ampere; of what Hopper does in a way of its own they
+    /// have variants for it. Apple's systems have their own compiler.
     pub fn targets(&self) -> Result<Vec<Target>> {
         if self.vendor == "apple" {
             return Ok(Vec::new());
@@ -71,21 +72,33 @@ impl Build<'_> {
             targets = vec![own];
         }
         targets.push(Target::Ptx(PtxLevel::Sm80));
+        targets.push(HOPPER);
         Ok(targets)
     }
 }
+
+/// What has code for Hopper beside that for Ampere.
+const HOPPER: Target = Target::Ptx(PtxLevel::Sm90a);
+
+/// The header whose functions are other ones on Hopper.
+const OF_HOPPER: &str = "mettle/group_products.h";
 
 /// Every job, those of one unit and target together.
 pub fn list<'a>(units: &'a [Unit], targets: &[Target]) -> Result<Vec<Job<'a>>> {
     let mut jobs = Vec::new();
     for unit in units {
-        for &target in targets.iter().filter(|target| is_for(unit, target.class())) {
+        let of_unit = |target: &&Target| {
+            is_for(unit, target.class()) && (**target != HOPPER || differs(unit))
+        };
+        for &target in targets.iter().filter(of_unit) {
             let variants = specialised(unit, target)?;
-            jobs.push(Job {
-                unit,
-                target,
-                variant: None,
-            });
+            if target != HOPPER {
+                jobs.push(Job {
+                    unit,
+                    target,
+                    variant: None,
+                });
+            }
             jobs.extend(variants.iter().map(|variant| Job {
                 unit,
                 target,
@@ -102,6 +115,12 @@ fn is_for(unit: &Unit, class: TargetClass) -> bool {
     !unit.constants.is_empty()
         || unit.variants.is_empty()
         || classes.any(|meant| meant.is_none_or(|meant| meant == class))
+}
+
+/// Whether a unit's code for Hopper is other than that for Ampere.
+fn differs(unit: &Unit) -> bool {
+    let mut headers = unit.dependencies().iter();
+    headers.any(|header| header.ends_with(OF_HOPPER))
 }
 
 /// The variants of a unit for a target; those with equal constants become one.

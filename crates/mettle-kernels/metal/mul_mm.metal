@@ -12,7 +12,7 @@
 #include <mettle/block_words.h>
 #include <mettle/copy.h>
 #include <mettle/epilogue.h>
-#include <mettle/fragment.h>
+#include <mettle/group_products.h>
 #include <mettle/product.h>
 
 using namespace metal;
@@ -43,6 +43,7 @@ struct Params {
     uint experts;  // matrices that w consists of, where each piece of rows has one of its own; else 0
     uint depth;    // values of k that a threadgroup goes through, a multiple of DEPTH
     uint splits;   // threadgroups that share the k of a piece of results
+    uint stages;   // steps whose tiles there is memory for: 2, or 4 where copies are asynchronous
 };
 
 // Chunks of a row of a tile.
@@ -102,7 +103,6 @@ struct CopiedTile {
         for (uint j = 0; j < COUNT; ++j) {
             finish(fetched.chunks[j], place(tile, j, index));
         }
-        finish_copies();
     }
 };
 
@@ -110,10 +110,11 @@ struct CopiedTile {
 // ALIGNED, of whole tiles each, is other than for the rest (`by_alignment`), which of them it is must be known outside the loop over k: a branch in it
 // keeps copies and products of a step apart (a third of the speed of f16 on an H200).
 //
-// Weights that are fetched `ahead` are so a step earlier, into registers, and decoded beside the products of a step instead of behind them.
+// Weights that are `copied` as they are arrive with x. Those that are fetched `ahead` are so a step earlier, into registers, and decoded beside the products of a step instead of behind them.
 template <typename W, uint ROWS, uint THREADS, bool ALIGNED>
 struct Weights {
     static constant constexpr bool by_alignment = false;
+    static constant constexpr bool copied = false;
     static constant constexpr bool ahead = false;
     typedef typename product<W>::operand T;
     static constant constexpr uint STEPS = ROWS * (DEPTH / WIDE) / THREADS;
@@ -151,6 +152,7 @@ struct Weights {
 template <typename W, uint ROWS, uint THREADS, bool ALIGNED>
 struct WeightsAsTheyAre {
     static constant constexpr bool by_alignment = true;
+    static constant constexpr bool copied = true;
     static constant constexpr bool ahead = false;
     typedef CopiedTile<ROWS, THREADS> Tile;
     typedef typename Tile::Fetched Fetched;
@@ -180,6 +182,7 @@ template <typename Block, uint ROWS, uint THREADS, bool ALIGNED>
 struct WeightsOfBlocks {
     typedef BlockWords<Block> block_words;
     static constant constexpr bool by_alignment = true;
+    static constant constexpr bool copied = false;
     // Rows of a SIMD group, and threads that share one.
     static constant constexpr uint OWN = ROWS * 32 / THREADS;
     static constant constexpr uint SHARE = OWN < 32 ? 32 / OWN : 1;
@@ -279,6 +282,37 @@ METTLE_BY_WORDS(block_q8_0)
 METTLE_BY_WORDS(block_q4_K)
 #undef METTLE_BY_WORDS
 
+// A step: products of both large parts, then of the small part of x, then of that of the weights.
+struct Step {
+    uint first;  // value of k
+    uint pass;
+
+    // Where its part of x begins.
+    METAL_FUNC ulong part(constant Params& params) const { return pass == 1 ? ulong(params.padded) * params.stride : 0; }
+};
+
+// The next step; after the last it begins the last pass again.
+template <typename W>
+METAL_FUNC Step after(Step step, uint begin, uint end)
+{
+    step.first += DEPTH;
+    if (step.first == end) {
+        step.first = begin;
+        step.pass = min(step.pass + 1, product<W>::passes - 1);
+    }
+    return step;
+}
+
+// Waits for the copies of the next step, with those of `stages` - 2 more under way.
+METAL_FUNC void wait_for_next(uint stages)
+{
+    if (stages > 2) {
+        wait_for_copies<2>();
+    } else {
+        wait_for_copies<0>();
+    }
+}
+
 // ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, with which `epilogue` says what to do, from values `begin` to `end` of k.
 // While the tiles of one step are multiplied, those of the next are on their way to registers; they are put beside the others in
 // threadgroup memory, so that threads wait for each other once a step.
@@ -293,9 +327,7 @@ METAL_FUNC void multiply(
     typedef Weights<W, COLUMNS, THREADS, ALIGNED> Columns;
     constexpr uint X_TILE = ROWS * DEPTH;
     constexpr uint W_TILE = COLUMNS * DEPTH;
-    // Fragments of a SIMD group.
-    constexpr uint LEFT = ROWS / DOWN / FRAGMENT;
-    constexpr uint RIGHT = COLUMNS / ACROSS / FRAGMENT;
+    typedef group_products<T, ROWS, COLUMNS, DOWN, ACROSS> Products;
 
     const uint first_row = position.x * ROWS;
     const uint first_column = position.y * COLUMNS;
@@ -304,90 +336,88 @@ METAL_FUNC void multiply(
     const uint last_column = params.columns - 1 - first_column;
     const uint last_row = min(ROWS, rows_of_x - first_row) - 1;
 
-    sum_fragment sums[LEFT][RIGHT];
-#pragma unroll
-    for (uint i = 0; i < LEFT; ++i) {
-#pragma unroll
-        for (uint j = 0; j < RIGHT; ++j) {
-            clear(sums[i][j]);
-        }
-    }
+    Products products;
+    products.zero();
 
+    const uint stages = params.stages;
     typename Rows::Fetched x_fetched;
     typename Columns::Fetched w_fetched;
-    Rows::fetch(x_fetched, tiles, x, last_row, params.stride, begin, index);
-    Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, begin, false, index);
+    // Of what copies are started, and of what weights are decoded.
+    Step later = {begin, 0};
+    for (uint s = 0; s + 1 < stages; ++s) {
+        threadgroup ushort* tile = tiles + s * (X_TILE + W_TILE);
+        Rows::fetch(x_fetched, tile, x + later.part(params), last_row, params.stride, later.first, index);
+        if (Columns::copied) {
+            Columns::fetch(w_fetched, tile + X_TILE, w, last_column, params, later.first, later.pass == 2, index);
+        }
+        close_copies();
+        later = after<W>(later, begin, end);
+    }
+    Step next = {begin, 0};
     Rows::put(x_fetched, tiles, index);
+    if (!Columns::copied) {
+        Columns::fetch(w_fetched, tiles + X_TILE, w, last_column, params, begin, false, index);
+    }
     Columns::put(w_fetched, tiles + X_TILE, params, begin, index);
     if (Columns::ahead) {
-        Columns::fetch(w_fetched, tiles, w, last_column, params, begin + DEPTH < end ? begin + DEPTH : begin, false, index);
+        Columns::fetch(w_fetched, tiles, w, last_column, params, after<W>(next, begin, end).first, false, index);
     }
+    wait_for_next(stages);
+    publish_operands();
     threadgroup_barrier(mem_flags::mem_threadgroup);
 
     const uint steps = product<W>::passes * ((end - begin) / DEPTH);
-    uint pass = 0;
-    uint first = begin;
-    const uint row = simd_group / ACROSS * (ROWS / DOWN);
-    const uint column = simd_group % ACROSS * (COLUMNS / ACROSS);
     for (uint step = 0; step < steps; ++step) {
-        // Products of both large parts, then of the small part of x, then of that of the weights. After the last step
-        // comes what nobody needs.
-        first += DEPTH;
-        if (first == end) {
-            first = begin;
-            pass = min(pass + 1, product<W>::passes - 1);
+        // After the last step comes what nobody needs.
+        next = after<W>(next, begin, end);
+        threadgroup ushort* to_decode = tiles + (step + 1) % stages * (X_TILE + W_TILE);
+        threadgroup ushort* to_copy = tiles + (step + stages - 1) % stages * (X_TILE + W_TILE);
+        Rows::fetch(x_fetched, to_copy, x + later.part(params), last_row, params.stride, later.first, index);
+        if (Columns::copied) {
+            Columns::fetch(w_fetched, to_copy + X_TILE, w, last_column, params, later.first, later.pass == 2, index);
         }
-        threadgroup ushort* next = tiles + (step + 1) % 2 * (X_TILE + W_TILE);
-        device const ushort* part = x + (pass == 1 ? ulong(params.padded) * params.stride : 0);
-        Rows::fetch(x_fetched, next, part, last_row, params.stride, first, index);
-        if (Columns::ahead) {
-            Columns::put(w_fetched, next + X_TILE, params, first, index);
-            const uint later = first + DEPTH < end ? first + DEPTH : begin;
-            Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, later, false, index);
-        } else {
-            Columns::fetch(w_fetched, next + X_TILE, w, last_column, params, first, pass == 2, index);
-        }
+        close_copies();
+        later = after<W>(later, begin, end);
 
-        threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % 2 * (X_TILE + W_TILE));
+        threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % stages * (X_TILE + W_TILE));
         threadgroup const T* w_tile = x_tile + X_TILE;
-#pragma unroll
-        for (uint chunk = 0; chunk < CHUNKS; chunk += 2) {
-            matrix_fragment<T> left[LEFT];
-            matrix_fragment<T> right[RIGHT];
-#pragma unroll
-            for (uint i = 0; i < LEFT; ++i) {
-                load_left(left[i], x_tile, ROWS, row + i * FRAGMENT, chunk);
-            }
-#pragma unroll
-            for (uint j = 0; j < RIGHT; ++j) {
-                load_right(right[j], w_tile, COLUMNS, column + j * FRAGMENT, chunk);
-            }
-#pragma unroll
-            for (uint i = 0; i < LEFT; ++i) {
-#pragma unroll
-                for (uint j = 0; j < RIGHT; ++j) {
-                    multiply_accumulate(sums[i][j], left[i], right[j]);
-                }
-            }
+        if (Products::asynchronous) {
+            products.begin(x_tile, w_tile, simd_group);
+        }
+        if (Columns::ahead) {
+            Columns::put(w_fetched, to_decode + X_TILE, params, next.first, index);
+            Columns::fetch(
+                w_fetched, to_decode + X_TILE, w, last_column, params, after<W>(next, begin, end).first, false, index);
+        } else if (!Columns::copied) {
+            Columns::fetch(w_fetched, to_decode + X_TILE, w, last_column, params, next.first, next.pass == 2, index);
+        }
+        if (!Products::asynchronous) {
+            products.begin(x_tile, w_tile, simd_group);
         }
 
-        Rows::put(x_fetched, next, index);
-        if (!Columns::ahead) {
-            Columns::put(w_fetched, next + X_TILE, params, first, index);
+        Rows::put(x_fetched, to_copy, index);
+        if (Columns::copied) {
+            Columns::put(w_fetched, to_copy + X_TILE, params, later.first, index);
+        } else if (!Columns::ahead) {
+            Columns::put(w_fetched, to_decode + X_TILE, params, next.first, index);
         }
+        wait_for_next(stages);
+        products.end();
+        publish_operands();
         threadgroup_barrier(mem_flags::mem_threadgroup);
     }
+    finish_copies();
 
     threadgroup float* scratch = reinterpret_cast<threadgroup float*>(tiles) + simd_group * (FRAGMENT * FRAGMENT);
 #pragma unroll
-    for (uint i = 0; i < LEFT; ++i) {
+    for (uint i = 0; i < Products::LEFT; ++i) {
 #pragma unroll
-        for (uint j = 0; j < RIGHT; ++j) {
-            const uint r = first_row + row + i * FRAGMENT;
-            const uint c = first_column + column + j * FRAGMENT;
+        for (uint j = 0; j < Products::RIGHT; ++j) {
+            const uint r = first_row + Products::row(i, simd_group);
+            const uint c = first_column + Products::column(j, simd_group);
             if (r < params.rows && c < params.columns) {
                 finish(
-                    sums[i][j], out + ulong(r) * params.columns + c, params.columns, scale + r, params.rows - r,
+                    products.sums[i][j], out + ulong(r) * params.columns + c, params.columns, scale + r, params.rows - r,
                     params.columns - c, scratch, epilogue, lane);
             }
         }
@@ -422,7 +452,7 @@ METAL_FUNC void multiply_any(
 // weights more, and out is silu(product with w) * product with second; else second is not read. Threadgroups share no k then, and with halves.
 //
 // Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
-// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
+// split of each batch; the tiles have 64 bytes for each row and for each column of a piece, and each of `stages`.
 template <typename W, typename X>
 kernel void mul_mm(
     device const W*      w       [[buffer(0)]],

@@ -8,8 +8,8 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
-/// The GPUs that code is assembled for: A100, and H100 or H200.
-const ARCHITECTURES: [&str; 2] = ["sm_80", "sm_90"];
+/// The GPUs that code is assembled for: A100, and H100 or H200, by what runs on later ones and by what is theirs alone.
+const ARCHITECTURES: [&str; 3] = ["sm_80", "sm_90", "sm_90a"];
 
 /// What ptxas says of a kernel.
 #[derive(Clone, Copy, Default)]
@@ -140,8 +140,11 @@ fn every_kernel_assembles() {
     // The older GPUs' machine code is made of every kernel once, with its constants open, not of each variant.
     let for_architecture = |architecture: &'static str| {
         let artefacts = artefacts.iter();
-        let taken = artefacts
-            .filter(move |(_, artefact)| architecture == "sm_90" || artefact.constants.is_none());
+        let taken = artefacts.filter(move |(_, artefact)| match architecture {
+            "sm_80" => artefact.target == "ptx-sm80" && artefact.constants.is_none(),
+            "sm_90" => artefact.target == "ptx-sm80",
+            _ => artefact.target == "ptx-sm90a",
+        });
         taken.map(move |(what, artefact)| (architecture, what, artefact))
     };
     let mut jobs: Vec<_> = ARCHITECTURES
@@ -183,7 +186,7 @@ fn the_library_assembles() {
     );
     for path in files {
         let unit = Unit::from_file(&path, &Options::default()).unwrap();
-        for (level, architecture) in [(PtxLevel::Sm80, "sm_80"), (PtxLevel::Sm90, "sm_90")] {
+        for (level, architecture) in [(PtxLevel::Sm80, "sm_80"), (PtxLevel::Sm90a, "sm_90a")] {
             let target = Target::Ptx(level);
             let names = unit.kernels.iter().map(|kernel| kernel.name.as_str());
             let (refused, taken): (Vec<&str>, Vec<&str>) = names.partition(|name| is_refused(name));

@@ -30,8 +30,8 @@ pub enum CpuLevel {
 pub enum PtxLevel {
     /// Compute capability 8.0 (Ampere) and PTX 7.0, which drivers from 450 on read.
     Sm80,
-    /// Compute capability 9.0 (Hopper) and PTX 7.8, which drivers from 520 on read.
-    Sm90,
+    /// Compute capability 9.0 (Hopper) with what is its own, and PTX 8.0, which drivers from 525 on read. No other GPU runs it.
+    Sm90a,
 }
 
 /// The two kinds of processors, which kernels may be written for in different ways.
@@ -50,7 +50,7 @@ impl Target {
         Self::Cpu(CpuLevel::X86_64V4Vnni),
         Self::Cpu(CpuLevel::Aarch64),
         Self::Ptx(PtxLevel::Sm80),
-        Self::Ptx(PtxLevel::Sm90),
+        Self::Ptx(PtxLevel::Sm90a),
     ];
 
     /// Name, as in the names of files: `cpu-x86-64-v3`.
@@ -60,7 +60,7 @@ impl Target {
             Self::Cpu(CpuLevel::X86_64V4Vnni) => "cpu-x86-64-v4-vnni",
             Self::Cpu(CpuLevel::Aarch64) => "cpu-aarch64",
             Self::Ptx(PtxLevel::Sm80) => "ptx-sm80",
-            Self::Ptx(PtxLevel::Sm90) => "ptx-sm90",
+            Self::Ptx(PtxLevel::Sm90a) => "ptx-sm90a",
         }
     }
 
@@ -139,15 +139,15 @@ impl Target {
                 "-Xclang",
                 "+ptx70",
             ],
-            Self::Ptx(PtxLevel::Sm90) => &[
+            Self::Ptx(PtxLevel::Sm90a) => &[
                 "--cuda-device-only",
                 "-nocudainc",
                 "-nocudalib",
-                "--cuda-gpu-arch=sm_90",
+                "--cuda-gpu-arch=sm_90a",
                 "-Xclang",
                 "-target-feature",
                 "-Xclang",
-                "+ptx78",
+                "+ptx80",
             ],
         }
     }

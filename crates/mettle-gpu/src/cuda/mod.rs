@@ -52,7 +52,7 @@ impl CudaBackend {
     pub fn new(index: usize, options: &DeviceOptions) -> Result<Self, String> {
         let gpu = Gpu::open(index)?;
         let targets: &[&str] = match gpu.capability {
-            90.. => &["ptx-sm90", "ptx-sm80"],
+            90 => &["ptx-sm90a", "ptx-sm80"],
             _ => &["ptx-sm80"],
         };
         let limits = Limits {

@@ -27,10 +27,12 @@ pub struct Params {
     pub depth: u32,
     /// `uint splits`: threadgroups that share the k of a piece of results
     pub splits: u32,
+    /// `uint stages`: steps whose tiles there is memory for: 2, or 4 where copies are asynchronous
+    pub stages: u32,
 }
 
 const _: () = {
-    assert!(size_of::<Params>() == 36);
+    assert!(size_of::<Params>() == 40);
     assert!(std::mem::offset_of!(Params, rows) == 0);
     assert!(std::mem::offset_of!(Params, padded) == 4);
     assert!(std::mem::offset_of!(Params, columns) == 8);
@@ -40,6 +42,7 @@ const _: () = {
     assert!(std::mem::offset_of!(Params, experts) == 24);
     assert!(std::mem::offset_of!(Params, depth) == 28);
     assert!(std::mem::offset_of!(Params, splits) == 32);
+    assert!(std::mem::offset_of!(Params, stages) == 36);
 };
 
 /// Function constants: each set of values is a kernel of its own.
@@ -80,7 +83,7 @@ impl Constants {
 /// weights more, and out is silu(product with w) \* product with second; else second is not read. Threadgroups share no k then, and with halves.
 ///
 /// Threadgroups of 128 threads: the grid is as many as there are pieces of a batch's results of the size that LARGE says, and that for each
-/// split of each batch; the tiles have 128 bytes for each row and for each column of a piece.
+/// split of each batch; the tiles have 64 bytes for each row and for each column of a piece, and each of `stages`.
 pub struct F32<'a> {
     /// `device const uint* w`.
     pub w: &'a Buffer<u32>,

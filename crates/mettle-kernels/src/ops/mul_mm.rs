@@ -12,7 +12,7 @@ use crate::Result;
 use crate::bindings::mul_mm::{self, Constants, F16F16, Params};
 use crate::bindings::mul_mm_affine;
 use half::f16;
-use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
+use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
 
 /// Values of k in a tile: `DEPTH` of `mul_mm.metal`.
 const DEPTH: usize = 32;
@@ -20,8 +20,11 @@ const DEPTH: usize = 32;
 /// Threads of a threadgroup: `THREADS` of `mul_mm.metal`.
 const THREADS: usize = 128;
 
-/// Bytes of threadgroup memory for each row and column of a threadgroup's results: two tiles of 32 16-bit values.
-const BYTES_PER_ROW: usize = 2 * 32 * 2;
+/// Bytes of threadgroup memory for each row and column of a threadgroup's results: of a tile of 32 16-bit values.
+const BYTES_PER_ROW: usize = 32 * 2;
+
+/// Threadgroups of a compute unit that tiles leave room for: as many as registers do.
+const RESIDENT: usize = 2;
 
 /// Bytes of the vectors that dense weights are loaded as.
 const VECTOR: usize = 16;
@@ -54,10 +57,35 @@ impl Size {
         m.div_ceil(rows) * n.div_ceil(columns)
     }
 
-    /// Bytes of threadgroup memory.
-    pub(super) fn memory(self, format: Format) -> usize {
+    /// Bytes of threadgroup memory, at least: for the tiles of two steps.
+    pub(super) fn least_memory(self, format: Format) -> usize {
         let (rows, columns) = self.results(format);
-        (rows + columns) * BYTES_PER_ROW
+        2 * (rows + columns) * BYTES_PER_ROW
+    }
+
+    /// Whether weights are copied as they are, or their words fetched a step earlier: `copied` and `ahead` of `mul_mm.metal`.
+    fn copies_ahead(self, format: Format) -> bool {
+        match format {
+            Format::F16 | Format::BF16 => true,
+            Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 | Format::Q8_0 => {
+                self == Size::Large
+            }
+            _ => false,
+        }
+    }
+
+    /// Steps whose tiles there is memory for, and its bytes: four, so that copies have the time of two more, where these are asynchronous and nothing else of a step
+    /// is waited for. Memory that decodes weights from rows is better left to the cache.
+    fn stages(self, device: &Device, format: Format) -> (usize, usize) {
+        let of_step = self.least_memory(format) / 2;
+        let limits = device.limits();
+        let has_room = RESIDENT * 4 * of_step <= limits.resident_threadgroup_memory
+            && 4 * of_step <= limits.max_threadgroup_memory;
+        let stages = match device.kind() {
+            DeviceKind::Cuda if has_room && self.copies_ahead(format) => 4,
+            _ => 2,
+        };
+        (stages, stages * of_step)
     }
 }
 
@@ -296,6 +324,7 @@ fn multiply(
     };
     let alignment = w.bytes().alignment().min(second.bytes().alignment());
     let aligned = w.row_bytes().is_multiple_of(vector) && alignment >= vector;
+    let (stages, tiles) = size.stages(pass.device(), w.format());
     let params = Params {
         rows: op.size("x", extent.m)?,
         padded: op.size("x", rounded.rows)?,
@@ -306,10 +335,10 @@ fn multiply(
         experts: extent.experts(op)?,
         depth: op.size("w", extent.depth)?,
         splits: op.size("w", extent.splits)?,
+        stages: stages as u32,
     };
     let experts = extent.ids(op, &rounded.scale)?;
     let large = size == Size::Large;
-    let tiles = size.memory(w.format());
     let grid = extent.grid([rows, columns]);
     let fused = epilogue.bits();
     if (w.format(), activations) == (Format::F16, Format::F16) {

@@ -29,3 +29,23 @@ using tile_layout_or = Other;
 }  // namespace mettle
 
 #endif  // METTLE_PTX
+
+// Products of whole tiles by the SIMD groups of a threadgroup together.
+#ifdef __CUDA_ARCH_FEAT_SM90_ALL
+#include "ptx/group_products.h"
+
+namespace mettle {
+template <class T, uint ROWS, uint COLUMNS, class Other>
+using group_products_or = GroupProducts<T, ROWS, COLUMNS>;
+}  // namespace mettle
+
+#else
+
+namespace mettle {
+template <class T, uint ROWS, uint COLUMNS, class Other>
+using group_products_or = Other;
+
+METTLE_INLINE void publish_operands() {}
+}  // namespace mettle
+
+#endif  // __CUDA_ARCH_FEAT_SM90_ALL

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use mettle_kernels::catalogue;
-use mettle_msl::{Artefact, metal};
+use mettle_msl::{Artefact, PtxLevel, Target, metal};
 use serde::Serialize;
 
 /// Everything embedded for one target.
@@ -39,7 +39,7 @@ pub fn sets() -> Vec<Set> {
         set.artefacts += 1;
         set.bytes += embedded.bytes.len();
         match Artefact::from_bytes(embedded.bytes) {
-            Ok(artefact) if embedded.constants.is_none() => {
+            Ok(artefact) if embedded.constants.is_none() || !is_whole(embedded.target) => {
                 names.extend(artefact.kernels.into_iter().map(|kernel| kernel.name));
             }
             Ok(_) => {}
@@ -48,12 +48,18 @@ pub fn sets() -> Vec<Set> {
     }
     let complete = |(mut set, names): (Set, BTreeSet<String>)| {
         set.kernels = names.len();
-        let lacking =
-            catalogue::kernels_for(&set.target).filter(|kernel| !names.contains(kernel.name));
+        let whole = is_whole(&set.target);
+        let lacking = catalogue::kernels_for(&set.target)
+            .filter(|kernel| whole && !names.contains(kernel.name));
         set.missing = lacking.map(|kernel| kernel.name.to_owned()).collect();
         set
     };
     sets.into_values().map(complete).collect()
+}
+
+/// Whether there is to be code of every kernel for a target: Hopper has code of its own beside that for Ampere, of some.
+fn is_whole(target: &str) -> bool {
+    target != Target::Ptx(PtxLevel::Sm90a).name()
 }
 
 /// What is wrong with them.
