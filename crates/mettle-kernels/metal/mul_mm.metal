@@ -314,8 +314,8 @@ METAL_FUNC void wait_for_next(uint stages)
 }
 
 // ROWS x COLUMNS results by ACROSS x DOWN SIMD groups, with which `epilogue` says what to do, from values `begin` to `end` of k.
-// While the tiles of one step are multiplied, those of the next are on their way to registers; they are put beside the others in
-// threadgroup memory, so that threads wait for each other once a step.
+// While the tiles of one step are multiplied, those of the next ones are on their way, to registers or to their places beside the others
+// in threadgroup memory, so that threads wait for each other once a step.
 template <typename W, typename X, uint ROWS, uint COLUMNS, uint DOWN, uint ACROSS, bool ALIGNED>
 METAL_FUNC void multiply(
     device const W* w, device const ushort* x, uint rows_of_x, device const float* scale, device X* out, uint epilogue, uint begin,
@@ -340,11 +340,12 @@ METAL_FUNC void multiply(
     products.zero();
 
     const uint stages = params.stages;
+    const uint last_stage = stages - 1;
     typename Rows::Fetched x_fetched;
     typename Columns::Fetched w_fetched;
     // Of what copies are started, and of what weights are decoded.
     Step later = {begin, 0};
-    for (uint s = 0; s + 1 < stages; ++s) {
+    for (uint s = 0; s < last_stage; ++s) {
         threadgroup ushort* tile = tiles + s * (X_TILE + W_TILE);
         Rows::fetch(x_fetched, tile, x + later.part(params), last_row, params.stride, later.first, index);
         if (Columns::copied) {
@@ -370,8 +371,8 @@ METAL_FUNC void multiply(
     for (uint step = 0; step < steps; ++step) {
         // After the last step comes what nobody needs.
         next = after<W>(next, begin, end);
-        threadgroup ushort* to_decode = tiles + (step + 1) % stages * (X_TILE + W_TILE);
-        threadgroup ushort* to_copy = tiles + (step + stages - 1) % stages * (X_TILE + W_TILE);
+        threadgroup ushort* to_decode = tiles + (step + 1 & last_stage) * (X_TILE + W_TILE);
+        threadgroup ushort* to_copy = tiles + (step + last_stage & last_stage) * (X_TILE + W_TILE);
         Rows::fetch(x_fetched, to_copy, x + later.part(params), last_row, params.stride, later.first, index);
         if (Columns::copied) {
             Columns::fetch(w_fetched, to_copy + X_TILE, w, last_column, params, later.first, later.pass == 2, index);
@@ -379,7 +380,7 @@ METAL_FUNC void multiply(
         close_copies();
         later = after<W>(later, begin, end);
 
-        threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + step % stages * (X_TILE + W_TILE));
+        threadgroup const T* x_tile = reinterpret_cast<threadgroup const T*>(tiles + (step & last_stage) * (X_TILE + W_TILE));
         threadgroup const T* w_tile = x_tile + X_TILE;
         if (Products::asynchronous) {
             products.begin(x_tile, w_tile, simd_group);

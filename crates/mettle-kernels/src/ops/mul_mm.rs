@@ -57,10 +57,10 @@ impl Size {
         m.div_ceil(rows) * n.div_ceil(columns)
     }
 
-    /// Bytes of threadgroup memory, at least: for the tiles of two steps.
-    pub(super) fn least_memory(self, format: Format) -> usize {
+    /// Bytes of threadgroup memory for the tiles of so many steps, two at least.
+    pub(super) fn memory(self, format: Format, steps: usize) -> usize {
         let (rows, columns) = self.results(format);
-        2 * (rows + columns) * BYTES_PER_ROW
+        steps * (rows + columns) * BYTES_PER_ROW
     }
 
     /// Whether weights are copied as they are, or their words fetched a step earlier: `copied` and `ahead` of `mul_mm.metal`.
@@ -77,15 +77,15 @@ impl Size {
     /// Steps whose tiles there is memory for, and its bytes: four, so that copies have the time of two more, where these are asynchronous and nothing else of a step
     /// is waited for. Memory that decodes weights from rows is better left to the cache.
     fn stages(self, device: &Device, format: Format) -> (usize, usize) {
-        let of_step = self.least_memory(format) / 2;
+        let of_four = self.memory(format, 4);
         let limits = device.limits();
-        let has_room = RESIDENT * 4 * of_step <= limits.resident_threadgroup_memory
-            && 4 * of_step <= limits.max_threadgroup_memory;
+        let has_room = RESIDENT * of_four <= limits.resident_threadgroup_memory
+            && of_four <= limits.max_threadgroup_memory;
         let stages = match device.kind() {
             DeviceKind::Cuda if has_room && self.copies_ahead(format) => 4,
             _ => 2,
         };
-        (stages, stages * of_step)
+        (stages, self.memory(format, stages))
     }
 }
 

@@ -166,8 +166,7 @@ impl Choice {
         let units = device.limits().compute_units.max(1) as usize;
         let large = batches * Size::Large.groups(format, m, n);
         // Two threadgroups of large pieces, with all their registers and memory, are to be on a compute unit at a time.
-        let room =
-            device.limits().resident_threadgroup_memory >= 2 * Size::Large.least_memory(format);
+        let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(format, 2);
         let size = match tuning.large {
             Some(enough) if room && large >= enough => Size::Large,
             _ => Size::Small,

@@ -20,67 +20,41 @@ METTLE_INLINE ulong operand_at(uint address) {
 template <class T, uint N>
 struct GroupProduct;
 
-#define METTLE_GROUP_PRODUCT(T, type)                                                    \
-  template <>                                                                            \
-  struct GroupProduct<T, 64> {                                                          \
-    static METTLE_INLINE void add(float* d, ulong left, ulong right) {                   \
-      asm volatile("wgmma.mma_async.sync.aligned.m64n64k16.f32." type "." type " {" \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
-          "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, " \
-          "%32, %33, 1, 1, 1, 0, 0;" \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
-        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
-        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
-        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]) \
-        : "l"(left), "l"(right)); \
-    } \
-    static METTLE_INLINE void keep(float* d) { \
-      asm volatile("" \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
-        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
-        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
-        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]) :: "memory"); \
-    } \
-  };
-METTLE_GROUP_PRODUCT(half, "f16")
-METTLE_GROUP_PRODUCT(bfloat, "bf16")
-#undef METTLE_GROUP_PRODUCT
+// Operands of an instruction, from d[i] on.
+#define METTLE_SUMS_8(d, i) \
+  "+f"(d[i]), "+f"(d[i + 1]), "+f"(d[i + 2]), "+f"(d[i + 3]), "+f"(d[i + 4]), "+f"(d[i + 5]), "+f"(d[i + 6]), "+f"(d[i + 7])
+#define METTLE_SUMS_32(d, i) METTLE_SUMS_8(d, i), METTLE_SUMS_8(d, i + 8), METTLE_SUMS_8(d, i + 16), METTLE_SUMS_8(d, i + 24)
+#define METTLE_SUMS_64(d, i) METTLE_SUMS_32(d, i), METTLE_SUMS_32(d, i + 32)
 
-#define METTLE_GROUP_PRODUCT(T, type)                                                    \
-  template <>                                                                            \
-  struct GroupProduct<T, 128> {                                                          \
-    static METTLE_INLINE void add(float* d, ulong left, ulong right) {                   \
-      asm volatile("wgmma.mma_async.sync.aligned.m64n128k16.f32." type "." type " {" \
-          "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, " \
-          "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, " \
-          "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, " \
-          "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, " \
-          "%64, %65, 1, 1, 1, 0, 0;" \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
-        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
-        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
-        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]), \
-        "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), \
-        "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]), \
-        "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]), \
-        "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63]) \
-        : "l"(left), "l"(right)); \
-    } \
-    static METTLE_INLINE void keep(float* d) { \
-      asm volatile("" \
-        : "+f"(d[0]), "+f"(d[1]), "+f"(d[2]), "+f"(d[3]), "+f"(d[4]), "+f"(d[5]), "+f"(d[6]), "+f"(d[7]), \
-        "+f"(d[8]), "+f"(d[9]), "+f"(d[10]), "+f"(d[11]), "+f"(d[12]), "+f"(d[13]), "+f"(d[14]), "+f"(d[15]), \
-        "+f"(d[16]), "+f"(d[17]), "+f"(d[18]), "+f"(d[19]), "+f"(d[20]), "+f"(d[21]), "+f"(d[22]), "+f"(d[23]), \
-        "+f"(d[24]), "+f"(d[25]), "+f"(d[26]), "+f"(d[27]), "+f"(d[28]), "+f"(d[29]), "+f"(d[30]), "+f"(d[31]), \
-        "+f"(d[32]), "+f"(d[33]), "+f"(d[34]), "+f"(d[35]), "+f"(d[36]), "+f"(d[37]), "+f"(d[38]), "+f"(d[39]), \
-        "+f"(d[40]), "+f"(d[41]), "+f"(d[42]), "+f"(d[43]), "+f"(d[44]), "+f"(d[45]), "+f"(d[46]), "+f"(d[47]), \
-        "+f"(d[48]), "+f"(d[49]), "+f"(d[50]), "+f"(d[51]), "+f"(d[52]), "+f"(d[53]), "+f"(d[54]), "+f"(d[55]), \
-        "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]), "+f"(d[63]) :: "memory"); \
-    } \
+// `names` are those of the `sums` operands, `descriptors` of the two behind them.
+#define METTLE_GROUP_PRODUCT(T, type, n, sums, names, descriptors)                                                     \
+  template <>                                                                                                          \
+  struct GroupProduct<T, n> {                                                                                          \
+    static METTLE_INLINE void add(float* d, ulong left, ulong right) {                                                 \
+      asm volatile("wgmma.mma_async.sync.aligned.m64n" #n "k16.f32." type "." type " {" names "}, " descriptors        \
+                   ", 1, 1, 1, 0, 0;"                                                                                  \
+                   : sums(d, 0)                                                                                        \
+                   : "l"(left), "l"(right));                                                                           \
+    }                                                                                                                  \
+    static METTLE_INLINE void keep(float* d) { asm volatile("" : sums(d, 0)::"memory"); }                              \
   };
-METTLE_GROUP_PRODUCT(half, "f16")
-METTLE_GROUP_PRODUCT(bfloat, "bf16")
+#define METTLE_NAMES_32                                                                                                \
+  "%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "                                            \
+  "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31"
+#define METTLE_NAMES_64                                                                                                \
+  METTLE_NAMES_32 ", "                                                                                                 \
+  "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "                                 \
+  "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63"
+METTLE_GROUP_PRODUCT(half, "f16", 64, METTLE_SUMS_32, METTLE_NAMES_32, "%32, %33")
+METTLE_GROUP_PRODUCT(bfloat, "bf16", 64, METTLE_SUMS_32, METTLE_NAMES_32, "%32, %33")
+METTLE_GROUP_PRODUCT(half, "f16", 128, METTLE_SUMS_64, METTLE_NAMES_64, "%64, %65")
+METTLE_GROUP_PRODUCT(bfloat, "bf16", 128, METTLE_SUMS_64, METTLE_NAMES_64, "%64, %65")
 #undef METTLE_GROUP_PRODUCT
+#undef METTLE_NAMES_64
+#undef METTLE_NAMES_32
+#undef METTLE_SUMS_64
+#undef METTLE_SUMS_32
+#undef METTLE_SUMS_8
 
 // The sums of ROWS x COLUMNS products of tiles by a group of four warps.
 template <class T, uint ROWS, uint COLUMNS>
