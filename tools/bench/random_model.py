@@ -1,6 +1,6 @@
 """Writes a GGUF model of Qwen3's architecture with random weights: its speed is real, its text is not.
 
-    python tools/bench/random_model.py out.gguf [--format Q4_0|Q8_0] [--layers 36] [--hidden 4096] [--heads 32] [--kv-heads 8] \
+    python tools/bench/random_model.py out.gguf [--format Q4_0|Q8_0|Q4_K|Q5_K|Q6_K] [--layers 36] [--hidden 4096] [--heads 32] [--kv-heads 8] \
         [--feed-forward 12288] [--vocabulary 151936] [--experts 0] [--used 8]
 
 With experts it is Qwen3's mixture of them, and their width that of the feed-forward layer. The shapes are Qwen3-8B's unless said otherwise. Blocks are random bytes under a fixed scale, which takes seconds where rounding
@@ -23,12 +23,24 @@ HEAD = 128
 POOL = 64 << 20
 """Bytes that all tensors are cut from."""
 
+Kind = gguf.GGMLQuantizationType
 
-def blocks(pool: np.ndarray, at: int, shape: tuple[int, ...], kind: gguf.GGMLQuantizationType) -> np.ndarray:
-    """Rows of blocks: a scale of half precision and random bytes, such that a product keeps the size of its input."""
+BLOCKS = {
+    Kind.Q4_0: (8, {0: 1}),
+    Kind.Q8_0: (128, {0: 1}),
+    Kind.Q4_K: (430, {0: 1, 2: 7.5}),
+    Kind.Q5_K: (880, {0: 1, 2: 15.5}),
+    Kind.Q6_K: (2370, {208: 1}),
+}
+"""How large values are under a scale of 1, the square root of 3 times their deviation, and where scales of half precision lie, with their factors: what is
+subtracted from K-quants is the mean of the rest."""
+
+
+def blocks(pool: np.ndarray, at: int, shape: tuple[int, ...], kind: Kind) -> np.ndarray:
+    """Rows of blocks: scales of half precision and random bytes, such that a product keeps the size of its input."""
     rows, columns = math.prod(shape[:-1]), shape[-1]
     values, size = gguf.GGML_QUANT_SIZES[kind]
-    largest = {gguf.GGMLQuantizationType.Q4_0: 8, gguf.GGMLQuantizationType.Q8_0: 128}[kind]
+    largest, scales = BLOCKS[kind]
     scale = np.sqrt(3.0 / columns) / largest
     count = rows * columns // values
     need = count * size
@@ -37,7 +49,8 @@ def blocks(pool: np.ndarray, at: int, shape: tuple[int, ...], kind: gguf.GGMLQua
         part = out[start : start + POOL // 2]
         part[:] = pool[at : at + part.size]
     out = out.reshape(count, size)
-    out[:, :2] = np.frombuffer(np.float16(scale).tobytes(), np.uint8)
+    for offset, factor in scales.items():
+        out[:, offset : offset + 2] = np.frombuffer(np.float16(factor * scale).tobytes(), np.uint8)
     return out.reshape(*shape[:-1], columns // values * size)
 
 
@@ -60,7 +73,7 @@ def add_tokenizer(writer: gguf.GGUFWriter, vocabulary: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    parser.add_argument("--format", choices=["Q4_0", "Q8_0"], default="Q4_0")
+    parser.add_argument("--format", choices=[kind.name for kind in BLOCKS], default="Q4_0")
     parser.add_argument("--layers", type=int, default=36)
     parser.add_argument("--hidden", type=int, default=4096)
     parser.add_argument("--heads", type=int, default=32)
@@ -71,7 +84,7 @@ def main() -> None:
     parser.add_argument("--used", type=int, default=8)
     args = parser.parse_args()
 
-    kind = gguf.GGMLQuantizationType[args.format]
+    kind = Kind[args.format]
     writer = gguf.GGUFWriter(args.out, "qwen3moe" if args.experts else "qwen3")
     writer.add_context_length(40960)
     writer.add_block_count(args.layers)

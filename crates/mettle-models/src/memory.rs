@@ -1,6 +1,7 @@
 //! How much memory a model will take, before any of it is taken.
 
 use mettle_gpu::Device;
+use mettle_kernels::ops;
 
 use crate::{
     Adapter, Checkpoint, Config, Error, LoadOptions, Result, expert_cache::Layout,
@@ -18,7 +19,7 @@ pub struct MemoryEstimate {
     pub kv_cache: u64,
     /// How much more that would be if layers with a window kept every token.
     pub windows_save: u64,
-    /// Activations and logits, and halves of a layer's quantised cache on GPUs.
+    /// Activations and logits, and halves of a layer's quantised cache or of a matrix of weights on GPUs.
     pub scratch: u64,
 }
 
@@ -68,7 +69,12 @@ impl MemoryEstimate {
         };
         let in_files = experts.as_ref().map_or(0, Layout::of_experts);
         let expert_cache = experts.as_ref().map(Layout::bytes);
-        let halves = KvCache::bytes_of_halves(device, config, context, chunk, options.kv_format)?;
+        // Launches of a pass hand on halves of a layer's cache and of weights in one memory.
+        let of_cache = KvCache::bytes_of_halves(device, config, context, chunk, options.kv_format)?;
+        let of_weights = checkpoint
+            .tensors()
+            .map(|tensor| as_halves(device, tensor, chunk));
+        let halves = of_weights.fold(of_cache, u64::max);
         Ok(Self {
             weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
             expert_cache,
@@ -102,6 +108,17 @@ impl MemoryEstimate {
             device: device.name().to_owned(),
             available,
         })
+    }
+}
+
+/// Bytes that prompts take for halves of a tensor in blocks. Those of experts are multiplied as they are.
+fn as_halves(device: &Device, tensor: &TensorInfo, chunk: usize) -> u64 {
+    match tensor.shape[..] {
+        [.., columns] if columns > 0 && !tensor.name.contains("_exps.") => {
+            let rows = tensor.shape.iter().product::<usize>() / columns;
+            ops::bytes_of_weights_as_halves(device, tensor.format, [chunk, rows, columns])
+        }
+        _ => 0,
     }
 }
 

@@ -66,15 +66,12 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
     let bindings = kernels_crate.join("src/bindings");
     let families: Vec<&str> = units.iter().map(|unit| unit.name.as_str()).collect();
     let mut shared: BTreeMap<String, (Struct, Vec<Struct>)> = BTreeMap::new();
-    let mut formats = FormatLists::default();
+    let mut formats = Vec::new();
     let mut files = BTreeMap::new();
     for unit in &units {
         let module = family::emit(unit)?;
-        for of_group in module.formats {
-            formats
-                .add(of_group)
-                .with_context(|| format!("metal/{}.metal", unit.name))?;
-        }
+        let of_unit = module.formats.into_iter();
+        formats.extend(of_unit.map(|of_group| (unit.name.as_str(), of_group)));
         for header_struct in module.shared {
             let known = shared
                 .entry(header_struct.name.clone())
@@ -102,7 +99,7 @@ pub fn generate(kernels_crate: &Path) -> Result<BTreeMap<PathBuf, String>> {
     }
     files.insert(
         bindings.join("mod.rs"),
-        lists::bindings(&families, &formats, !shared.is_empty()),
+        lists::bindings(&families, &FormatLists::of(&formats)?, !shared.is_empty()),
     );
     let ops = kernels_crate.join("src/ops");
     files.insert(
@@ -139,34 +136,33 @@ pub fn stale(kernels_crate: &Path, files: &BTreeMap<PathBuf, String>) -> Result<
     Ok(stale)
 }
 
-/// The formats that families have kernels for: all that weights come in, or those of caches, which are a few of them.
-#[derive(Default)]
+/// The formats that families have kernels for: all that weights come in, and those of caches, which are a few of them.
 struct FormatLists {
     weights: Vec<Format>,
     caches: Vec<Format>,
 }
 
 impl FormatLists {
-    /// Adds those of a family, which are to be one of the two lists, or some that caches come in.
-    fn add(&mut self, formats: Vec<Format>) -> Result<()> {
-        let part = |few: &[Format], all: &[Format]| few.iter().all(|format| all.contains(format));
-        if formats == self.weights || !self.caches.is_empty() && part(&formats, &self.caches) {
-            return Ok(());
+    /// Those of families, named by their files: the longest list, those of it that are blocks, or some that caches come in.
+    fn of(families: &[(&str, Vec<Format>)]) -> Result<Self> {
+        let lists = families.iter().map(|(_, formats)| formats);
+        let weights = lists.clone().max_by_key(|formats| formats.len());
+        let weights = weights.cloned().unwrap_or_default();
+        let of_blocks = |format: &Format| format.block_len() > 1;
+        let blocks: Vec<Format> = weights.iter().copied().filter(of_blocks).collect();
+        let others = lists.filter(|&formats| *formats != weights && *formats != blocks);
+        let caches = others.max_by_key(|formats| formats.len());
+        let caches = caches.cloned().unwrap_or_default();
+        for (name, formats) in families {
+            let known = [&weights, &blocks].contains(&formats)
+                || formats.iter().all(|format| caches.contains(format));
+            if !known {
+                bail!(
+                    "metal/{name}.metal has kernels for {formats:?}, others have them for {weights:?} or {caches:?}"
+                );
+            }
         }
-        if self.weights.is_empty() {
-            self.weights = formats;
-        } else if self.caches.is_empty() && part(&formats, &self.weights) {
-            self.caches = formats;
-        } else if self.caches.is_empty() && part(&self.weights, &formats) {
-            self.caches = std::mem::replace(&mut self.weights, formats);
-        } else {
-            bail!(
-                "has kernels for {formats:?}, others have them for {:?} or {:?}",
-                self.weights,
-                self.caches
-            );
-        }
-        Ok(())
+        Ok(FormatLists { weights, caches })
     }
 }
 
@@ -217,19 +213,20 @@ mod tests {
     #[test]
     fn formats_are_those_of_weights_or_of_caches() {
         use Format::{F16, F32, Q4_0, Q8_0};
-        for order in [
-            [vec![F32, Q4_0, F16], vec![F32, F16]],
-            [vec![F32, F16], vec![F32, Q4_0, F16]],
-        ] {
-            let mut lists = FormatLists::default();
-            for formats in order.clone() {
-                lists.add(formats).unwrap();
-            }
-            assert_eq!((lists.weights.len(), lists.caches.len()), (3, 2));
-            let other = lists.add(vec![F32, Q8_0]).unwrap_err().to_string();
-            assert!(other.contains("has kernels for [F32, Q8_0]"), "{other}");
-            lists.add(order[0].clone()).unwrap();
-        }
+        let families = [
+            ("append", vec![F32, F16]),
+            ("dequantize", vec![Q4_0, Q8_0]),
+            ("few", vec![F16]),
+            ("product", vec![F32, Q4_0, F16, Q8_0]),
+        ];
+        let lists = FormatLists::of(&families).unwrap();
+        assert_eq!((lists.weights.len(), lists.caches.len()), (4, 2));
+        let other = [families.to_vec(), vec![("other", vec![Q8_0])]].concat();
+        let other = FormatLists::of(&other).err().unwrap().to_string();
+        assert!(
+            other.contains("metal/other.metal has kernels for [Q8_0]"),
+            "{other}"
+        );
     }
 
     #[test]

@@ -19,6 +19,8 @@ pub mod binary;
 pub mod copy;
 pub mod cumsum;
 pub mod decay_beta;
+pub mod dequantize;
+pub mod dequantize_affine;
 pub mod embedding;
 pub mod embedding_affine;
 pub mod fill;
@@ -114,6 +116,8 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     copy::CATALOGUE,
     cumsum::CATALOGUE,
     decay_beta::CATALOGUE,
+    dequantize::CATALOGUE,
+    dequantize_affine::CATALOGUE,
     embedding::CATALOGUE,
     embedding_affine::CATALOGUE,
     fill::CATALOGUE,

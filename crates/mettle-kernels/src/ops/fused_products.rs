@@ -14,7 +14,7 @@ pub fn mul_mat_accumulate(pass: &mut Pass, w: &Tensor, x: &Tensor, out: &mut Ten
     const OP: Op = Op("mul_mat_accumulate");
     let shape = [1, x.rows(), w.rows(), w.columns()];
     OP.strided::<f32>("x", x, shape[1], shape[3])?;
-    if let Some(size) = tiles_of(Choice::of(pass.device(), w.format(), shape).way) {
+    if let Some(size) = tiles_of(Choice::of_fused(pass.device(), w.format(), shape).way) {
         return mul_mm_with(pass, OP, size, w, x, Epilogue::Add, out);
     }
     let beside = Beside {
@@ -39,7 +39,7 @@ pub fn mul_mat_swiglu(
     const OP: Op = Op("mul_mat_swiglu");
     let shape = [1, x.rows(), gate.rows(), gate.columns()];
     OP.strided::<f32>("x", x, shape[1], shape[3])?;
-    if let Some(size) = tiles_of(Choice::of(pass.device(), gate.format(), shape).way) {
+    if let Some(size) = tiles_of(Choice::of_fused(pass.device(), gate.format(), shape).way) {
         return mul_mm_with(pass, OP, size, gate, x, Epilogue::Gate(up), out);
     }
     let beside = Beside {

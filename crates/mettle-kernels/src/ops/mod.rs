@@ -18,6 +18,8 @@ mod check;
 pub mod copy;
 pub mod cumsum;
 pub mod decay_beta;
+mod dequantize;
+mod dequantize_affine;
 pub mod embedding;
 mod embedding_affine;
 pub mod expert_rounds;
@@ -129,6 +131,8 @@ pub fn families() -> Vec<crate::cases::Family> {
         copy::family(),
         cumsum::family(),
         decay_beta::family(),
+        dequantize::family(),
+        dequantize_affine::family(),
         embedding::family(),
         embedding_affine::family(),
         fill::family(),

@@ -4,6 +4,7 @@ pub(super) mod cases;
 
 pub(crate) use self::cases::family;
 use super::check::Op;
+use super::dequantize::dequantize;
 use super::mapping::affine_constants;
 use super::mul_mv::experts_of;
 use super::round_rows::{Operand, Rounded, round_rows, round_rows_in_scratch};
@@ -46,7 +47,6 @@ impl Size {
     fn results(self, format: Format) -> (usize, usize) {
         match (self, format) {
             (Size::Small, _) => (64, 64),
-            (Size::Large, Format::F16 | Format::BF16) => (64, 128),
             (Size::Large, _) => (128, 128),
         }
     }
@@ -116,6 +116,8 @@ pub(super) struct Tiles {
     pub(super) size: Size,
     /// Threadgroups that share the k of each piece of results.
     pub(super) splits: usize,
+    /// Whether weights in blocks become halves in memory first. Else each piece of results decodes those that it is made of.
+    pub(super) halves: bool,
 }
 
 /// `out = x w^T` by tiles, for each of `batches` matrices of `w` and of `x`, which lie one below the other: arguments and errors as
@@ -131,7 +133,13 @@ pub(super) fn mul_mm(
 ) -> Result<()> {
     op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let matrices = Matrices::Batches(batches);
-    multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out)
+    if !tiles.halves {
+        return multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out);
+    }
+    let mut halves = pass.scratch(w.len())?;
+    dequantize(pass, w, &mut halves)?;
+    let w = Tensor::from_buffer(halves.cast()?, Format::F16, *w.shape())?;
+    multiply(pass, op, tiles, &w, x, matrices, Epilogue::None, out)
 }
 
 /// The same of one matrix, without splits, and what the epilogue says. `x` and `out` are f32, or with weights of F16 and no epilogue both F16.
@@ -148,7 +156,11 @@ pub(super) fn mul_mm_with(
         Format::F16 => op.strided::<f16>("x", x, x.rows(), w.columns()).map(drop)?,
         _ => op.strided::<f32>("x", x, x.rows(), w.columns()).map(drop)?,
     }
-    let tiles = Tiles { size, splits: 1 };
+    let tiles = Tiles {
+        size,
+        splits: 1,
+        halves: false,
+    };
     multiply(pass, op, tiles, w, x, Matrices::Batches(1), epilogue, out)
 }
 
@@ -168,6 +180,7 @@ pub(super) fn mul_mm_experts(
     let tiles = Tiles {
         size: Size::Small,
         splits: 1,
+        halves: false,
     };
     op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let matrices = Matrices::Experts(experts);
@@ -287,7 +300,7 @@ impl<'a> Extent<'a> {
 fn multiply(
     pass: &mut Pass,
     op: Op,
-    Tiles { size, splits }: Tiles,
+    Tiles { size, splits, .. }: Tiles,
     w: &Tensor,
     x: &Tensor,
     matrices: Matrices<'_>,

@@ -5,7 +5,7 @@ use std::collections::HashSet;
 
 use mettle_gpu::{Format, PipelineRequest, Turbo, WarmProgress, WarmReport};
 use mettle_kernels::catalogue::{self, serves_heads, serves_turbo};
-use mettle_kernels::ops::Fusion;
+use mettle_kernels::ops::{self, Fusion};
 
 use crate::Architecture;
 
@@ -94,8 +94,16 @@ impl Model {
         if inner.cached.iter().any(|format| format.is_quantised()) {
             known.insert("f16".to_owned());
         }
+        // What prompts multiply weights as that are not multiplied as they are.
+        let halved = |format: &&Format| ops::makes_halves(&inner.device, **format);
+        let halved: Vec<Format> = inner.formats.iter().filter(halved).copied().collect();
         // What weights in affine formats are multiplied with, and looked up.
         let affine = |format: &Format| matches!(format, Format::Affine(_));
+        let of_halves: &[&str] = match halved.iter().any(affine) {
+            true => &["dequantize", "dequantize_affine"],
+            false if halved.is_empty() => &[],
+            false => &["dequantize"],
+        };
         let of_affine: &[&str] = match inner.formats.iter().any(affine) {
             true => &[
                 "embedding_affine",
@@ -115,7 +123,12 @@ impl Model {
                     | "latent_append"
                     | "qk_norm_rope_append"
             );
-            let mut dtypes = kernel.dtypes.iter().map(|dtype| dtype.to_lowercase());
+            let makes_halves = of_halves.contains(&kernel.family);
+            let takes_halves = !halved.is_empty() && kernel.name == "mul_mm_f16_f32";
+            let is_known = |dtype: &str| {
+                known.contains(&dtype.to_lowercase())
+                    || dtype == "f16" && (makes_halves || takes_halves)
+            };
             [
                 &FAMILIES[..],
                 of_affine,
@@ -128,11 +141,13 @@ impl Model {
                 of_latent,
                 of_scales,
                 of_shared,
+                of_halves,
             ]
             .iter()
             .any(|families| families.contains(&kernel.family))
                 && (!sees_cache || kernel.dtypes.iter().any(|&dtype| cached.contains(dtype)))
-                && (kernel.family == "round_rows" || dtypes.all(|dtype| known.contains(&dtype)))
+                && (kernel.family == "round_rows"
+                    || kernel.dtypes.iter().all(|dtype| is_known(dtype)))
         });
         let serves_one = |r: &PipelineRequest| turbos.iter().any(|&turbo| serves_turbo(r, turbo));
         pipelines.retain(|request| turbos.is_empty() || serves_one(request));

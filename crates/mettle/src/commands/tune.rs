@@ -52,7 +52,15 @@ pub(super) fn explain(device: &Device, products: &[Product]) -> Result<()> {
 
 /// Measures the lines of the table for a device, and prints them as the table has them.
 pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
-    const FORMATS: [Format; 4] = [Format::F32, Format::F16, Format::Q4_0, Format::Q8_0];
+    const FORMATS: [Format; 7] = [
+        Format::F32,
+        Format::F16,
+        Format::Q4_0,
+        Format::Q5_1,
+        Format::Q8_0,
+        Format::Q4_K,
+        Format::Q6_K,
+    ];
     let shape = match device.kind() {
         DeviceKind::Cpu => [3072, 1024],
         _ => [4096, 4096],
@@ -72,6 +80,7 @@ pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
             columns,
             pieces,
             shares,
+            halves,
         },
     ) in &tuned
     {
@@ -89,6 +98,10 @@ pub(super) fn measure(device: &Device, meter: &Meter<'_>) -> Result<()> {
                 .iter()
                 .map(|&(share, seconds)| vec![share.to_string(), microseconds(seconds)]);
             print(&header, rows, &mut out)?;
+        }
+        if !halves.is_empty() {
+            let header = ["columns", "blocks", "halves of them"];
+            print(&header, halves.iter().map(tried), &mut out)?;
         }
         writeln!(out, "{}\n", line(tuning))?;
     }
@@ -125,10 +138,14 @@ fn line(tuning: &Tuning) -> String {
         many,
         large,
         share,
+        halves,
     } = tuning;
     let many = match *many {
         usize::MAX => "usize::MAX".to_owned(),
         many => many.to_string(),
     };
-    format!("Tuning::new(Capability::{capability:?}, Kind::{kind:?}, {many}, {large:?}, {share}),")
+    let halves = halves.map_or(String::new(), |halves| format!(".with_halves({halves})"));
+    format!(
+        "Tuning::new(Capability::{capability:?}, Kind::{kind:?}, {many}, {large:?}, {share}){halves},"
+    )
 }

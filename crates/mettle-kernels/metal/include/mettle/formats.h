@@ -101,17 +101,15 @@ METAL_FUNC float value(device const Block*, uint)
 
 }  // namespace mettle_kernels
 
-// INSTANTIATE(name, element type) for every format of weights. Names are those of `Format` on the host, in any case. A family's
-// kernel for MLX's affine formats is in a file of its own, which defines METTLE_AFFINE and includes the family's: it has function
+// INSTANTIATE(name, element type) for every format of weights, and for those of blocks alone. Names are those of `Format` on the host, in any
+// case. A family's kernel for MLX's affine formats is in a file of its own, which defines METTLE_AFFINE and includes the family's: it has function
 // constants that others have not.
 #ifdef METTLE_AFFINE
 #include <mettle/formats/affine.h>
-#define METTLE_FORMATS(INSTANTIATE) INSTANTIATE(affine, uint)
+#define METTLE_BLOCK_FORMATS(INSTANTIATE) INSTANTIATE(affine, uint)
+#define METTLE_FORMATS METTLE_BLOCK_FORMATS
 #else
-#define METTLE_FORMATS(INSTANTIATE)           \
-    INSTANTIATE(f32, float)                   \
-    INSTANTIATE(f16, half)                    \
-    INSTANTIATE(bf16, bfloat)                 \
+#define METTLE_BLOCK_FORMATS(INSTANTIATE)     \
     INSTANTIATE(q4_0, block_q4_0)             \
     INSTANTIATE(q4_1, block_q4_1)             \
     INSTANTIATE(q5_0, block_q5_0)             \
@@ -131,4 +129,9 @@ METAL_FUNC float value(device const Block*, uint)
     INSTANTIATE(f8_e5m2, block_f8_e5m2)       \
     INSTANTIATE(khq4, block_khq4)             \
     INSTANTIATE(q3, block_q3)
+#define METTLE_FORMATS(INSTANTIATE) \
+    INSTANTIATE(f32, float)         \
+    INSTANTIATE(f16, half)          \
+    INSTANTIATE(bf16, bfloat)       \
+    METTLE_BLOCK_FORMATS(INSTANTIATE)
 #endif

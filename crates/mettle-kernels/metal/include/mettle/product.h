@@ -27,14 +27,14 @@ template <>
 struct product<half> {
     typedef half operand;
     static constant constexpr uint passes = 1;
-    static constant constexpr uint large_rows = 64;
+    static constant constexpr uint large_rows = 128;
 };
 
 template <>
 struct product<bfloat> {
     typedef bfloat operand;
     static constant constexpr uint passes = 2;
-    static constant constexpr uint large_rows = 64;
+    static constant constexpr uint large_rows = 128;
 };
 
 template <>

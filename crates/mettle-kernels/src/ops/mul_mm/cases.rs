@@ -19,6 +19,8 @@ const OP: Op = Op("mul_mat");
 pub(in crate::ops) enum By {
     Small,
     Large,
+    /// Small, of halves that are made before.
+    Halves,
     Tensors,
 }
 
@@ -29,7 +31,16 @@ impl By {
             (By::Tensors, Format::Affine(_)) => "mul_mm_tensor_affine_f32",
             (By::Tensors, _) => tensors::F32Of::of(format).map_or("none", tensors::F32Of::name),
             (_, Format::Affine(_)) => "mul_mm_affine_f32",
+            (By::Halves, _) => "mul_mm_f16_f32",
             _ => tiles::F32Of::of(format).map_or("none", tiles::F32Of::name),
+        }
+    }
+
+    /// What tells formats apart in the names of a kernel's cases.
+    fn label(self, format: Format) -> String {
+        match self {
+            By::Halves => format!("{format}_").to_lowercase(),
+            _ => label(format),
         }
     }
 
@@ -43,14 +54,19 @@ impl By {
         out: &mut Tensor,
     ) -> Result<()> {
         let size = match self {
-            By::Small => Size::Small,
+            By::Small | By::Halves => Size::Small,
             By::Large => Size::Large,
             By::Tensors => {
                 let matrices = Matrices::Batches(batches);
                 return multiply_tensors(pass, OP, splits, w, x, matrices, Results::Rows(out));
             }
         };
-        mul_mm(pass, OP, Tiles { size, splits }, batches, w, x, out)
+        let tiles = Tiles {
+            size,
+            splits,
+            halves: self == By::Halves,
+        };
+        mul_mm(pass, OP, tiles, batches, w, x, out)
     }
 
     fn multiply_experts(
@@ -124,6 +140,11 @@ pub(crate) fn family() -> Family {
             add_split(cases, By::Small, format, [1, 66, 70, 2 * block], 20);
             add_split(cases, By::Small, format, [3, 65, 5, block], 1);
             add_split(cases, By::Small, format, [2, 3, 70, 3 * block], 2);
+        }
+        for format in [Format::Q4_0, Format::Q5_K, Format::Q6_K] {
+            let block = format.block_len().max(32);
+            add(cases, By::Halves, format, (70, 66, 2 * block), 1.0);
+            add_split(cases, By::Halves, format, [2, 3, 70, 3 * block], 2);
         }
         for format in [Format::BF16, Format::Q1_0] {
             let block = format.block_len().max(32);
@@ -231,7 +252,7 @@ pub(in crate::ops) fn add(
     (m, n, k): (usize, usize, usize),
     scale: f32,
 ) {
-    let of = label(format);
+    let of = by.label(format);
     let name = format!("{of}{by:?}_m{m}_n{n}_k{k}_scale{scale:e}").to_lowercase();
     cases.add_with(tolerance(format), by.kernel(format), name, move |run| {
         let (w, weights) = run.weights(format, n, k)?;
@@ -313,7 +334,8 @@ pub(in crate::ops) fn add_split(
     splits: usize,
 ) {
     const GAP: usize = 7;
-    let name = format!("batches{batches}_m{m}_n{n}_k{k}_splits{splits}");
+    let of = by.label(format);
+    let name = format!("{of}batches{batches}_m{m}_n{n}_k{k}_splits{splits}");
     cases.add_with(tolerance(format), by.kernel(format), name, move |run| {
         let (w, weights) = run.weights(format, batches * n, k)?;
         let x = run.rng().activations(batches * m * k);

@@ -43,8 +43,10 @@ pub enum Kind {
     Floats,
     /// F16 and BF16.
     Halves,
-    /// Formats of blocks, which are decoded.
+    /// Formats of blocks of 32 weights in nine words at most, which `mul_mm` has loaded a step before they are decoded.
     Blocks,
+    /// Other formats of blocks.
+    OtherBlocks,
 }
 
 impl Kind {
@@ -53,7 +55,10 @@ impl Kind {
         match format {
             Format::F32 => Kind::Floats,
             Format::F16 | Format::BF16 => Kind::Halves,
-            _ => Kind::Blocks,
+            Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 | Format::Q8_0 => {
+                Kind::Blocks
+            }
+            _ => Kind::OtherBlocks,
         }
     }
 }
@@ -72,6 +77,9 @@ pub struct Tuning {
     pub large: Option<usize>,
     /// Threadgroups for each compute unit, up to which several share the k of a piece of results.
     pub share: usize,
+    /// Columns from which on it is quicker to make halves of blocks once, in memory, and to multiply these, than to decode blocks for each piece of results, if
+    /// ever.
+    pub halves: Option<usize>,
 }
 
 impl Tuning {
@@ -88,6 +96,15 @@ impl Tuning {
             many,
             large,
             share,
+            halves: None,
+        }
+    }
+
+    /// The same where halves are made of blocks for so many columns and more.
+    const fn with_halves(self, halves: usize) -> Tuning {
+        Tuning {
+            halves: Some(halves),
+            ..self
         }
     }
 }
@@ -98,19 +115,23 @@ impl Tuning {
 /// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 64 large
 /// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; 256 of f16 that share k took 88 where 512 small ones took
 /// 114. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
-const TABLE: [Tuning; 12] = [
+const TABLE: [Tuning; 16] = [
     Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
     Tuning::new(Capability::Cpu, Kind::Halves, 8, None, 1),
     Tuning::new(Capability::Cpu, Kind::Blocks, 8, None, 1),
+    Tuning::new(Capability::Cpu, Kind::OtherBlocks, 8, None, 1),
     Tuning::new(Capability::Gpu, Kind::Floats, 16, Some(96), 2),
     Tuning::new(Capability::Gpu, Kind::Halves, 16, Some(96), 2),
     Tuning::new(Capability::Gpu, Kind::Blocks, 16, Some(96), 2),
+    Tuning::new(Capability::Gpu, Kind::OtherBlocks, 16, Some(96), 2),
     Tuning::new(Capability::RoomyGpu, Kind::Floats, 24, Some(256), 6),
     Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(96), 4),
-    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(128), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(128), 4).with_halves(256),
+    Tuning::new(Capability::RoomyGpu, Kind::OtherBlocks, 9, Some(128), 4).with_halves(9),
     Tuning::new(Capability::TensorGpu, Kind::Floats, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Halves, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Blocks, 16, None, 2),
+    Tuning::new(Capability::TensorGpu, Kind::OtherBlocks, 16, None, 2),
 ];
 
 impl Tuning {
@@ -122,6 +143,9 @@ impl Tuning {
         *TABLE.iter().find(line).unwrap_or(&TABLE[0])
     }
 }
+
+/// Bytes of the halves that are made of blocks, at most: those of 28672 x 8192.
+const MOST_HALVES: usize = 512 << 20;
 
 /// Values of k that are worth a threadgroup of their own.
 const SHORTEST_SPLIT: usize = 256;
@@ -156,6 +180,15 @@ impl Choice {
         Choice::by(device, Tuning::of(device, format), format, shape)
     }
 
+    /// The same of products that become something else in the same launch, which decodes blocks itself.
+    pub(in crate::ops) fn of_fused(device: &Device, format: Format, shape: [usize; 4]) -> Choice {
+        let tuning = Tuning {
+            halves: None,
+            ..Tuning::of(device, format)
+        };
+        Choice::by(device, tuning, format, shape)
+    }
+
     /// By a line of the table.
     fn by(
         device: &Device,
@@ -164,10 +197,22 @@ impl Choice {
         [batches, m, n, k]: [usize; 4],
     ) -> Choice {
         let units = device.limits().compute_units.max(1) as usize;
+        let halves = tuning.halves.is_some_and(|from| m >= from)
+            && 2usize
+                .saturating_mul(batches)
+                .saturating_mul(n)
+                .saturating_mul(k)
+                <= MOST_HALVES
+            && format.block_len() > 1;
+        // As halves they are multiplied by the numbers for these.
+        let (format, pieces) = match halves {
+            true => (Format::F16, Tuning::of(device, Format::F16)),
+            false => (format, tuning),
+        };
         let large = batches * Size::Large.groups(format, m, n);
         // Two threadgroups of large pieces, with all their registers and memory, are to be on a compute unit at a time.
         let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(format, 2);
-        let size = match tuning.large {
+        let size = match pieces.large {
             Some(enough) if room && large >= enough => Size::Large,
             _ => Size::Small,
         };
@@ -179,11 +224,15 @@ impl Choice {
                 // What splits write and read again, four bytes a result each way, should be no more than the weights.
                 let row = k / format.block_len() * format.block_bytes();
                 let worth = (k / SHORTEST_SPLIT).min(row / (8 * m));
-                let idle = tuning.share * units / groups.max(1);
+                let idle = pieces.share * units / groups.max(1);
                 let splits = idle.min(worth).max(1);
                 match tuning.capability {
                     Capability::TensorGpu => Way::Tensors { splits },
-                    _ => Way::Tiles(Tiles { size, splits }),
+                    _ => Way::Tiles(Tiles {
+                        size,
+                        splits,
+                        halves,
+                    }),
                 }
             }
         };
@@ -205,6 +254,7 @@ impl fmt::Display for Choice {
             many,
             large,
             share: _,
+            halves: _,
         } = self.tuning;
         let m = self.m;
         match self.way {
@@ -224,7 +274,10 @@ impl fmt::Display for Choice {
             Way::Tiles(Tiles { splits, .. }) | Way::Tensors { splits } => {
                 let (groups, units) = (self.groups, self.units);
                 match self.way {
-                    Way::Tiles(Tiles { size, .. }) => write!(f, "mul_mm in {size:?} pieces")?,
+                    Way::Tiles(Tiles { size, halves, .. }) => {
+                        let of_halves = if halves { " of halves" } else { "" };
+                        write!(f, "mul_mm{of_halves} in {size:?} pieces")?;
+                    }
                     _ => f.write_str("mul_mm_tensor")?,
                 }
                 write!(f, ", {groups} threadgroups for {units} compute units")?;
@@ -241,14 +294,27 @@ impl fmt::Display for Choice {
     }
 }
 
+/// Whether products with weights of a format make halves of them on a device, if there are columns enough.
+pub fn makes_halves(device: &Device, format: Format) -> bool {
+    Tuning::of(device, format).halves.is_some()
+}
+
+/// Bytes of scratch memory that the product of `m` columns and weights `[n, k]` takes on a device for halves that are made of these.
+pub fn bytes_of_weights_as_halves(device: &Device, format: Format, [m, n, k]: [usize; 3]) -> u64 {
+    match Choice::of(device, format, [1, m, n, k]).way {
+        Way::Tiles(Tiles { halves: true, .. }) => 2 * n as u64 * k as u64,
+        _ => 0,
+    }
+}
+
 /// A number that was tried, and the median seconds of both ways with cold caches.
 #[derive(Clone, Copy, Debug)]
 pub struct Tried {
     /// Columns, or threadgroups of large pieces.
     pub number: usize,
-    /// By `mul_mv`, or in small pieces.
+    /// By `mul_mv`, in small pieces, or of blocks.
     pub low: f64,
-    /// In one pass over the weights, or in large pieces.
+    /// In one pass over the weights, in large pieces, or of halves.
     pub high: f64,
 }
 
@@ -263,6 +329,8 @@ pub struct Tuned {
     pub pieces: Vec<Tried>,
     /// Threadgroups for each compute unit that share k, and the median seconds of [`SHARED_COLUMNS`] columns, where they can.
     pub shares: Vec<(usize, f64)>,
+    /// Numbers of columns with blocks as they are and with halves that are made of them, where there are blocks and tiles.
+    pub halves: Vec<Tried>,
 }
 
 /// Columns with which sharing k is measured: a large device has more compute units than they have pieces of results.
@@ -276,6 +344,7 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
     const COLUMNS: [usize; 11] = [2, 3, 4, 5, 6, 8, 12, 16, 24, 32, 48];
     const PIECES: [usize; 7] = [64, 128, 256, 512, 1024, 2048, 4096];
     const SHARES: [usize; 5] = [1, 2, 4, 6, 8];
+    const COLUMNS_OF_HALVES: [usize; 7] = [16, 32, 64, 128, 256, 512, 1024];
     const OP: Op = Op("tune");
     let device = meter.device();
     let row = random(&mut Rng::new(1), format, k, Scales::Typical)?;
@@ -288,7 +357,11 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
         Ok(measured.cold.median)
     };
     let known = Tuning::of(device, format);
-    let mut many = Tuning { many: 0, ..known };
+    let mut many = Tuning {
+        many: 0,
+        halves: None,
+        ..known
+    };
     let mut shares = Vec::new();
     for share in SHARES
         .into_iter()
@@ -309,7 +382,13 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
     let mut pieces = Vec::new();
     let of_two_sizes = matches!(known.capability, Capability::Gpu | Capability::RoomyGpu);
     for m in PIECES.into_iter().filter(|_| of_two_sizes) {
-        let tiles = |size| Way::Tiles(Tiles { size, splits: 1 });
+        let tiles = |size| {
+            Way::Tiles(Tiles {
+                size,
+                splits: 1,
+                halves: false,
+            })
+        };
         let (low, high) = (
             seconds(tiles(Size::Small), m)?,
             seconds(tiles(Size::Large), m)?,
@@ -317,9 +396,25 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
         let number = Size::Large.groups(format, m, n);
         pieces.push(Tried { number, low, high });
     }
+    let large = from(&pieces);
+    let mut halves = Vec::new();
+    let blocks = of_two_sizes && format.block_len() > 1;
+    for number in COLUMNS_OF_HALVES.into_iter().filter(|_| blocks) {
+        let way = |halves| {
+            let tuning = Tuning {
+                large,
+                halves,
+                ..many
+            };
+            Choice::by(device, tuning, format, [1, number, n, k]).way
+        };
+        let (low, high) = (seconds(way(None), number)?, seconds(way(Some(0)), number)?);
+        halves.push(Tried { number, low, high });
+    }
     let tuning = Tuning {
         many: from(&columns).unwrap_or(usize::MAX),
-        large: from(&pieces),
+        large,
+        halves: from(&halves),
         ..many
     };
     Ok(Tuned {
@@ -327,6 +422,7 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
         columns,
         pieces,
         shares,
+        halves,
     })
 }
 
@@ -350,7 +446,7 @@ mod tests {
             Capability::RoomyGpu,
             Capability::TensorGpu,
         ] {
-            for kind in [Kind::Floats, Kind::Halves, Kind::Blocks] {
+            for kind in [Kind::Floats, Kind::Halves, Kind::Blocks, Kind::OtherBlocks] {
                 let lines = TABLE
                     .iter()
                     .filter(|t| (t.capability, t.kind) == (capability, kind));
