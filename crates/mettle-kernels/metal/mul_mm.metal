@@ -18,7 +18,7 @@
 using namespace metal;
 using namespace mettle_kernels;
 
-// Whether a threadgroup computes `large_rows` x 128 results rather than 64 x 64. A thread then needs up to 255 registers.
+// Whether a threadgroup computes 128 x 128 results rather than 64 x 64. A thread then needs up to 255 registers.
 constant bool LARGE [[function_constant(0)]];
 
 // What is done beside the product: one of the values of epilogue.h.
@@ -498,7 +498,7 @@ kernel void mul_mm(
             }
         }
         if (LARGE) {
-            multiply_any<W, X, product<W>::large_rows, 128>(
+            multiply_any<W, X, 128, 128>(
                 w, x, rows_of_x, scale, out, epilogue, begin, end, params, tiles, position.xy, index, simd_group, lane);
         } else {
             multiply_any<W, X, 64, 64>(

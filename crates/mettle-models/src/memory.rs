@@ -19,7 +19,7 @@ pub struct MemoryEstimate {
     pub kv_cache: u64,
     /// How much more that would be if layers with a window kept every token.
     pub windows_save: u64,
-    /// Activations and logits, and halves of a layer's quantised cache or of a matrix of weights on GPUs.
+    /// Activations and logits, and on GPUs what products of prompts make on their way, and halves of a layer's quantised cache.
     pub scratch: u64,
 }
 
@@ -69,18 +69,17 @@ impl MemoryEstimate {
         };
         let in_files = experts.as_ref().map_or(0, Layout::of_experts);
         let expert_cache = experts.as_ref().map(Layout::bytes);
-        // Launches of a pass hand on halves of a layer's cache and of weights in one memory.
+        // What launches of a pass hand on to each other takes turns in one memory.
         let of_cache = KvCache::bytes_of_halves(device, config, context, chunk, options.kv_format)?;
-        let of_weights = checkpoint
-            .tensors()
-            .map(|tensor| as_halves(device, tensor, chunk));
-        let halves = of_weights.fold(of_cache, u64::max);
+        let tensors = checkpoint.tensors();
+        let of_products = tensors.map(|tensor| of_product(device, tensor, chunk));
+        let handed_on = of_products.fold(of_cache, u64::max);
         Ok(Self {
             weights: weights.saturating_sub(in_files) + expert_cache.unwrap_or(0),
             expert_cache,
             kv_cache,
             windows_save,
-            scratch: Scratch::bytes(device, config, rank, context, chunk).saturating_add(halves),
+            scratch: Scratch::bytes(device, config, rank, context, chunk).saturating_add(handed_on),
         })
     }
 
@@ -111,12 +110,12 @@ impl MemoryEstimate {
     }
 }
 
-/// Bytes that prompts take for halves of a tensor in blocks. Those of experts are multiplied as they are.
-fn as_halves(device: &Device, tensor: &TensorInfo, chunk: usize) -> u64 {
+/// Bytes that the product of a chunk of a prompt and a tensor takes besides. Those of experts are not counted.
+fn of_product(device: &Device, tensor: &TensorInfo, chunk: usize) -> u64 {
     match tensor.shape[..] {
         [.., columns] if columns > 0 && !tensor.name.contains("_exps.") => {
             let rows = tensor.shape.iter().product::<usize>() / columns;
-            ops::bytes_of_weights_as_halves(device, tensor.format, [chunk, rows, columns])
+            ops::scratch_of_product(device, tensor.format, [chunk, rows, columns])
         }
         _ => 0,
     }

@@ -1,13 +1,15 @@
 //! Matrix products of many columns: tiles in threadgroup memory, multiplied by SIMD groups.
 
 pub(super) mod cases;
+mod memory;
 
 pub(crate) use self::cases::family;
+pub(super) use self::memory::Memory;
 use super::check::Op;
 use super::dequantize::dequantize;
 use super::mapping::affine_constants;
-use super::mul_mv::experts_of;
-use super::round_rows::{Operand, Rounded, round_rows, round_rows_in_scratch};
+use super::mul_mv::{Choice, Way, experts_of};
+use super::round_rows::{Operand, Rounded, round_rows};
 use super::sum_parts::sum_parts;
 use crate::Result;
 use crate::bindings::mul_mm::{self, Constants, F16F16, Params};
@@ -38,28 +40,28 @@ const WORD: usize = 4;
 pub(super) enum Size {
     /// 64 x 64.
     Small,
-    /// 128 columns, and as many rows as suit the weights, for which a thread needs up to 128 registers of sums alone.
+    /// 128 x 128, for which a thread needs 128 registers of sums alone.
     Large,
 }
 
 impl Size {
-    /// Rows and columns: `large_rows` of `mul_mm.metal`.
-    fn results(self, format: Format) -> (usize, usize) {
-        match (self, format) {
-            (Size::Small, _) => (64, 64),
-            (Size::Large, _) => (128, 128),
+    /// Rows and columns.
+    pub(super) fn results(self) -> (usize, usize) {
+        match self {
+            Size::Small => (64, 64),
+            Size::Large => (128, 128),
         }
     }
 
     /// Threadgroups for so many results.
-    pub(super) fn groups(self, format: Format, m: usize, n: usize) -> usize {
-        let (rows, columns) = self.results(format);
+    pub(super) fn groups(self, m: usize, n: usize) -> usize {
+        let (rows, columns) = self.results();
         m.div_ceil(rows) * n.div_ceil(columns)
     }
 
     /// Bytes of threadgroup memory for the tiles of so many steps, two at least.
-    pub(super) fn memory(self, format: Format, steps: usize) -> usize {
-        let (rows, columns) = self.results(format);
+    pub(super) fn memory(self, steps: usize) -> usize {
+        let (rows, columns) = self.results();
         steps * (rows + columns) * BYTES_PER_ROW
     }
 
@@ -77,7 +79,7 @@ impl Size {
     /// Steps whose tiles there is memory for, and its bytes: four, so that copies have the time of two more, where these are asynchronous and nothing else of a step
     /// is waited for. Memory that decodes weights from rows is better left to the cache.
     fn stages(self, device: &Device, format: Format) -> (usize, usize) {
-        let of_four = self.memory(format, 4);
+        let of_four = self.memory(4);
         let limits = device.limits();
         let has_room = RESIDENT * of_four <= limits.resident_threadgroup_memory
             && of_four <= limits.max_threadgroup_memory;
@@ -85,7 +87,7 @@ impl Size {
             DeviceKind::Cuda if has_room && self.copies_ahead(format) => 4,
             _ => 2,
         };
-        (stages, self.memory(format, stages))
+        (stages, self.memory(stages))
     }
 }
 
@@ -133,13 +135,7 @@ pub(super) fn mul_mm(
 ) -> Result<()> {
     op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let matrices = Matrices::Batches(batches);
-    if !tiles.halves {
-        return multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out);
-    }
-    let mut halves = pass.scratch(w.len())?;
-    dequantize(pass, w, &mut halves)?;
-    let w = Tensor::from_buffer(halves.cast()?, Format::F16, *w.shape())?;
-    multiply(pass, op, tiles, &w, x, matrices, Epilogue::None, out)
+    multiply(pass, op, tiles, w, x, matrices, Epilogue::None, out)
 }
 
 /// The same of one matrix, without splits, and what the epilogue says. `x` and `out` are f32, or with weights of F16 and no epilogue both F16.
@@ -226,20 +222,29 @@ impl<'a> Extent<'a> {
             Matrices::Batches(batches) => (batches, batches, None),
             Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
         };
-        let (n, k, m) = (w.rows() / matrices, w.columns(), x.rows() / batches);
-        let depth = k.div_ceil(DEPTH).div_ceil(splits) * DEPTH;
-        let splits = k.next_multiple_of(DEPTH).div_ceil(depth);
-        op.size("out", batches * splits)?;
-        Ok(Extent {
-            batches,
+        let sizes = [x.rows() / batches, w.rows() / matrices, w.columns()];
+        let extent = Extent {
             matrices,
             experts,
+            ..Extent::of_batches(batches, splits, sizes)
+        };
+        op.size("out", batches * extent.splits)?;
+        Ok(extent)
+    }
+
+    /// That of as many matrices as batches.
+    fn of_batches(batches: usize, splits: usize, [m, n, k]: [usize; 3]) -> Self {
+        let depth = k.div_ceil(DEPTH).div_ceil(splits) * DEPTH;
+        Extent {
+            batches,
+            matrices: batches,
+            experts: None,
             m,
             n,
             k,
             depth,
-            splits,
-        })
+            splits: k.next_multiple_of(DEPTH).div_ceil(depth),
+        }
     }
 
     /// `experts` of the kernels' parameters.
@@ -261,26 +266,40 @@ impl<'a> Extent<'a> {
         Grid::groups([pieces[0], pieces[1], self.batches * self.splits]).threads(THREADS)
     }
 
-    /// `x` rounded, of a multiple of `step` rows.
-    pub fn round(
+    /// The memory for `x` rounded, of a multiple of `step` rows, for halves of weights if they are made, and for what threadgroups write.
+    pub fn memory(
         &self,
         pass: &mut Pass,
         operand: Operand,
-        x: &Tensor,
         step: usize,
-    ) -> Result<Rounded> {
-        match self.experts {
-            // Rows of experts are several times those of other layers.
-            Some(_) => round_rows_in_scratch(pass, operand, x, step),
-            None => round_rows(pass, operand, x, step),
-        }
+        halves: bool,
+    ) -> Result<Memory> {
+        Memory::of(pass, &self.parts_of_memory(operand, step, halves))
+    }
+
+    fn parts_of_memory(&self, operand: Operand, step: usize, halves: bool) -> [usize; 4] {
+        let [values, scales] = Rounded::bytes(operand, [self.batches * self.m, self.k], step);
+        let halves = match halves {
+            true => size_of::<f16>() * self.matrices * self.n * self.k,
+            false => 0,
+        };
+        let results = match self.splits {
+            1 => 0,
+            splits => size_of::<f32>() * splits * self.batches * self.m * self.n,
+        };
+        [halves, values, scales, results]
     }
 
     /// Where threadgroups write: to `out`, or to parts of it that [`Extent::sum`] adds up.
-    pub fn parts(&self, pass: &mut Pass, out: &Buffer<f32>) -> Result<Buffer<f32>> {
+    pub fn parts(
+        &self,
+        pass: &Pass,
+        memory: &mut Memory,
+        out: &Buffer<f32>,
+    ) -> Result<Buffer<f32>> {
         match self.splits {
             1 => Ok(out.clone()),
-            splits => Ok(pass.device().buffer(splits * out.len())?),
+            splits => memory.take(pass, splits * out.len()),
         }
     }
 
@@ -293,6 +312,18 @@ impl<'a> Extent<'a> {
     }
 }
 
+/// Bytes of scratch memory that [`mul_mat`](super::mul_mat()) takes on a device for `m` rows of x and weights `[n, k]`: for x rounded, for halves of weights, and for
+/// results whose k is shared.
+pub fn scratch_of_product(device: &Device, format: Format, [m, n, k]: [usize; 3]) -> u64 {
+    let (step, splits, halves) = match Choice::of(device, format, [1, m, n, k]).way {
+        Way::Tiles(tiles) => (tiles.size.results().0, tiles.splits, tiles.halves),
+        Way::Tensors { splits } => (Size::Small.results().0, splits, false),
+        Way::Few | Way::Panels => return 0,
+    };
+    let extent = Extent::of_batches(1, splits, [m, n, k]);
+    Memory::scratch_bytes(&extent.parts_of_memory(operand(format), step, halves)) as u64
+}
+
 #[expect(
     clippy::too_many_arguments,
     reason = "those of the op, and what all of its forms have"
@@ -300,13 +331,18 @@ impl<'a> Extent<'a> {
 fn multiply(
     pass: &mut Pass,
     op: Op,
-    Tiles { size, splits, .. }: Tiles,
+    tiles: Tiles,
     w: &Tensor,
     x: &Tensor,
     matrices: Matrices<'_>,
     epilogue: Epilogue<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
+    let Tiles {
+        size,
+        splits,
+        halves,
+    } = tiles;
     let extent = Extent::of(op, splits, w, x, matrices)?;
     let activations = x.format();
     let results = [extent.batches * extent.m, extent.n];
@@ -329,8 +365,19 @@ fn multiply(
         }
         _ => w,
     };
-    let (rows, columns) = size.results(w.format());
-    let rounded = extent.round(pass, operand(w.format()), x, rows)?;
+    let (rows, columns) = size.results();
+    let operand = operand(w.format());
+    let mut memory = extent.memory(pass, operand, rows, halves)?;
+    let halved;
+    let w = if halves {
+        let mut values = memory.take(pass, w.len())?;
+        dequantize(pass, w, &mut values)?;
+        halved = Tensor::from_buffer(values.cast()?, Format::F16, *w.shape())?;
+        &halved
+    } else {
+        w
+    };
+    let rounded = round_rows(pass, operand, x, rows, &mut memory)?;
     let vector = match w.format().block_len() {
         1 => VECTOR,
         _ => WORD,
@@ -369,7 +416,7 @@ fn multiply(
         return Ok(pass.dispatch(binding, grid)?);
     }
     let mut out = of_out.cast()?;
-    let mut parts = extent.parts(pass, &out)?;
+    let mut parts = extent.parts(pass, &mut memory, &out)?;
     if let Format::Affine(affine) = w.format() {
         let (bits, group, bf16) = affine_constants(affine);
         let binding = mul_mm_affine::F32 {

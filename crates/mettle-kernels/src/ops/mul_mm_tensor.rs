@@ -6,7 +6,7 @@ use super::mapping::{affine_constants, label};
 use super::mul_mm::cases::{By, add, add_of_experts, add_split, tolerance};
 use super::mul_mm::{Extent, Matrices, operand};
 use super::mul_mv::{Choice, Way, mul_mat, reference};
-use super::round_rows::Rounded;
+use super::round_rows::{Rounded, round_rows};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::FORMATS;
@@ -48,6 +48,8 @@ pub(super) fn multiply(
 ) -> Result<()> {
     op.strided::<f32>("x", x, x.rows(), w.columns())?;
     let extent = Extent::of(op, splits, w, x, matrices)?;
+    let operand = operand(w.format());
+    let mut memory = extent.memory(pass, operand, PIECE, false)?;
     let rounded = match w.format() {
         // Products of floats are of x as it is.
         Format::F32 => {
@@ -59,7 +61,7 @@ pub(super) fn multiply(
                 rows: extent.batches * extent.m,
             }
         }
-        format => extent.round(pass, operand(format), x, PIECE)?,
+        _ => round_rows(pass, operand, x, PIECE, &mut memory)?,
     };
     let head = match &results {
         Results::Rows(_) => 0,
@@ -89,7 +91,7 @@ pub(super) fn multiply(
     match results {
         Results::Rows(out) => {
             let mut out = op.matrix("out", out, extent.batches * extent.m, extent.n)?;
-            let mut parts = extent.parts(pass, &out)?;
+            let mut parts = extent.parts(pass, &mut memory, &out)?;
             launch.rows(pass, &mut parts)?;
             extent.sum(pass, &parts, &mut out)
         }

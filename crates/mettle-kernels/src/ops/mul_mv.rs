@@ -13,8 +13,7 @@ pub(super) use self::spread::Spread;
 use self::spread::Staging;
 pub(super) use self::tuning::Way;
 pub use self::tuning::{
-    Capability, Choice, Kind, SHARED_COLUMNS, Tried, Tuned, Tuning, bytes_of_weights_as_halves,
-    makes_halves, tune,
+    Capability, Choice, Kind, SHARED_COLUMNS, Tried, Tuned, Tuning, makes_halves, tune,
 };
 use super::check::Op;
 use super::copy::copy;

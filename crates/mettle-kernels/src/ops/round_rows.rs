@@ -1,6 +1,7 @@
 //! Activations made ready for products of 16-bit numbers.
 
 use super::check::Op;
+use super::mul_mm::Memory;
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::round_rows::{Bf16, F16, F16F16, Params};
@@ -53,53 +54,40 @@ pub(super) struct Rounded {
 }
 
 impl Rounded {
-    /// Memory for rounded `x`; `take` gives that for so many values and for so many rows' scales.
-    fn of(
-        operand: Operand,
-        x: &Tensor,
-        row_step: usize,
-        take: impl FnOnce(usize, usize) -> Result<(Buffer<u16>, Buffer<f32>)>,
-    ) -> Result<Rounded> {
-        let rows = x.rows().next_multiple_of(row_step);
-        let stride = x.columns().next_multiple_of(COLUMN_STEP);
-        let (values, scale) = take(operand.planes() * rows * stride, rows)?;
-        Ok(Rounded {
-            values,
-            scale,
-            stride,
-            rows,
-        })
+    /// Rows and values from one to the next of rounded `[m, k]`.
+    fn shape([m, k]: [usize; 2], row_step: usize) -> [usize; 2] {
+        [
+            m.next_multiple_of(row_step),
+            k.next_multiple_of(COLUMN_STEP),
+        ]
+    }
+
+    /// Bytes of values and of scales.
+    pub fn bytes(operand: Operand, shape: [usize; 2], row_step: usize) -> [usize; 2] {
+        let [rows, stride] = Rounded::shape(shape, row_step);
+        [
+            operand.planes() * rows * stride * size_of::<u16>(),
+            rows * size_of::<f32>(),
+        ]
     }
 }
 
 /// Rounds the f32 `x`, `[m, k]`, or for [`Operand::Half`] that of F16, with or without gaps between its rows. What it returns has a multiple of `row_step` rows and of [`COLUMN_STEP`] columns, with zeros
-/// beyond `x`.
+/// beyond `x`, and takes [`Rounded::bytes`] of the memory.
 pub(super) fn round_rows(
     pass: &mut Pass,
     operand: Operand,
     x: &Tensor,
     row_step: usize,
+    memory: &mut Memory,
 ) -> Result<Rounded> {
-    let rounded = Rounded::of(operand, x, row_step, |values, rows| {
-        let device = pass.device();
-        Ok((device.buffer(values)?, device.buffer(rows)?))
-    })?;
-    round(pass, operand, x, rounded)
-}
-
-/// The same in the scratch memory of the pass, so that many large ones do not add up; products that could overlap wait for each other.
-pub(super) fn round_rows_in_scratch(
-    pass: &mut Pass,
-    operand: Operand,
-    x: &Tensor,
-    row_step: usize,
-) -> Result<Rounded> {
-    let rounded = Rounded::of(operand, x, row_step, |values, rows| {
-        // Strides are even, so that scales are aligned.
-        let memory = pass.scratch::<u16>(values + 2 * rows)?;
-        let scale = memory.slice(values..values + 2 * rows)?.cast()?;
-        Ok((memory.slice(0..values)?, scale))
-    })?;
+    let [rows, stride] = Rounded::shape([x.rows(), x.columns()], row_step);
+    let rounded = Rounded {
+        values: memory.take(pass, operand.planes() * rows * stride)?,
+        scale: memory.take(pass, rows)?,
+        stride,
+        rows,
+    };
     round(pass, operand, x, rounded)
 }
 
@@ -187,7 +175,7 @@ fn benches(benches: &mut Benches) {
         benches.add(kernel, format!("m{m}_k{k}"), work, move |setup| {
             let x = setup.values_as(format, [m, k])?;
             Ok(Box::new(move |pass| {
-                round_rows(pass, operand, &x, 64).map(|_| ())
+                round_rows(pass, operand, &x, 64, &mut Memory::Buffers).map(|_| ())
             }))
         });
     }
@@ -222,7 +210,7 @@ fn add(cases: &mut Cases, operand: Operand, given: Format, m: usize, k: usize) {
         let (x, values) = run.rounded(given, &values, [m, k])?;
         let mut rounded = None;
         run.pass(|pass| {
-            rounded = Some(round_rows(pass, operand, &x, 4)?);
+            rounded = Some(round_rows(pass, operand, &x, 4, &mut Memory::Buffers)?);
             Ok(())
         })?;
         let Some(rounded) = rounded else {

@@ -14,34 +14,28 @@ namespace mettle_kernels {
 constant constexpr uint DEPTH = 32;
 
 // What is multiplied for weights of a type: numbers of the type `operand`, in so many passes over k.
-// Large threadgroups have so many rows that decoding weights for them pays; without decoding, more of them at a time pay
-// more.
 template <typename W>
 struct product {
     typedef half operand;
     static constant constexpr uint passes = 1;
-    static constant constexpr uint large_rows = 128;
 };
 
 template <>
 struct product<half> {
     typedef half operand;
     static constant constexpr uint passes = 1;
-    static constant constexpr uint large_rows = 128;
 };
 
 template <>
 struct product<bfloat> {
     typedef bfloat operand;
     static constant constexpr uint passes = 2;
-    static constant constexpr uint large_rows = 128;
 };
 
 template <>
 struct product<float> {
     typedef bfloat operand;
     static constant constexpr uint passes = 3;
-    static constant constexpr uint large_rows = 128;
 };
 
 // Two values, or what rounding them leaves out, as the bits of T.

@@ -111,7 +111,7 @@ pub(in crate::ops) fn tolerance(format: Format) -> Tolerance {
     }
 }
 
-/// The cases of `mul_mm.metal`: one row and column, tiles that are not full, several threadgroups, both sizes, steps that are
+/// The cases of `mul_mm.metal`: one row and column, tiles that are not full, several threadgroups, both sizes, weights that become halves first, steps that are
 /// not full for dense weights, and rows of very large and small values.
 pub(crate) fn family() -> Family {
     Family::new("mul_mm", HALVES, |cases| {
@@ -146,6 +146,10 @@ pub(crate) fn family() -> Family {
             add(cases, By::Halves, format, (70, 66, 2 * block), 1.0);
             add_split(cases, By::Halves, format, [2, 3, 70, 3 * block], 2);
         }
+        // In the scratch memory of the pass: halves are more than a megabyte, or rows of x are.
+        add(cases, By::Halves, Format::Q4_0, (20, 1100, 512), 1.0);
+        add_split(cases, By::Halves, Format::Q6_K, [2, 5, 600, 512], 2);
+        add_split(cases, By::Small, Format::Q4_0, [2, 300, 9, 1024], 3);
         for format in [Format::BF16, Format::Q1_0] {
             let block = format.block_len().max(32);
             for by in [By::Small, By::Large] {

@@ -137,7 +137,10 @@ const TABLE: [Tuning; 16] = [
 impl Tuning {
     /// The line of the table for a device and weights.
     pub fn of(device: &Device, format: Format) -> Tuning {
-        let (capability, kind) = (Capability::of(device), Kind::of(format));
+        Tuning::line(Capability::of(device), Kind::of(format))
+    }
+
+    fn line(capability: Capability, kind: Kind) -> Tuning {
         let line = |tuning: &&Tuning| (tuning.capability, tuning.kind) == (capability, kind);
         // Every pair has one.
         *TABLE.iter().find(line).unwrap_or(&TABLE[0])
@@ -168,6 +171,8 @@ pub(in crate::ops) enum Way {
 pub struct Choice {
     pub(in crate::ops) way: Way,
     tuning: Tuning,
+    /// The line that pieces of results follow: that of halves, if they are made.
+    pieces: Tuning,
     m: usize,
     /// Threadgroups without splits, and compute units.
     groups: usize,
@@ -206,17 +211,17 @@ impl Choice {
             && format.block_len() > 1;
         // As halves they are multiplied by the numbers for these.
         let (format, pieces) = match halves {
-            true => (Format::F16, Tuning::of(device, Format::F16)),
+            true => (Format::F16, Tuning::line(tuning.capability, Kind::Halves)),
             false => (format, tuning),
         };
-        let large = batches * Size::Large.groups(format, m, n);
+        let large = batches * Size::Large.groups(m, n);
         // Two threadgroups of large pieces, with all their registers and memory, are to be on a compute unit at a time.
-        let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(format, 2);
+        let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(2);
         let size = match pieces.large {
             Some(enough) if room && large >= enough => Size::Large,
             _ => Size::Small,
         };
-        let groups = batches * size.groups(format, m, n);
+        let groups = batches * size.groups(m, n);
         let way = match tuning.capability {
             _ if m < tuning.many => Way::Few,
             Capability::Cpu => Way::Panels,
@@ -239,6 +244,7 @@ impl Choice {
         Choice {
             way,
             tuning,
+            pieces,
             m,
             groups,
             units,
@@ -252,9 +258,8 @@ impl fmt::Display for Choice {
             capability,
             kind,
             many,
-            large,
-            share: _,
-            halves: _,
+            halves,
+            ..
         } = self.tuning;
         let m = self.m;
         match self.way {
@@ -274,10 +279,7 @@ impl fmt::Display for Choice {
             Way::Tiles(Tiles { splits, .. }) | Way::Tensors { splits } => {
                 let (groups, units) = (self.groups, self.units);
                 match self.way {
-                    Way::Tiles(Tiles { size, halves, .. }) => {
-                        let of_halves = if halves { " of halves" } else { "" };
-                        write!(f, "mul_mm{of_halves} in {size:?} pieces")?;
-                    }
+                    Way::Tiles(Tiles { size, .. }) => write!(f, "mul_mm in {size:?} pieces")?,
                     _ => f.write_str("mul_mm_tensor")?,
                 }
                 write!(f, ", {groups} threadgroups for {units} compute units")?;
@@ -285,7 +287,11 @@ impl fmt::Display for Choice {
                     write!(f, ", so {splits} share the k of each")?;
                 }
                 write!(f, ": {m} columns are at least {many}")?;
-                if let Some(large) = large {
+                if let Way::Tiles(Tiles { halves: true, .. }) = self.way {
+                    let from = halves.unwrap_or(many);
+                    write!(f, ", from {from} on halves are made of blocks")?;
+                }
+                if let Some(large) = self.pieces.large {
                     write!(f, ", and Large pieces want {large} threadgroups")?;
                 }
             }
@@ -297,14 +303,6 @@ impl fmt::Display for Choice {
 /// Whether products with weights of a format make halves of them on a device, if there are columns enough.
 pub fn makes_halves(device: &Device, format: Format) -> bool {
     Tuning::of(device, format).halves.is_some()
-}
-
-/// Bytes of scratch memory that the product of `m` columns and weights `[n, k]` takes on a device for halves that are made of these.
-pub fn bytes_of_weights_as_halves(device: &Device, format: Format, [m, n, k]: [usize; 3]) -> u64 {
-    match Choice::of(device, format, [1, m, n, k]).way {
-        Way::Tiles(Tiles { halves: true, .. }) => 2 * n as u64 * k as u64,
-        _ => 0,
-    }
 }
 
 /// A number that was tried, and the median seconds of both ways with cold caches.
@@ -393,7 +391,7 @@ pub fn tune(meter: &Meter<'_>, format: Format, [n, k]: [usize; 2]) -> Result<Tun
             seconds(tiles(Size::Small), m)?,
             seconds(tiles(Size::Large), m)?,
         );
-        let number = Size::Large.groups(format, m, n);
+        let number = Size::Large.groups(m, n);
         pieces.push(Tried { number, low, high });
     }
     let large = from(&pieces);
@@ -474,7 +472,11 @@ mod tests {
         );
         assert_eq!(
             said(Capability::RoomyGpu, [512, 4096]),
-            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 9, and Large pieces want 128 threadgroups (RoomyGpu, Blocks)"
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 9, from 256 on halves are made of blocks, and Large pieces want 96 threadgroups (RoomyGpu, Blocks)"
+        );
+        assert_eq!(
+            said(Capability::Gpu, [512, 4096]),
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 16, and Large pieces want 96 threadgroups (Gpu, Blocks)"
         );
         assert_eq!(
             said(Capability::TensorGpu, [512, 4096]),
