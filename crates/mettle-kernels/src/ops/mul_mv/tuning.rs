@@ -114,7 +114,8 @@ impl Tuning {
 /// up to sixteen together, and 31 in one pass by tiles, 12 took 45 and 31; q4_0 29 and 29, 59 and 30; four of f16 took 18 and 31, five 43 and 31; 16 of f32 87
 /// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 64 large
 /// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; 256 of f16 that share k took 88 where 512 small ones took
-/// 114. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
+/// 114. 128 columns of q4_0 took 51 us as blocks and 46 as halves of them, 256 took 76 and 61; of q8_0 41 and 49, 59 and 62, and 512 90 and 73; 16 of q4_K took 35 and 39, 128 took 63
+/// and 47, 16 of q6_K 58 and 41. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
 const TABLE: [Tuning; 16] = [
     Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
     Tuning::new(Capability::Cpu, Kind::Halves, 8, None, 1),
