@@ -371,8 +371,8 @@ METAL_FUNC void multiply(
     for (uint step = 0; step < steps; ++step) {
         // After the last step comes what nobody needs.
         next = after<W>(next, begin, end);
-        threadgroup ushort* to_decode = tiles + (step + 1 & last_stage) * (X_TILE + W_TILE);
-        threadgroup ushort* to_copy = tiles + (step + last_stage & last_stage) * (X_TILE + W_TILE);
+        threadgroup ushort* to_decode = tiles + ((step + 1) & last_stage) * (X_TILE + W_TILE);
+        threadgroup ushort* to_copy = tiles + ((step + last_stage) & last_stage) * (X_TILE + W_TILE);
         Rows::fetch(x_fetched, to_copy, x + later.part(params), last_row, params.stride, later.first, index);
         if (Columns::copied) {
             Columns::fetch(w_fetched, to_copy + X_TILE, w, last_column, params, later.first, later.pass == 2, index);

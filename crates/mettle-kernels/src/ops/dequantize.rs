@@ -11,16 +11,16 @@ use crate::cases::{Cases, Expected, Family, Run, Scales, Tolerance, all_bytes};
 use half::f16;
 use mettle_gpu::{Buffer, Format, Grid, Pass, Tensor};
 
-const OP: Op = Op("dequantize");
+/// What cases and bench entries are of.
+const OP: Op = Op("mul_mat");
 
 /// Threads of a threadgroup, at most.
 const THREADS: usize = 256;
 
-/// `out = w`, each value rounded to half, those beyond 65504 to infinity: `w` is in blocks, `out` dense in its shape.
-pub(super) fn dequantize(pass: &mut Pass, w: &Tensor, out: &mut Buffer<f16>) -> Result<()> {
-    OP.dense("w", w)?;
+/// `out = w` for an op, each value rounded to half, those beyond 65504 to infinity: `w` is in blocks and dense, `out` has its shape.
+pub(super) fn dequantize(pass: &mut Pass, op: Op, w: &Tensor, out: &mut Buffer<f16>) -> Result<()> {
     let params = Params {
-        columns: OP.size("w", w.columns())?,
+        columns: op.size("w", w.columns())?,
     };
     let sixteens = w.columns() / WIDE;
     let threads = sixteens.next_multiple_of(32).min(THREADS);
@@ -37,7 +37,7 @@ pub(super) fn dequantize(pass: &mut Pass, w: &Tensor, out: &mut Buffer<f16>) -> 
     }
     let kernel = dequantize::KernelOf::of(w.format());
     let kernel = dequantize::Kernel {
-        kernel: kernel.ok_or_else(|| OP.no_kernel_for(w.format()))?,
+        kernel: kernel.ok_or_else(|| op.no_kernel_for(w.format()))?,
         w: w.bytes(),
         out,
         params,
@@ -102,7 +102,7 @@ fn add(
     cases.add(kernel_name(format), name, move |run| {
         let (w, values) = weights(run)?;
         let out = run.output(Format::F16, *w.shape())?;
-        run.pass(|pass| dequantize(pass, &w, &mut out.buffer()?))?;
+        run.pass(|pass| dequantize(pass, OP, &w, &mut out.buffer()?))?;
         run.check(&out, || {
             let rounded = |&value: &f32| Expected::exact(f16::from_f32(value).to_f32());
             values.iter().map(rounded).collect()
@@ -120,7 +120,7 @@ pub(super) fn add_bench(benches: &mut Benches, format: Format) {
         let w = setup.weights(format, n, k)?;
         let out = setup.output(Format::F16, [n, k])?;
         Ok(Box::new(move |pass| {
-            dequantize(pass, &w, &mut out.buffer()?)
+            dequantize(pass, OP, &w, &mut out.buffer()?)
         }))
     });
 }

@@ -8,6 +8,7 @@ pub(super) use self::memory::Memory;
 use super::check::Op;
 use super::dequantize::dequantize;
 use super::mapping::affine_constants;
+use super::mul_mm_tensor::PIECE;
 use super::mul_mv::{Choice, Way, experts_of};
 use super::round_rows::{Operand, Rounded, round_rows};
 use super::sum_parts::sum_parts;
@@ -317,7 +318,7 @@ impl<'a> Extent<'a> {
 pub fn scratch_of_product(device: &Device, format: Format, [m, n, k]: [usize; 3]) -> u64 {
     let (step, splits, halves) = match Choice::of(device, format, [1, m, n, k]).way {
         Way::Tiles(tiles) => (tiles.size.results().0, tiles.splits, tiles.halves),
-        Way::Tensors { splits } => (Size::Small.results().0, splits, false),
+        Way::Tensors { splits } => (PIECE, splits, false),
         Way::Few | Way::Panels => return 0,
     };
     let extent = Extent::of_batches(1, splits, [m, n, k]);
@@ -371,7 +372,7 @@ fn multiply(
     let halved;
     let w = if halves {
         let mut values = memory.take(pass, w.len())?;
-        dequantize(pass, w, &mut values)?;
+        dequantize(pass, op, w, &mut values)?;
         halved = Tensor::from_buffer(values.cast()?, Format::F16, *w.shape())?;
         &halved
     } else {

@@ -19,7 +19,7 @@ use mettle_gpu::{Buffer, Format, Pass, Tensor};
 const BY_HEAD: Op = Op("mul_mat_by_head");
 
 /// Rows and columns of a piece of results: `PIECE` of `mul_mm_tensor.metal`.
-const PIECE: usize = 64;
+pub(super) const PIECE: usize = 64;
 
 /// Bytes of the tiles of decoded weights: two of 64 x 32 halves.
 const TILES: usize = 2 * PIECE * 32 * 2;
