@@ -78,6 +78,8 @@ struct ByDigits {
     static constant constexpr uint together = TogetherByDigits<W>::value;
     static constant constexpr uint cells = 4;
     static constant constexpr uint cells_of_block = weights::values / (together * WIDE);
+    // Units of a block that is larger than one.
+    static constant constexpr uint units_of_block = cells_of_block > cells ? cells_of_block / cells : 1;
     static constant constexpr uint values = cells * together * WIDE;
     // Words of a unit's digits: the three of each value, what sums of products start with, or for weights with offsets the
     // sums of the numbers, and the steps, four times each.
@@ -183,10 +185,11 @@ struct ByDigits {
         return join_digits(a, b, c);
     }
 
-    // Adds the products of a row's unit with the values that have these digits. Of a unit that is not WHOLE, cells beyond the
-    // last block's are that block's: their digits are zeros.
+    // Adds the products of a row's unit, which is `of_block` of those of its block, with the values that have these digits. Of a unit that is not
+    // WHOLE, cells beyond the last block's are that block's: their digits are zeros.
     template <bool WHOLE>
-    static METAL_FUNC wide add_unit(device const W* row, uint unit, uint blocks, threadgroup const float* digits, wide sums)
+    static METAL_FUNC wide add_unit(
+        device const W* row, uint unit, uint of_block, uint blocks, threadgroup const float* digits, wide sums)
     {
         wide_bytes q[together][cells];
         metal::float4 scale;
@@ -195,9 +198,10 @@ struct ByDigits {
         for (uint cell = 0; cell < cells; ++cell) {
             const uint at = cells * unit + cell;
             const uint block = WHOLE ? at / cells_of_block : metal::min(at / cells_of_block, blocks - 1);
+            const uint in_block = units_of_block > 1 ? cells * of_block + cell : at % cells_of_block;
 #pragma unroll
             for (uint i = 0; i < together; ++i) {
-                const Packed packed = weights::unpack(FromBlocks(), row + block, at % cells_of_block * together + i);
+                const Packed packed = weights::unpack(FromBlocks(), row + block, in_block * together + i);
                 q[i][cell] = packed.q;
                 scale[cell] = packed.scale;
                 offset[cell] = packed.offset;
@@ -255,18 +259,24 @@ struct ByDigits {
                 wide sums_of_one = splat(0.0f);
                 wide sums_of_other = splat(0.0f);
                 const uint start = first / values;
-                for (uint unit = 0; unit < whole; ++unit) {
-                    threadgroup const float* digits = memory + unit * words;
-                    prefetch(one + (start + unit) * cells / cells_of_block, later);
-                    prefetch(other + (start + unit) * cells / cells_of_block, later);
-                    sums_of_one = add_unit<true>(one, start + unit, blocks, digits, sums_of_one);
-                    sums_of_other = add_unit<true>(other, start + unit, blocks, digits, sums_of_other);
+                // Whole blocks: where their scales are is known before.
+                for (uint block = 0; block < whole; block += units_of_block) {
+#pragma unroll
+                    for (uint i = 0; i < units_of_block; ++i) {
+                        const uint unit = block + i;
+                        threadgroup const float* digits = memory + unit * words;
+                        prefetch(one + (start + unit) * cells / cells_of_block, later);
+                        prefetch(other + (start + unit) * cells / cells_of_block, later);
+                        sums_of_one = add_unit<true>(one, start + unit, i, blocks, digits, sums_of_one);
+                        sums_of_other = add_unit<true>(other, start + unit, i, blocks, digits, sums_of_other);
+                    }
                 }
                 for (uint unit = whole; unit < all + count; ++unit) {
                     threadgroup const float* digits = memory + unit * words;
                     const uint of_row = start + (unit < all ? unit : again[unit - all]);
-                    sums_of_one = add_unit<false>(one, of_row, blocks, digits, sums_of_one);
-                    sums_of_other = add_unit<false>(other, of_row, blocks, digits, sums_of_other);
+                    const uint of_block = of_row % units_of_block;
+                    sums_of_one = add_unit<false>(one, of_row, of_block, blocks, digits, sums_of_one);
+                    sums_of_other = add_unit<false>(other, of_row, of_block, blocks, digits, sums_of_other);
                 }
                 sums[2 * pair] += sum(sums_of_one);
                 sums[2 * pair + 1] += sum(sums_of_other);
