@@ -21,27 +21,19 @@ pub(in crate::ops) enum Memory {
 impl Memory {
     /// That for so many parts of so many bytes each.
     pub fn of(pass: &mut Pass, parts: &[usize]) -> Result<Memory> {
-        let bytes = Memory::bytes(parts);
-        if bytes < LARGE {
-            return Ok(Memory::Buffers);
+        match Memory::scratch_bytes(parts) {
+            0 => Ok(Memory::Buffers),
+            bytes => Ok(Memory::Scratch {
+                memory: pass.scratch(bytes)?,
+                taken: 0,
+            }),
         }
-        Ok(Memory::Scratch {
-            memory: pass.scratch(bytes)?,
-            taken: 0,
-        })
     }
 
-    /// Bytes of the parts together.
-    fn bytes(parts: &[usize]) -> usize {
-        parts
-            .iter()
-            .map(|part| part.next_multiple_of(ALIGNMENT))
-            .sum()
-    }
-
-    /// Bytes of scratch memory that such parts take.
+    /// Bytes of scratch memory that such parts take together.
     pub fn scratch_bytes(parts: &[usize]) -> usize {
-        match Memory::bytes(parts) {
+        let aligned = parts.iter().map(|part| part.next_multiple_of(ALIGNMENT));
+        match aligned.sum() {
             bytes if bytes < LARGE => 0,
             bytes => bytes,
         }
