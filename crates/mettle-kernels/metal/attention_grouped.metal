@@ -208,7 +208,7 @@ METAL_FUNC State attend(
         highest = max(state.highest, max_of_head(highest, row, HEADS));
         // Weights may be as large as 2^SLACK before sums are made relative to a higher score.
         if (simd_any(highest > state.highest + SLACK)) {
-            const float correction = precise::exp2(state.highest - highest);
+            const float correction = fast::exp2(state.highest - highest);
             state.highest = highest;
             state.total *= correction;
 #pragma unroll
@@ -223,7 +223,7 @@ METAL_FUNC State attend(
         threadgroup float* own = reinterpret_cast<threadgroup float*>(weights) + row_index * HEADS * KEYS + first_score;
 #pragma unroll
         for (uint i = 0; i < scores_of_lane; ++i) {
-            const float weight = precise::exp2(scores[i] - state.highest);
+            const float weight = fast::exp2(scores[i] - state.highest);
             state.total += weight;
             own[i] = weight;
         }
@@ -403,7 +403,7 @@ template <typename T>
         if (SINKS && params.splits == 1 && keys.first < keys.end) {
             const float sink = M_LOG2E_F * sinks[head + h];
             highest = max(highest, sink);
-            total = precise::exp2(sink - highest);
+            total = fast::exp2(sink - highest);
         }
 #pragma unroll
         for (uint s = 0; s < MAX_SIMD_GROUPS; ++s) {
@@ -415,7 +415,7 @@ template <typename T>
             for (uint r = 0; r < rows; ++r) {
                 of_group += *reinterpret_cast<threadgroup float4*>(sums + s * SCRATCH + r * HEADS * HEAD_SIZE + i);
             }
-            const float factor = precise::exp2(highest_of[s * HEADS + h] - highest);
+            const float factor = fast::exp2(highest_of[s * HEADS + h] - highest);
             sum += factor * of_group;
             total += factor * total_of[s * HEADS + h];
         }

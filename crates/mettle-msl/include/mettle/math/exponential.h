@@ -68,6 +68,18 @@ METTLE_INLINE F fast_exp(F x) {
   return x < -87.33654f ? F(0.0f) : scale(p, n.bits);
 }
 
+#ifdef METTLE_PTX
+// An instruction, within 2^-22 of the result, which is 0 below the normal range.
+template <class F>
+METTLE_INLINE F fast_exp2(F x) {
+  if constexpr (is_vector<F>) {
+    for (int i = 0; i < shape<F>::count; i++) x[i] = __nvvm_ex2_approx_ftz_f(x[i]);
+    return x;
+  } else {
+    return __nvvm_ex2_approx_ftz_f(x);
+  }
+}
+#else
 template <class F>
 METTLE_INLINE F fast_exp2(F x) {
   const F limited = x > 128.0f ? F(128.0f) : x;
@@ -76,5 +88,6 @@ METTLE_INLINE F fast_exp2(F x) {
                          0x1.5f3e8p-10f, 0x1.41fbap-13f);
   return x < -126.0f ? F(0.0f) : scale(p, n.bits);
 }
+#endif  // METTLE_PTX
 
 }  // namespace mettle::math
