@@ -9,7 +9,7 @@
 using namespace metal;
 using namespace mettle_kernels;
 
-// Values of a head: a multiple of four.
+// Values of a head.
 constant uint HEAD_SIZE [[function_constant(0)]];
 
 // Whether each head has a sink, as in attention_grouped.metal.
@@ -27,17 +27,44 @@ constant constexpr uint LANES = 32;
 constant constexpr uint MAX_THREADS = 512;
 
 // Splits that a thread asks for at a time.
-constant constexpr uint MERGED = 4;
+constant constexpr uint MERGED = 16;
 
 struct Params {
     uint heads;   // of the queries
     uint splits;  // of the keys of a token
 };
 
+// What some splits make together.
+struct Joined {
+    float sum;
+    float highest;  // score, a logarithm to base 2
+    float total;    // of the weights relative to it
+
+    // Makes it relative to a score that is as high at least.
+    METAL_FUNC void raise(float score)
+    {
+        // Without keys there is nothing to be made so, and no score that could be subtracted.
+        const float factor = total != 0.0f ? fast::exp2(highest - score) : 0.0f;
+        sum *= factor;
+        total *= factor;
+        highest = score;
+    }
+
+    // Adds what has been found relative to a score that is no higher. Nobody has written the values of splits without keys.
+    METAL_FUNC void add(float2 header, float value)
+    {
+        if (header.y != 0.0f) {
+            const float factor = fast::exp2(header.x - highest);
+            sum = fma(factor, value, sum);
+            total = fma(header.y, factor, total);
+        }
+    }
+};
+
 // out[t, h, :] from partial, which attention_partials.h describes. A token whose splits all are without keys gets NaN. sinks is [heads].
 //
-// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
-// grid is [heads, tokens]. With more threads, splits are shared out among them.
+// A threadgroup of whole SIMD groups, with a thread for every value of a head at least, for each head and token: the
+// grid is [heads, tokens]. With more threads, splits are shared out among rows of them.
 kernel void attention_merge(
     device const float* partial   [[buffer(0)]],
     device float*       out       [[buffer(1)]],
@@ -45,78 +72,67 @@ kernel void attention_merge(
     device const float* sinks     [[buffer(3)]],
     uint2 group_position [[threadgroup_position_in_grid]],
     uint  index          [[thread_index_in_threadgroup]],
-    uint  lane           [[thread_index_in_simdgroup]],
     uint  simd_groups    [[simdgroups_per_threadgroup]])
 {
     let_next_launch_begin();
-    threadgroup float4 sums[MAX_THREADS];
+    threadgroup float sums[MAX_THREADS];
+    threadgroup float2 headers[MAX_THREADS];
 
     const uint head = group_position.x;
     const ulong place = ulong(group_position.y) * params.heads + head;
-    const uint columns = HEAD_SIZE / 4;
-    const uint rows = simd_groups * LANES / columns;
-    const uint row = index / columns;
-    const uint column = index % columns * 4;
+    const uint rows = simd_groups * LANES / HEAD_SIZE;
+    const uint row = index / HEAD_SIZE;
+    const uint column = index % HEAD_SIZE;
     device const float* first = partial + partial_at(place, params.splits, 0, HEAD_SIZE);
     const uint stride = HEAD_SIZE + PARTIAL_HEADER;
 
-    // A row's first splits are on their way while the highest score of all is looked for, by each SIMD group alone.
-    float2 headers[MERGED];
-    float4 of_splits[MERGED];
-#pragma unroll
-    for (uint i = 0; i < MERGED; ++i) {
-        device const float* from = first + min(row + i * rows, params.splits - 1) * stride;
-        headers[i] = load_as<float2>(from, 0);
-        of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
-    }
-    float highest = -INFINITY;
-    float total = 0.0f;
-    for (uint s = lane; s < params.splits; s += LANES) {
-        const float2 header = load_as<float2>(first + s * stride, 0);
-        const float before = highest;
-        highest = max(highest, header.x);
-        // Splits without keys have no total: their highest score, minus infinity, must not meet that of others without.
-        const float old = total != 0.0f ? total * precise::exp2(before - highest) : 0.0f;
-        total = header.y != 0.0f ? fma(header.y, precise::exp2(header.x - highest), old) : old;
-    }
-    const float of_lane = highest;
-    highest = simd_max(highest);
-    total = simd_sum(total != 0.0f ? total * precise::exp2(of_lane - highest) : 0.0f);
-    // Only a token that sees no keys at all has no highest score.
-    if (SINKS && highest > -INFINITY) {
-        const float before = highest;
-        const float sink = M_LOG2E_F * sinks[head];
-        highest = max(highest, sink);
-        total = fma(total, precise::exp2(before - highest), precise::exp2(sink - highest));
-    }
-
-    float4 sum = float4(0.0f);
+    Joined joined = {0.0f, -INFINITY, 0.0f};
     for (uint start = row; start < params.splits; start += MERGED * rows) {
-        if (start != row) {
-#pragma unroll
-            for (uint i = 0; i < MERGED; ++i) {
-                device const float* from = first + min(start + i * rows, params.splits - 1) * stride;
-                headers[i] = load_as<float2>(from, 0);
-                of_splits[i] = load_as<float4>(from + PARTIAL_HEADER + column, 0);
-            }
-        }
+        float2 of_splits[MERGED];
+        float values[MERGED];
 #pragma unroll
         for (uint i = 0; i < MERGED; ++i) {
-            // Nobody has written the values of splits without keys.
-            if (start + i * rows < params.splits && headers[i].y != 0.0f) {
-                sum += precise::exp2(headers[i].x - highest) * of_splits[i];
+            device const float* from = first + min(start + i * rows, params.splits - 1) * stride;
+            of_splits[i] = load_as<float2>(from, 0);
+            values[i] = from[PARTIAL_HEADER + column];
+        }
+        float highest = joined.highest;
+#pragma unroll
+        for (uint i = 0; i < MERGED; ++i) {
+            // Those beyond the last are the last again.
+            highest = max(highest, of_splits[i].x);
+        }
+        joined.raise(highest);
+#pragma unroll
+        for (uint i = 0; i < MERGED; ++i) {
+            if (start + i * rows < params.splits) {
+                joined.add(of_splits[i], values[i]);
             }
         }
     }
-    sums[index] = sum;
-    threadgroup_barrier(mem_flags::mem_threadgroup);
-    if (row == 0) {
-#pragma unroll
-        for (uint r = 1; r < MAX_THREADS / columns; ++r) {
-            if (r < rows) {
-                sum += sums[index + r * columns];
-            }
+    if (rows > 1) {
+        sums[index] = joined.sum;
+        headers[index] = float2(joined.highest, joined.total);
+        threadgroup_barrier(mem_flags::mem_threadgroup);
+        if (row != 0) {
+            return;
         }
-        store_four(out + place * HEAD_SIZE + column, sum * (1.0f / total));
+        float highest = joined.highest;
+        for (uint r = 1; r < rows; ++r) {
+            highest = max(highest, headers[index + r * HEAD_SIZE].x);
+        }
+        joined.raise(highest);
+        for (uint r = 1; r < rows; ++r) {
+            joined.add(headers[index + r * HEAD_SIZE], sums[index + r * HEAD_SIZE]);
+        }
+    }
+    // Only a token that sees no keys at all has no highest score.
+    if (SINKS && joined.highest > -INFINITY) {
+        const float sink = M_LOG2E_F * sinks[head];
+        joined.raise(max(joined.highest, sink));
+        joined.total += fast::exp2(sink - joined.highest);
+    }
+    if (row == 0) {
+        out[place * HEAD_SIZE + column] = joined.sum / joined.total;
     }
 }

@@ -6,7 +6,7 @@ pub use seed_names::{SeedName, seed_names};
 
 use std::collections::HashSet;
 
-use crate::ops::heads_together;
+use crate::ops::{head_rows, heads_together};
 use mettle_gpu::{Device, EmbeddedUnit, PipelineRequest, Turbo};
 
 /// A kernel of the catalogue.
@@ -108,7 +108,11 @@ pub fn serves_turbo(request: &PipelineRequest, turbo: Turbo) -> bool {
 /// Whether a pipeline serves attention of so many query heads, over caches in one piece of so many heads of keys and values of a size, or does not depend on it.
 pub fn serves_heads(request: &PipelineRequest, [heads, kv_heads, size]: [usize; 3]) -> bool {
     let is = |name, wanted| constant(request, name).is_none_or(|value| value == wanted as u64);
-    let together = heads_together(heads / kv_heads.max(1));
+    let group = heads / kv_heads.max(1);
+    let together = match request.unit.name {
+        "attention_decode" => head_rows(group),
+        _ => heads_together(group),
+    };
     is("HEAD_SIZE", size) && is("HEADS", together) && is("PAGED", 0)
 }
 

@@ -40,8 +40,8 @@ impl Constants {
 
 /// out\[t, h, :\] from partial, which attention_partials.h describes. A token whose splits all are without keys gets NaN. sinks is \[heads\].
 ///
-/// A threadgroup of whole SIMD groups, with a thread for every four values of a head at least, for each head and token: the
-/// grid is \[heads, tokens\]. With more threads, splits are shared out among them.
+/// A threadgroup of whole SIMD groups, with a thread for every value of a head at least, for each head and token: the
+/// grid is \[heads, tokens\]. With more threads, splits are shared out among rows of them.
 pub struct Kernel<'a> {
     /// `device const float* partial`.
     pub partial: &'a Buffer<f32>,

@@ -9,6 +9,7 @@ pub mod argmax;
 pub mod argsort;
 pub mod attention;
 pub mod attention_16bit;
+pub mod attention_decode;
 pub mod attention_grouped;
 pub mod attention_grouped_turbo;
 pub mod attention_merge;
@@ -106,6 +107,7 @@ pub(crate) const CATALOGUE: &[&[crate::catalogue::Kernel]] = &[
     argsort::CATALOGUE,
     attention::CATALOGUE,
     attention_16bit::CATALOGUE,
+    attention_decode::CATALOGUE,
     attention_grouped::CATALOGUE,
     attention_grouped_turbo::CATALOGUE,
     attention_merge::CATALOGUE,

@@ -7,11 +7,11 @@ mod paged;
 mod sizes;
 
 use super::attention_grouped::{Call, Plan};
-use super::attention_tiles;
 use super::check::Op;
 use super::pages::{CacheShape, Paged};
 use super::ring;
 use super::softmax::{kind_of_mask, mask_values};
+use super::{attention_decode, attention_tiles};
 use crate::bindings::attention::{Constants, Params};
 use crate::{Error, Result};
 pub(super) use benches::{
@@ -58,7 +58,9 @@ pub(super) enum Path {
     Group,
     /// `attention_grouped.metal` where it serves, or as `Group`; without a plan the one that suits the device.
     Grouped(Option<Plan>),
-    /// `attention_tiles.metal`, or as `Grouped`; without a plan where it serves.
+    /// `attention_decode.metal`, or as `Grouped`; without a plan where it serves.
+    Decode(Option<attention_decode::Plan>),
+    /// `attention_tiles.metal`, or as `Decode`; without a plan where it serves.
     Tiles(Option<attention_tiles::Plan>),
 }
 
@@ -298,7 +300,7 @@ pub(super) fn mapped(
         grid: match path {
             // A head costs as much as there are keys; two a threadgroup leave enough for all cores.
             Path::Thread => Grid::threads_total([heads, tokens]).threads(2),
-            Path::Group | Path::Grouped(_) | Path::Tiles(_) => {
+            Path::Group | Path::Grouped(_) | Path::Decode(_) | Path::Tiles(_) => {
                 let simd_groups = if tokens * heads < MANY_HEADS {
                     MAX_SHARERS
                 } else {
@@ -355,7 +357,7 @@ pub(super) fn mapped(
     }
     let q = &OP.values("q", q)?;
     let out = &mut OP.vector("out", out, results)?;
-    if let Path::Grouped(_) | Path::Tiles(_) = path {
+    if let Path::Grouped(_) | Path::Decode(_) | Path::Tiles(_) = path {
         let call = Call {
             tokens,
             heads,
@@ -385,6 +387,16 @@ pub(super) fn mapped(
                     step: launch.params.mask_step,
                 });
                 return plan.launch(pass, &call, mask.as_ref(), out);
+            }
+        }
+        if let (Path::Decode(_) | Path::Tiles(_), None) = (path, inputs.mask) {
+            let plan = match path {
+                Path::Decode(plan) => plan,
+                _ => None,
+            };
+            let best = || attention_decode::Plan::of(pass.device(), &call, out);
+            if let Some(plan) = plan.or_else(best) {
+                return plan.launch(pass, &call, out);
             }
         }
         let units = pass.device().limits().compute_units;

@@ -7,6 +7,7 @@ pub mod argmax;
 pub mod argsort;
 pub mod attention;
 mod attention_16bit;
+pub mod attention_decode;
 pub mod attention_grouped;
 mod attention_grouped_turbo;
 mod attention_merge;
@@ -73,6 +74,7 @@ pub use advance::*;
 pub use argmax::*;
 pub use argsort::*;
 pub use attention::*;
+pub use attention_decode::*;
 pub use attention_grouped::*;
 pub use backward::*;
 pub use binary::*;
@@ -122,6 +124,7 @@ pub fn families() -> Vec<crate::cases::Family> {
         argsort::family(),
         attention::family(),
         attention_16bit::family(),
+        attention_decode::family(),
         attention_grouped::family(),
         attention_grouped_turbo::family(),
         attention_merge::family(),

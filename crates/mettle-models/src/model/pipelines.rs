@@ -39,6 +39,7 @@ impl Model {
         let of_attention: &[&str] = match turbos.is_empty() {
             true => &[
                 "attention",
+                "attention_decode",
                 "attention_grouped",
                 "attention_merge",
                 "attention_tiles",
@@ -117,6 +118,7 @@ impl Model {
             let sees_cache = matches!(
                 kernel.family,
                 "attention"
+                    | "attention_decode"
                     | "attention_grouped"
                     | "kv_append"
                     | "kv_to_half"

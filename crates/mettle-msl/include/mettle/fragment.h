@@ -14,6 +14,8 @@ using matrix_fragment_or = MatrixFragment<T>;
 template <class Other>
 using sum_fragment_or = SumFragment;
 template <class Other>
+using narrow_sums_or = NarrowSums;
+template <class Other>
 using tile_layout_or = ExchangedChunks;
 }  // namespace mettle
 
@@ -24,6 +26,8 @@ template <class T, class Other>
 using matrix_fragment_or = Other;
 template <class Other>
 using sum_fragment_or = Other;
+template <class Other>
+using narrow_sums_or = Other;
 template <class Other>
 using tile_layout_or = Other;
 }  // namespace mettle

@@ -19,6 +19,7 @@ METAL_FUNC ulong partial_at(ulong index, uint splits, uint split, uint head_size
     return (index * splits + split) * (head_size + PARTIAL_HEADER);
 }
 
+METAL_FUNC void store_two(device float* p, float2 x) { *reinterpret_cast<device float2*>(p) = x; }
 METAL_FUNC void store_four(device float* p, float4 x) { *reinterpret_cast<device float4*>(p) = x; }
 
 }  // namespace mettle_kernels

@@ -6,6 +6,7 @@
 #include <mettle/fragment_pairs.h>
 #include <mettle/mask.h>
 #include <mettle/memory.h>
+#include <mettle/row_lanes.h>
 
 using namespace metal;
 
@@ -79,18 +80,6 @@ METAL_FUNC void load_terms(thread matrix_fragment<T>* terms, thread const Querie
         set_terms(terms, i, queries.factors[i % ROWS_OF_LANE] * x);
     }
 }
-
-// A power of two that brings numbers up to x to between 2^13 and 2^14, as far as floats reach; one for what is no number.
-METAL_FUNC float factor_of(float x)
-{
-    const uint exponent = as_type<uint>(x) >> 23 & 0xff;
-    if (exponent == 0xff) {
-        return 1.0f;
-    }
-    return as_type<float>((127 + 13 + 127 - metal::max(exponent, 32u)) << 23);
-}
-
-METAL_FUNC void store_two(device float* p, float2 x) { *reinterpret_cast<device float2*>(p) = x; }
 
 // What a lane knows of its two rows.
 struct State {

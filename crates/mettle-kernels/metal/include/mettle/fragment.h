@@ -36,15 +36,22 @@ struct simdgroup_fragment {
     simdgroup_matrix<T, 8, 8> block[2][2];
 };
 
+// Sums of 16 x 8.
+struct simdgroup_narrow_sums {
+    simdgroup_matrix<float, 8, 8> block[2];
+};
+
 #ifdef __METTLE__
 template <typename T>
 using matrix_fragment = mettle::matrix_fragment_or<T, simdgroup_fragment<T>>;
 using sum_fragment = mettle::sum_fragment_or<simdgroup_fragment<float>>;
+using narrow_sums = mettle::narrow_sums_or<simdgroup_narrow_sums>;
 using tile_layout = mettle::tile_layout_or<columns_of_chunks>;
 #else
 template <typename T>
 using matrix_fragment = simdgroup_fragment<T>;
 using sum_fragment = simdgroup_fragment<float>;
+using narrow_sums = simdgroup_narrow_sums;
 using tile_layout = columns_of_chunks;
 #endif
 
@@ -110,6 +117,32 @@ METAL_FUNC void multiply_accumulate(
             for (uint j = 0; j < 2; ++j) {
                 simdgroup_multiply_accumulate(
                     sums.block[i][j], left.block[i][l], right.block[l][j], sums.block[i][j]);
+            }
+        }
+    }
+}
+
+METAL_FUNC void clear(thread simdgroup_narrow_sums& sums)
+{
+#pragma unroll
+    for (uint i = 0; i < 2; ++i) {
+        sums.block[i] = make_filled_simdgroup_matrix<float, 8, 8>(0.0f);
+    }
+}
+
+// sums += left times the first eight columns of right, and times the others.
+template <typename T>
+METAL_FUNC void multiply_accumulate(
+    thread simdgroup_narrow_sums& sums, thread const simdgroup_fragment<T>& left,
+    thread const simdgroup_fragment<T>& right)
+{
+#pragma unroll
+    for (uint j = 0; j < 2; ++j) {
+#pragma unroll
+        for (uint l = 0; l < 2; ++l) {
+#pragma unroll
+            for (uint i = 0; i < 2; ++i) {
+                simdgroup_multiply_accumulate(sums.block[i], left.block[i][l], right.block[l][j], sums.block[i]);
             }
         }
     }

@@ -34,7 +34,7 @@ pub(super) fn benches(benches: &mut Benches) {
 /// The path of `attention.metal`: on GPUs attention_grouped has entries of its own.
 pub(in crate::ops) fn alone(device: &Device) -> Path {
     match Path::of(device) {
-        Path::Grouped(_) | Path::Tiles(_) => Path::Group,
+        Path::Grouped(_) | Path::Decode(_) | Path::Tiles(_) => Path::Group,
         path => path,
     }
 }

@@ -18,7 +18,11 @@ struct MatrixFragment {
 // l / 4 + 8.
 struct SumFragment {
   float value[8];
+};
 
+// 16 x 8 sums, which lie as the first four values of those.
+struct NarrowSums {
+  float value[4];
 };
 
 // How rows of four chunks of eight 16-bit values lie in shared memory: one after the other, two rows to 128 bytes, with the
@@ -64,7 +68,8 @@ METTLE_INLINE void load_right_by_rows(MatrixFragment<T>& fragment, const T* tile
                : "memory");
 }
 
-METTLE_INLINE void clear(SumFragment& sums) {
+template <class Sums>
+METTLE_INLINE void clear(Sums& sums) {
   for (float& value : sums.value) value = 0;
 }
 
@@ -85,6 +90,13 @@ METTLE_INLINE void multiply_accumulate(SumFragment& sums, const MatrixFragment<T
                                        const MatrixFragment<T>& right) {
   mma(sums.value, left, right.word[0], right.word[1]);
   mma(sums.value + 4, left, right.word[2], right.word[3]);
+}
+
+// sums += left times the transpose of the first eight rows of right, and of the others.
+template <class T>
+METTLE_INLINE void multiply_accumulate(NarrowSums& sums, const MatrixFragment<T>& left, const MatrixFragment<T>& right) {
+  mma(sums.value, left, right.word[0], right.word[1]);
+  mma(sums.value, left, right.word[2], right.word[3]);
 }
 
 // out[r * stride + c] = scale[r] * sums[r, c] for r < rows and c < columns. No memory of the threadgroup is needed.
