@@ -226,16 +226,11 @@ pub(in crate::ops) fn add_bench(
 /// Activations of very different sizes: each has its own effect on the bits that others leave.
 fn add_extremes(cases: &mut Cases, spread: Spread, format: Format, k: usize) {
     let mut add = |name: &str, change: fn(&mut [f32])| {
-        let name = format!("{}{}_{name}_k{k}", label(format), spread.name());
-        add_product(
-            cases,
-            spread,
-            format,
-            Scales::Typical,
-            [9, k, 2],
-            name,
-            change,
-        );
+        for m in [1, 2] {
+            let name = format!("{}{}_{name}_k{k}_m{m}", label(format), spread.name());
+            let scales = Scales::Typical;
+            add_product(cases, spread, format, scales, [9, k, m], name, change);
+        }
     };
     add("tiny", |x| x.iter_mut().for_each(|x| *x *= 1e-27));
     add("huge", |x| x.iter_mut().for_each(|x| *x *= 1e30));
