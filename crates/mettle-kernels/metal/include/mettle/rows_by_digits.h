@@ -10,6 +10,7 @@
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/block_units.h>
 #include <mettle/formats.h>
 #include <mettle/wide_words.h>
 
@@ -45,49 +46,32 @@ constant constexpr uint DIGITS_AT_A_TIME = 2048;
 // How far ahead weights are asked for, at least.
 constant constexpr uint BYTES_AHEAD = 4096;
 
+// Bytes of a cache's line.
+constant constexpr uint LINE = 64;
+
 // Rows that a thread takes, at most.
 constant constexpr uint ROWS_OF_THREAD = 128;
-
-// The scales of a unit's cells, four times each: those that were unpacked.
-template <typename W, bool WHOLE>
-struct ScalesOfUnit {
-    static METAL_FUNC wide of(device const W*, metal::float4 unpacked) { return four_of_each(unpacked); }
-};
-
-#if defined(__METTLE__) && !defined(METTLE_PLAIN_WIDE)
-// All in one load, which four blocks are large enough for, where CPUs would load each into a vector of its own.
-template <>
-struct ScalesOfUnit<block_q4_0, true> {
-    static METAL_FUNC wide of(device const block_q4_0* blocks, metal::float4)
-    {
-        typedef ushort words __attribute__((ext_vector_type(32)));
-        typedef half halves __attribute__((ext_vector_type(16)));
-        const words all = mettle::load_unaligned<words>(reinterpret_cast<device const ushort*>(blocks));
-        const auto scales = __builtin_shufflevector(all, all, 0, 0, 0, 0, 9, 9, 9, 9, 18, 18, 18, 18, 27, 27, 27, 27);
-        return __builtin_convertvector(__builtin_bit_cast(halves, scales), wide);
-    }
-};
-#endif
 
 template <typename W, bool BY_DIGITS = (TogetherByDigits<W>::value > 0)>
 struct ByDigits {
     static constant constexpr bool possible = true;
 
     typedef format<W> weights;
-    // Sixteens of a cell, which has one scale. Four cells are a unit, whose bytes are multiplied side by side.
+    // Sixteens of a cell, which has one scale.
     static constant constexpr uint together = TogetherByDigits<W>::value;
-    static constant constexpr uint cells = 4;
-    static constant constexpr uint cells_of_block = weights::values / (together * WIDE);
-    // Units of a block that is larger than one.
-    static constant constexpr uint units_of_block = cells_of_block > cells ? cells_of_block / cells : 1;
-    static constant constexpr uint values = cells * together * WIDE;
+    static constant constexpr uint values = CELLS * together * WIDE;
+    // Units and blocks of a group, of which one is 1.
+    static constant constexpr uint units_of_group = weights::values > values ? weights::values / values : 1;
+    static constant constexpr uint blocks_of_group = weights::values < values ? values / weights::values : 1;
     // Words of a unit's digits: the three of each value, what sums of products start with, or for weights with offsets the
     // sums of the numbers, and the steps, four times each.
     static constant constexpr uint starts = 3 * together * WIDE;
     static constant constexpr uint steps = starts + WIDE;
     static constant constexpr uint words = steps + WIDE;
-    // Units whose digits a thread has at a time, and as many of what they leave out.
-    static constant constexpr uint most_units = DIGITS_AT_A_TIME / values;
+    // Values and words of a group's digits, and groups whose digits a thread has at a time, and as many of what they leave out.
+    static constant constexpr uint of_group = units_of_group * values;
+    static constant constexpr uint words_of_group = units_of_group * words;
+    static constant constexpr uint most_groups = DIGITS_AT_A_TIME / of_group;
 
     // The exponent bits of the step of values of which this is the largest.
     static METAL_FUNC uint step_exponent(float largest)
@@ -124,7 +108,7 @@ struct ByDigits {
         bool hot = false;
         metal::float4 step_of_cell;
 #pragma unroll
-        for (uint cell = 0; cell < cells; ++cell) {
+        for (uint cell = 0; cell < CELLS; ++cell) {
             wide values[together];
             const uint at = first + cell * together * WIDE;
             wide all = splat(0.0f);
@@ -170,61 +154,70 @@ struct ByDigits {
         return hot;
     }
 
-    // The products of a unit's bytes with its numbers, added up four of each sixteen together.
-    static METAL_FUNC wide_int products(thread const wide_words* q, threadgroup const float* digits, wide_int start)
+    // The same for a group.
+    static METAL_FUNC bool make_group(threadgroup float* to, device const float* x, uint first, uint k, bool of_left_out)
     {
-        wide_int a = splat_int(0);
-        wide_int b = splat_int(0);
-        wide_int c = start;
-#pragma unroll
-        for (uint i = 0; i < together; ++i) {
-            a = add_products(q[i], load_words(digits + i * WIDE), a);
-            b = add_products(q[i], load_words(digits + (together + i) * WIDE), b);
-            c = add_products(q[i], load_words(digits + (2 * together + i) * WIDE), c);
+        bool hot = false;
+        for (uint i = 0; i < units_of_group; ++i) {
+            hot = make(to + i * words, x, first + i * values, k, of_left_out) || hot;
         }
-        return join_digits(a, b, c);
+        return hot;
     }
 
-    // Adds the products of a row's unit, which is `of_block` of those of its block, with the values that have these digits. Of a unit that is not
-    // WHOLE, cells beyond the last block's are that block's: their digits are zeros.
-    template <bool WHOLE>
-    static METAL_FUNC wide add_unit(
-        device const W* row, uint unit, uint of_block, uint blocks, threadgroup const float* digits, wide sums)
+    // The products of a unit's bytes with its numbers, added up four of each sixteen together, and `start`.
+    static METAL_FUNC wide_int products(thread const wide_words* q, threadgroup const float* digits, wide_int start)
     {
-        wide_bytes q[together][cells];
-        metal::float4 scale;
-        metal::float4 offset;
+        wide_int sums = splat_int(0);
 #pragma unroll
-        for (uint cell = 0; cell < cells; ++cell) {
-            const uint at = cells * unit + cell;
-            const uint block = WHOLE ? at / cells_of_block : metal::min(at / cells_of_block, blocks - 1);
-            const uint in_block = units_of_block > 1 ? cells * of_block + cell : at % cells_of_block;
+        for (uint digit = 0; digit < 3; ++digit) {
+            sums = shift_left<8>(sums);
 #pragma unroll
             for (uint i = 0; i < together; ++i) {
-                const Packed packed = weights::unpack(FromBlocks(), row + block, in_block * together + i);
-                q[i][cell] = packed.q;
-                scale[cell] = packed.scale;
-                offset[cell] = packed.offset;
+                sums = add_products(q[i], load_words(digits + (digit * together + i) * WIDE), sums);
             }
         }
-        wide_words joined[together];
-#pragma unroll
-        for (uint i = 0; i < together; ++i) {
-            joined[i] = join(q[i][0], q[i][1], q[i][2], q[i][3]);
-        }
-        const wide scales = ScalesOfUnit<W, WHOLE>::of(row + cells * unit / cells_of_block, scale);
+        return add(sums, start);
+    }
+
+    // Adds the products of a unit with the values that have these digits.
+    static METAL_FUNC wide add_unit(thread const Unit<together>& unit, threadgroup const float* digits, wide sums)
+    {
         const wide steps_of_values = load_wide(digits + steps);
         if (weights::has_offset) {
-            const wide product = to_float(products(joined, digits, splat_int(0)));
-            const wide offsets = four_of_each(offset) * load_wide(digits + starts);
-            return fma(fma(product, scales, offsets), steps_of_values, sums);
+            const wide product = to_float(products(unit.q, digits, splat_int(0)));
+            return fma(fma(product, unit.scales, unit.offsets * load_wide(digits + starts)), steps_of_values, sums);
         }
-        const wide product = to_float(products(joined, digits, load_ints(digits + starts)));
-        return fma(product * steps_of_values, scales, sums);
+        const wide product = to_float(products(unit.q, digits, load_ints(digits + starts)));
+        return fma(product * steps_of_values, unit.scales, sums);
+    }
+
+    // Adds the products of a group of each of two rows, of which there are `count` blocks. Of one that is not WHOLE, cells beyond the last
+    // block's are that block's: their digits are zeros.
+    template <bool WHOLE>
+    static METAL_FUNC void add_group(
+        thread wide& sums_of_one, thread wide& sums_of_other, device const W* one, device const W* other, uint count,
+        threadgroup const float* digits)
+    {
+        const BlockUnits<W, together, WHOLE> of_one = BlockUnits<W, together, WHOLE>::of(one, count);
+        const BlockUnits<W, together, WHOLE> of_other = BlockUnits<W, together, WHOLE>::of(other, count);
+#pragma unroll
+        for (uint i = 0; i < units_of_group; ++i) {
+            sums_of_one = add_unit(of_one.unit(i), digits + i * words, sums_of_one);
+            sums_of_other = add_unit(of_other.unit(i), digits + i * words, sums_of_other);
+        }
+    }
+
+    // Asks for what a group is, `later` bytes from here.
+    static METAL_FUNC void prefetch_group(device const W* from, uint later)
+    {
+#pragma unroll
+        for (uint at = 0; at < blocks_of_group * sizeof(W); at += LINE) {
+            prefetch(from, later + at);
+        }
     }
 
     // sums[i] = the product of row i with x, of `rows` up to ROWS_OF_THREAD. With a gate, sums[2 i] is that of row i of w,
-    // and sums[2 i + 1] of `gated`. `memory` has room for the digits of 2 * most_units units.
+    // and sums[2 i + 1] of `gated`. `memory` has room for the digits of 2 * most_groups groups.
     static METAL_FUNC void multiply_rows(
         thread float* sums, device const W* w, device const W* gated, bool gate, uint rows, device const float* x, uint k,
         threadgroup float* memory)
@@ -236,19 +229,19 @@ struct ByDigits {
         }
         for (uint first = 0; first < k; first += DIGITS_AT_A_TIME) {
             const uint here = metal::min(k - first, DIGITS_AT_A_TIME);
-            const uint whole = here / values;
-            const uint all = (here + values - 1) / values;
-            // Units with a value that is larger than others together come once more.
-            uint again[most_units];
+            const uint whole = here / of_group;
+            const uint all = (here + of_group - 1) / of_group;
+            // Groups with a value that is larger than others together come once more.
+            uint again[most_groups];
             uint count = 0;
-            for (uint unit = 0; unit < all; ++unit) {
-                if (make(memory + unit * words, x, first + unit * values, k, false)) {
-                    again[count] = unit;
+            for (uint group = 0; group < all; ++group) {
+                if (make_group(memory + group * words_of_group, x, first + group * of_group, k, false)) {
+                    again[count] = group;
                     ++count;
                 }
             }
             for (uint i = 0; i < count; ++i) {
-                make(memory + (all + i) * words, x, first + again[i] * values, k, true);
+                make_group(memory + (all + i) * words_of_group, x, first + again[i] * of_group, k, true);
             }
             // Rows that lie ahead. Memory is asked for: otherwise it came half as fast.
             const uint of_row = blocks * sizeof(W);
@@ -258,25 +251,18 @@ struct ByDigits {
                 device const W* other = gate ? gated + ulong(pair) * blocks : pair + pairs < rows ? one + ulong(pairs) * blocks : one;
                 wide sums_of_one = splat(0.0f);
                 wide sums_of_other = splat(0.0f);
-                const uint start = first / values;
-                // Whole blocks: where their scales are is known before.
-                for (uint block = 0; block < whole; block += units_of_block) {
-#pragma unroll
-                    for (uint i = 0; i < units_of_block; ++i) {
-                        const uint unit = block + i;
-                        threadgroup const float* digits = memory + unit * words;
-                        prefetch(one + (start + unit) * cells / cells_of_block, later);
-                        prefetch(other + (start + unit) * cells / cells_of_block, later);
-                        sums_of_one = add_unit<true>(one, start + unit, i, blocks, digits, sums_of_one);
-                        sums_of_other = add_unit<true>(other, start + unit, i, blocks, digits, sums_of_other);
-                    }
+                const uint start = first / weights::values;
+                for (uint group = 0; group < whole; ++group) {
+                    const uint block = start + group * blocks_of_group;
+                    prefetch_group(one + block, later);
+                    prefetch_group(other + block, later);
+                    add_group<true>(
+                        sums_of_one, sums_of_other, one + block, other + block, blocks - block, memory + group * words_of_group);
                 }
-                for (uint unit = whole; unit < all + count; ++unit) {
-                    threadgroup const float* digits = memory + unit * words;
-                    const uint of_row = start + (unit < all ? unit : again[unit - all]);
-                    const uint of_block = of_row % units_of_block;
-                    sums_of_one = add_unit<false>(one, of_row, of_block, blocks, digits, sums_of_one);
-                    sums_of_other = add_unit<false>(other, of_row, of_block, blocks, digits, sums_of_other);
+                for (uint group = whole; group < all + count; ++group) {
+                    const uint block = start + (group < all ? group : again[group - all]) * blocks_of_group;
+                    add_group<false>(
+                        sums_of_one, sums_of_other, one + block, other + block, blocks - block, memory + group * words_of_group);
                 }
                 sums[2 * pair] += sum(sums_of_one);
                 sums[2 * pair + 1] += sum(sums_of_other);

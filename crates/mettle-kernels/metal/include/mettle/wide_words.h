@@ -47,10 +47,15 @@ METAL_FUNC wide_bytes byte_of_each(wide_int x)
 
 METAL_FUNC wide_int add(wide_int a, int b) { return a + b; }
 
+METAL_FUNC wide_int add(wide_int a, wide_int b) { return a + b; }
+
 METAL_FUNC wide_int negative(wide_int a) { return -a; }
 
-// 65536 a + 256 b + c.
-METAL_FUNC wide_int join_digits(wide_int a, wide_int b, wide_int c) { return (((a << 8) + b) << 8) + c; }
+template <uint BITS>
+METAL_FUNC wide_int shift_left(wide_int a)
+{
+    return a << BITS;
+}
 
 // Asks for the memory at a number of bytes from here, which will be read soon.
 METAL_FUNC void prefetch(device const void* from, uint bytes)
@@ -141,6 +146,14 @@ METAL_FUNC wide_int add(wide_int a, int b)
     return a;
 }
 
+METAL_FUNC wide_int add(wide_int a, wide_int b)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        a.quad[i] += b.quad[i];
+    }
+    return a;
+}
+
 METAL_FUNC wide_int negative(wide_int a)
 {
     for (ushort i = 0; i < 4; ++i) {
@@ -149,12 +162,13 @@ METAL_FUNC wide_int negative(wide_int a)
     return a;
 }
 
-METAL_FUNC wide_int join_digits(wide_int a, wide_int b, wide_int c)
+template <uint BITS>
+METAL_FUNC wide_int shift_left(wide_int a)
 {
     for (ushort i = 0; i < 4; ++i) {
-        c.quad[i] += 65536 * a.quad[i] + 256 * b.quad[i];
+        a.quad[i] = a.quad[i] << BITS;
     }
-    return c;
+    return a;
 }
 
 METAL_FUNC void prefetch(device const void*, uint) {}
