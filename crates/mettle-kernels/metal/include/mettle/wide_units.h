@@ -145,4 +145,66 @@ struct BlockUnits<block_q6_K, 1, WHOLE> {
     }
 };
 
+// A unit of the codes of two bits that `two_bits` describes.
+METAL_FUNC wide_words two_bits_of_unit(device const uchar* qs, uint index)
+{
+    const wide_words planes = both_halves(load_from_block<eight_words>(qs + 32 * (index / 2)));
+    const uint shift = 4 * (index % 2);
+    return planes >> halves(shift, shift + 2) & 0x03030303u;
+}
+
+template <bool WHOLE>
+struct BlockUnits<block_q2_K, 1, WHOLE> {
+    device const block_q2_K* block;
+    wide scales;
+    wide offsets;
+
+    static METAL_FUNC BlockUnits of(device const block_q2_K* block, uint)
+    {
+        const sixteen_bytes bytes = load_from_block<sixteen_bytes>(block->scales);
+        const wide scales = bytes_to_float<uchar>(bytes & 0x0f0f0f0fu) * splat(float(block->d));
+        const wide offsets = bytes_to_float<uchar>(bytes >> 4 & 0x0f0f0f0fu) * splat(-float(block->dmin));
+        return BlockUnits{block, scales, offsets};
+    }
+
+    METAL_FUNC Unit<1> unit(uint index) const
+    {
+        Unit<1> unit;
+        unit.q[0] = two_bits_of_unit(block->qs, index);
+        unit.scales = four_of_quarter(scales, index);
+        unit.offsets = four_of_quarter(offsets, index);
+        return unit;
+    }
+};
+
+template <bool WHOLE>
+struct BlockUnits<block_q3_K, 1, WHOLE> {
+    device const block_q3_K* block;
+    wide all;
+
+    static METAL_FUNC BlockUnits of(device const block_q3_K* block, uint)
+    {
+        // The last twelve bytes and d are the ends of this.
+        const sixteen_bytes end = load_from_block<sixteen_bytes>(block->scales - 2);
+        typedef uchar bytes __attribute__((ext_vector_type(16)));
+        const bytes each = __builtin_bit_cast(bytes, end);
+        const auto words = __builtin_bit_cast(sixteen_bytes, __builtin_shufflevector(each, each, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 14, 15));
+        const sixteen_bytes low = words.xyxy >> sixteen_bytes{0, 0, 4, 4} & 0x0f0f0f0fu;
+        const sixteen_bytes high = words.zzzz >> sixteen_bytes{0, 2, 4, 6} & 0x03030303u;
+        const wide scales = bytes_to_float<uchar>(low | high << 4) - splat(32.0f);
+        return BlockUnits{block, scales * splat(float(block->d))};
+    }
+
+    METAL_FUNC Unit<1> unit(uint index) const
+    {
+        const wide_words thirds = both_halves(load_from_block<eight_words>(block->hmask));
+        // Bits 2 * index and 2 * index + 1.
+        const wide_words third = index == 0 ? thirds << halves(2, 1) : thirds >> halves(2 * index - 2, 2 * index - 1);
+        Unit<1> unit;
+        unit.q[0] = two_bits_of_unit(block->qs, index) | (third & 0x04040404u);
+        unit.scales = four_of_quarter(all, index);
+        return unit;
+    }
+};
+
 }  // namespace mettle_kernels

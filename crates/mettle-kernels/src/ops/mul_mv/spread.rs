@@ -28,7 +28,7 @@ impl RowsByDigits {
         let together = match w.format() {
             Format::Q4_0 | Format::Q4_1 | Format::Q5_0 | Format::Q5_1 => 2,
             Format::Q4_K | Format::Q5_K => 2,
-            Format::Q6_K => 1,
+            Format::Q2_K | Format::Q3_K | Format::Q6_K => 1,
             _ => return None,
         };
         let units = AT_A_TIME / (4 * together * WIDE);
