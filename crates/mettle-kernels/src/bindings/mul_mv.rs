@@ -86,7 +86,7 @@ impl F32Of {
 /// With STAGED (blocks) there are as many threadgroups as one likes, \[m / columns, groups\], among which all units are divided:
 /// `count` is `rows_of_turn` of `Chunk`.
 ///
-/// `memory` of a thread that multiplies by digits holds 2 \* `most_groups` times `words_of_group` of `ByDigits`; that of others of
+/// `memory` of a thread that multiplies by digits holds `most_groups` times `words_of_group` of `ByDigits`; that of others of
 /// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
 /// floats, `chunks` chunks of digits of each column, STAGES batches of rows of each SIMD group, both as `Chunk` lays them out,
 /// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.
@@ -156,7 +156,7 @@ impl Binding for F32<'_> {
 /// With STAGED (blocks) there are as many threadgroups as one likes, \[m / columns, groups\], among which all units are divided:
 /// `count` is `rows_of_turn` of `Chunk`.
 ///
-/// `memory` of a thread that multiplies by digits holds 2 \* `most_groups` times `words_of_group` of `ByDigits`; that of others of
+/// `memory` of a thread that multiplies by digits holds `most_groups` times `words_of_group` of `ByDigits`; that of others of
 /// ROW_PER_THREAD nothing. `memory` of threadgroups holds SUMS + 1 floats of each SIMD group or, with STAGED, 2 \* MAX_SIMD_GROUPS
 /// floats, `chunks` chunks of digits of each column, STAGES batches of rows of each SIMD group, both as `Chunk` lays them out,
 /// and `slices` floats for each row, with a gate twice as many, of all columns and of each unit of a threadgroup.

@@ -42,8 +42,8 @@ METTLE_BY_DIGITS(block_q6_K, 1)
 // Activations below this lose bits: the step of its numbers is to be a normal float.
 constant constexpr float SMALLEST_WITH_NUMBERS = 1e-31f;
 
-// Values of x whose digits a thread has at a time, at most.
-constant constexpr uint DIGITS_AT_A_TIME = 2048;
+// Values of x whose digits a thread has at a time, at most: most rows as a whole, so that they are read one behind the other.
+constant constexpr uint DIGITS_AT_A_TIME = 4096;
 
 // How far ahead weights are asked for, at least.
 constant constexpr uint BYTES_AHEAD = 4096;
@@ -70,10 +70,11 @@ struct ByDigits {
     static constant constexpr uint starts = 3 * together * WIDE;
     static constant constexpr uint steps = starts + WIDE;
     static constant constexpr uint words = steps + WIDE;
-    // Values and words of a group's digits, and groups whose digits a thread has at a time, and as many of what they leave out.
+    // Values and words of a group's digits, groups whose digits a thread has at a time, and each unit of one.
     static constant constexpr uint of_group = units_of_group * values;
     static constant constexpr uint words_of_group = units_of_group * words;
     static constant constexpr uint most_groups = DIGITS_AT_A_TIME / of_group;
+    static constant constexpr uint each_unit = (1u << units_of_group) - 1;
 
     // The exponent bits of the step of values of which this is the largest.
     static METAL_FUNC uint step_exponent(float largest)
@@ -156,12 +157,15 @@ struct ByDigits {
         return hot;
     }
 
-    // The same for a group.
-    static METAL_FUNC bool make_group(threadgroup float* to, device const float* x, uint first, uint k, bool of_left_out)
+    // The same for those units of a group whose bits are set. Gives the bits of those with such a value.
+    static METAL_FUNC uint make_group(
+        threadgroup float* to, device const float* x, uint first, uint k, uint units, bool of_left_out)
     {
-        bool hot = false;
+        uint hot = 0;
         for (uint i = 0; i < units_of_group; ++i) {
-            hot = make(to + i * words, x, first + i * values, k, of_left_out) || hot;
+            if (units >> i & 1) {
+                hot |= uint(make(to + i * words, x, first + i * values, k, of_left_out)) << i;
+            }
         }
         return hot;
     }
@@ -193,19 +197,21 @@ struct ByDigits {
         return fma(product * steps_of_values, unit.scales, sums);
     }
 
-    // Adds the products of a group of each of two rows, of which there are `count` blocks. Of one that is not WHOLE, cells beyond the last
-    // block's are that block's: their digits are zeros.
+    // Adds the products of those units of a group of each of two rows whose bits are set. There are `count` blocks of it; of one that is not
+    // WHOLE, cells beyond the last block's are that block's: their digits are zeros.
     template <bool WHOLE>
     static METAL_FUNC void add_group(
-        thread wide& sums_of_one, thread wide& sums_of_other, device const W* one, device const W* other, uint count,
+        thread wide& sums_of_one, thread wide& sums_of_other, device const W* one, device const W* other, uint count, uint units,
         threadgroup const float* digits)
     {
         const BlockUnits<W, together, WHOLE> of_one = BlockUnits<W, together, WHOLE>::of(one, count);
         const BlockUnits<W, together, WHOLE> of_other = BlockUnits<W, together, WHOLE>::of(other, count);
 #pragma unroll
         for (uint i = 0; i < units_of_group; ++i) {
-            sums_of_one = add_unit(of_one.unit(i), digits + i * words, sums_of_one);
-            sums_of_other = add_unit(of_other.unit(i), digits + i * words, sums_of_other);
+            if (units >> i & 1) {
+                sums_of_one = add_unit(of_one.unit(i), digits + i * words, sums_of_one);
+                sums_of_other = add_unit(of_other.unit(i), digits + i * words, sums_of_other);
+            }
         }
     }
 
@@ -218,56 +224,100 @@ struct ByDigits {
         }
     }
 
+    // Some groups of each row, and units of each.
+    struct Groups {
+        uint count;
+        uint numbers[most_groups];
+        uint units[most_groups];
+    };
+
+    // Rows that are multiplied, two at a time.
+    struct Pairs {
+        device const W* w;
+        device const W* gated;
+        bool gate;
+        uint rows;
+        uint blocks;  // of a row
+
+        METAL_FUNC uint count() const { return gate ? rows : (rows + 1) / 2; }
+
+        METAL_FUNC device const W* one(uint pair) const { return w + ulong(pair) * blocks; }
+
+        METAL_FUNC device const W* other(uint pair) const
+        {
+            return gate ? gated + ulong(pair) * blocks : one(pair + count() < rows ? pair + count() : pair);
+        }
+    };
+
+    // Adds the products of all rows' groups from `start` on with the values that have these digits: of so many `whole` ones and then of some,
+    // whose numbers are counted from there.
+    static METAL_FUNC void add_groups(
+        thread float* sums, thread const Pairs& pairs, uint start, uint whole, thread const Groups& some, threadgroup const float* digits)
+    {
+        const uint blocks = pairs.blocks;
+        // Rows that lie ahead. Memory is asked for: otherwise it came half as fast.
+        const uint of_row = blocks * sizeof(W);
+        const uint later = (BYTES_AHEAD + of_row - 1) / of_row * of_row;
+        for (uint pair = 0; pair < pairs.count(); ++pair) {
+            device const W* one = pairs.one(pair);
+            device const W* other = pairs.other(pair);
+            wide sums_of_one = splat(0.0f);
+            wide sums_of_other = splat(0.0f);
+            for (uint group = 0; group < whole; ++group) {
+                const uint block = (start + group) * blocks_of_group;
+                prefetch_group(one + block, later);
+                prefetch_group(other + block, later);
+                add_group<true>(
+                    sums_of_one, sums_of_other, one + block, other + block, blocks - block, each_unit, digits + group * words_of_group);
+            }
+            for (uint i = 0; i < some.count; ++i) {
+                const uint block = (start + some.numbers[i]) * blocks_of_group;
+                add_group<false>(
+                    sums_of_one, sums_of_other, one + block, other + block, blocks - block, some.units[i],
+                    digits + (whole + i) * words_of_group);
+            }
+            sums[2 * pair] += sum(sums_of_one);
+            sums[2 * pair + 1] += sum(sums_of_other);
+        }
+    }
+
     // sums[i] = the product of row i with x, of `rows` up to ROWS_OF_THREAD. With a gate, sums[2 i] is that of row i of w,
-    // and sums[2 i + 1] of `gated`. `memory` has room for the digits of 2 * most_groups groups.
+    // and sums[2 i + 1] of `gated`. `memory` has room for the digits of most_groups groups.
     static METAL_FUNC void multiply_rows(
         thread float* sums, device const W* w, device const W* gated, bool gate, uint rows, device const float* x, uint k,
         threadgroup float* memory)
     {
-        const uint blocks = k / weights::values;
-        const uint pairs = gate ? rows : (rows + 1) / 2;
-        for (uint i = 0; i < 2 * pairs; ++i) {
+        const Pairs pairs = {w, gated, gate, rows, k / weights::values};
+        for (uint i = 0; i < 2 * pairs.count(); ++i) {
             sums[i] = 0.0f;
         }
         for (uint first = 0; first < k; first += DIGITS_AT_A_TIME) {
             const uint here = metal::min(k - first, DIGITS_AT_A_TIME);
+            const uint start = first / of_group;
             const uint whole = here / of_group;
             const uint all = (here + of_group - 1) / of_group;
-            // Groups with a value that is larger than others together come once more.
-            uint again[most_groups];
-            uint count = 0;
+            Groups last;
+            last.count = all - whole;
+            last.numbers[0] = whole;
+            last.units[0] = each_unit;
+            // Units with a value that is larger than others together come once more.
+            Groups again;
+            again.count = 0;
             for (uint group = 0; group < all; ++group) {
-                if (make_group(memory + group * words_of_group, x, first + group * of_group, k, false)) {
-                    again[count] = group;
-                    ++count;
+                const uint hot = make_group(memory + group * words_of_group, x, first + group * of_group, k, each_unit, false);
+                if (hot != 0) {
+                    again.numbers[again.count] = group;
+                    again.units[again.count] = hot;
+                    ++again.count;
                 }
             }
-            for (uint i = 0; i < count; ++i) {
-                make_group(memory + (all + i) * words_of_group, x, first + again[i] * of_group, k, true);
-            }
-            // Rows that lie ahead. Memory is asked for: otherwise it came half as fast.
-            const uint of_row = blocks * sizeof(W);
-            const uint later = (BYTES_AHEAD + of_row - 1) / of_row * of_row;
-            for (uint pair = 0; pair < pairs; ++pair) {
-                device const W* one = w + ulong(pair) * blocks;
-                device const W* other = gate ? gated + ulong(pair) * blocks : pair + pairs < rows ? one + ulong(pairs) * blocks : one;
-                wide sums_of_one = splat(0.0f);
-                wide sums_of_other = splat(0.0f);
-                const uint start = first / weights::values;
-                for (uint group = 0; group < whole; ++group) {
-                    const uint block = start + group * blocks_of_group;
-                    prefetch_group(one + block, later);
-                    prefetch_group(other + block, later);
-                    add_group<true>(
-                        sums_of_one, sums_of_other, one + block, other + block, blocks - block, memory + group * words_of_group);
+            add_groups(sums, pairs, start, whole, last, memory);
+            if (again.count > 0) {
+                for (uint i = 0; i < again.count; ++i) {
+                    const uint from = first + again.numbers[i] * of_group;
+                    make_group(memory + i * words_of_group, x, from, k, again.units[i], true);
                 }
-                for (uint group = whole; group < all + count; ++group) {
-                    const uint block = start + (group < all ? group : again[group - all]) * blocks_of_group;
-                    add_group<false>(
-                        sums_of_one, sums_of_other, one + block, other + block, blocks - block, memory + group * words_of_group);
-                }
-                sums[2 * pair] += sum(sums_of_one);
-                sums[2 * pair + 1] += sum(sums_of_other);
+                add_groups(sums, pairs, start, 0, again, memory);
             }
         }
     }

@@ -20,7 +20,7 @@ impl RowsByDigits {
     /// For `all_rows` of `w` and of matrices beside it; `None` for formats that are not multiplied by digits.
     pub(super) fn of(device: &Device, w: &Tensor, all_rows: usize) -> Option<RowsByDigits> {
         /// `DIGITS_AT_A_TIME`, and the sixteens of a unit's digits that are no values.
-        const AT_A_TIME: usize = 2048;
+        const AT_A_TIME: usize = 4096;
         const BESIDE: usize = 2;
         /// Threads for each processor.
         const THREADS: usize = 8;
@@ -37,7 +37,7 @@ impl RowsByDigits {
         let rows = all_rows / (THREADS * processors);
         Some(RowsByDigits {
             rows: rows.clamp(16, 128),
-            memory: 2 * units * words * size_of::<f32>(),
+            memory: units * words * size_of::<f32>(),
         })
     }
 }
