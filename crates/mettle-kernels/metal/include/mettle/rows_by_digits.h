@@ -76,73 +76,101 @@ struct ByDigits {
     static constant constexpr uint most_groups = DIGITS_AT_A_TIME / of_group;
     static constant constexpr uint each_unit = (1u << units_of_group) - 1;
 
-    // The exponent bits of the step of values of which this is the largest.
-    static METAL_FUNC uint step_exponent(float largest)
+    // Four cells' values.
+    struct Values {
+        wide of_cell[CELLS][together];
+    };
+
+    // The exponent bits of the steps of cells of which these are the largest values.
+    static METAL_FUNC metal::uint4 step_exponents(metal::float4 largest)
     {
         // Numbers reach up to 127 * 65536 + 127 * 256 + 127, less than 2^23 by a factor of 1.004.
-        return (as_type<uint>(1.005f * metal::max(largest, SMALLEST_WITH_NUMBERS)) >> 23) - 22;
+        return (as_type<metal::uint4>(1.005f * metal::max(largest, metal::float4(SMALLEST_WITH_NUMBERS))) >> 23) - 22u;
     }
 
-    static METAL_FUNC float power_of_two(uint exponent) { return as_type<float>(exponent << 23); }
+    static METAL_FUNC metal::float4 powers_of_two(metal::uint4 exponents) { return as_type<metal::float4>(exponents << 23); }
 
-    // Takes from a cell's values what their numbers are.
-    static METAL_FUNC void leave_out(thread wide* values)
+    // Takes from values what their numbers are.
+    static METAL_FUNC void leave_out(thread Values& values)
     {
-        const uint exponent = step_exponent(largest_of(values));
-        for (uint i = 0; i < together; ++i) {
-            const wide number = to_float(round_to_int(values[i] * splat(power_of_two(254 - exponent))));
-            values[i] = fma(number, splat(-power_of_two(exponent)), values[i]);
+        const metal::uint4 exponents = step_exponents(largest_of(values));
+        const metal::float4 steps_of_cells = powers_of_two(exponents);
+        const metal::float4 per_step = powers_of_two(254u - exponents);
+#pragma unroll
+        for (uint cell = 0; cell < CELLS; ++cell) {
+#pragma unroll
+            for (uint i = 0; i < together; ++i) {
+                thread wide& x = values.of_cell[cell][i];
+                const wide number = to_float(round_to_int(x * splat(per_step[cell])));
+                x = fma(number, splat(-steps_of_cells[cell]), x);
+            }
         }
     }
 
-    static METAL_FUNC float largest_of(thread const wide* values)
+    static METAL_FUNC metal::float4 largest_of(thread const Values& values)
     {
-        wide all = absolute(values[0]);
-        for (uint i = 1; i < together; ++i) {
-            all = max(all, absolute(values[i]));
+        wide all[CELLS];
+#pragma unroll
+        for (uint cell = 0; cell < CELLS; ++cell) {
+            all[cell] = absolute(values.of_cell[cell][0]);
+#pragma unroll
+            for (uint i = 1; i < together; ++i) {
+                all[cell] = max(all[cell], absolute(values.of_cell[cell][i]));
+            }
         }
-        return largest(all);
+        return largest_of_each(all);
+    }
+
+    static METAL_FUNC metal::float4 sums_of_absolute(thread const Values& values)
+    {
+        wide all[CELLS];
+#pragma unroll
+        for (uint cell = 0; cell < CELLS; ++cell) {
+            all[cell] = absolute(values.of_cell[cell][0]);
+#pragma unroll
+            for (uint i = 1; i < together; ++i) {
+                all[cell] = all[cell] + absolute(values.of_cell[cell][i]);
+            }
+        }
+        return sum_of_each(all);
     }
 
     // Makes the digits of the values of x from `first` of `k` on, or of what these leave out. Gives whether a value is larger
     // than all others of its cell together.
     static METAL_FUNC bool make(threadgroup float* to, device const float* x, uint first, uint k, bool of_left_out)
     {
-        bool hot = false;
-        metal::float4 step_of_cell;
+        Values values;
 #pragma unroll
         for (uint cell = 0; cell < CELLS; ++cell) {
-            wide values[together];
             const uint at = first + cell * together * WIDE;
-            wide all = splat(0.0f);
 #pragma unroll
             for (uint i = 0; i < together; ++i) {
-                values[i] = at < k ? load(x + at + i * WIDE) : splat(0.0f);
-            }
-            if (of_left_out) {
-                leave_out(values);
-            }
-#pragma unroll
-            for (uint i = 0; i < together; ++i) {
-                all = all + absolute(values[i]);
-            }
-            const float largest = largest_of(values);
-            const float total = sum(all);
-            hot = hot || 2.0f * largest > total;
-            const uint exponent = step_exponent(largest);
-            // Sums of absolute values keep every NaN.
-            step_of_cell[cell] = largest < INFINITY && total == total ? power_of_two(exponent) : NAN;
-#pragma unroll
-            for (uint i = 0; i < together; ++i) {
-                // The lower digits are -128 to 127: what is above them is as many more.
-                const wide_int number = add(round_to_int(values[i] * splat(power_of_two(254 - exponent))), 0x8080);
-                const uint place = i * WIDE + 4 * cell;
-                store_bytes(to + place, byte_of_each<2>(number));
-                store_bytes(to + together * WIDE + place, byte_of_each<1>(number) ^ 0x80808080u);
-                store_bytes(to + 2 * together * WIDE + place, byte_of_each<0>(number) ^ 0x80808080u);
+                values.of_cell[cell][i] = at < k ? load(x + at + i * WIDE) : splat(0.0f);
             }
         }
-        store_wide(to + steps, four_of_each(step_of_cell));
+        if (of_left_out) {
+            leave_out(values);
+        }
+        const metal::float4 largest = largest_of(values);
+        const metal::float4 total = sums_of_absolute(values);
+        const metal::uint4 exponents = step_exponents(largest);
+        const metal::float4 per_step = powers_of_two(254u - exponents);
+#pragma unroll
+        for (uint i = 0; i < together; ++i) {
+            wide_int numbers[CELLS];
+#pragma unroll
+            for (uint cell = 0; cell < CELLS; ++cell) {
+                // The lower digits are -128 to 127: what is above them is as many more.
+                const wide_int number = add(round_to_int(values.of_cell[cell][i] * splat(per_step[cell])), 0x8080);
+                numbers[cell] = exclusive_or(number, 0x8080);
+            }
+            store_words(to + i * WIDE, bytes_of_each<2>(numbers));
+            store_words(to + (together + i) * WIDE, bytes_of_each<1>(numbers));
+            store_words(to + (2 * together + i) * WIDE, bytes_of_each<0>(numbers));
+        }
+        // Sums of absolute values keep every NaN.
+        const metal::bool4 finite = largest < INFINITY && total == total;
+        store_wide(to + steps, four_of_each(metal::select(metal::float4(NAN), powers_of_two(exponents), finite)));
         const wide_bytes factor = wide_bytes((weights::has_offset ? 1 : weights::bias) * 0x01010101u);
         wide_words factors[together];
         for (uint i = 0; i < together; ++i) {
@@ -154,7 +182,7 @@ struct ByDigits {
         } else {
             store_ints(to + starts, negative(sums));
         }
-        return hot;
+        return metal::any(2.0f * largest > total);
     }
 
     // The same for those units of a group whose bits are set. Gives the bits of those with such a value.

@@ -37,17 +37,52 @@ METAL_FUNC wide_int round_to_int(wide x) { return __builtin_convertvector(__buil
 
 METAL_FUNC wide to_float(wide_int x) { return __builtin_convertvector(x, wide); }
 
-// Byte N of each, from the lowest on.
+// Byte N of each of four times sixteen, from the lowest on.
 template <uint N>
-METAL_FUNC wide_bytes byte_of_each(wide_int x)
+METAL_FUNC wide_words bytes_of_each(thread const wide_int* x)
 {
     typedef uchar bytes __attribute__((ext_vector_type(16)));
-    return __builtin_bit_cast(wide_bytes, __builtin_convertvector(x >> (8 * N), bytes));
+    sixteen_bytes of_each[4];
+#pragma unroll
+    for (ushort i = 0; i < 4; ++i) {
+        of_each[i] = __builtin_bit_cast(sixteen_bytes, __builtin_convertvector(x[i] >> (8 * N), bytes));
+    }
+    return join(
+        __builtin_bit_cast(wide_bytes, of_each[0]), __builtin_bit_cast(wide_bytes, of_each[1]),
+        __builtin_bit_cast(wide_bytes, of_each[2]), __builtin_bit_cast(wide_bytes, of_each[3]));
 }
+
+// What becomes of the sixteen values of each of four by an operation between every two halves.
+#define METTLE_REDUCE_EACH(name, operation)                                                                                \
+    METAL_FUNC metal::float4 name(thread const wide* x)                                                                    \
+    {                                                                                                                      \
+        wide eights[2];                                                                                                    \
+        for (ushort i = 0; i < 2; ++i) {                                                                                   \
+            const wide a = x[2 * i], b = x[2 * i + 1];                                                                     \
+            const wide low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 4, 5, 6, 7, 16, 17, 18, 19, 20, 21, 22, 23);        \
+            const wide high = __builtin_shufflevector(a, b, 8, 9, 10, 11, 12, 13, 14, 15, 24, 25, 26, 27, 28, 29, 30, 31); \
+            eights[i] = operation(low, high);                                                                              \
+        }                                                                                                                  \
+        const wide a = eights[0], b = eights[1];                                                                           \
+        const wide low = __builtin_shufflevector(a, b, 0, 1, 2, 3, 8, 9, 10, 11, 16, 17, 18, 19, 24, 25, 26, 27);          \
+        const wide high = __builtin_shufflevector(a, b, 4, 5, 6, 7, 12, 13, 14, 15, 20, 21, 22, 23, 28, 29, 30, 31);       \
+        const wide fours = operation(low, high);                                                                           \
+        const eight_floats twos = operation(fours.even, fours.odd);                                                        \
+        return __builtin_bit_cast(metal::float4, operation(twos.even, twos.odd));                                          \
+    }
+#define METTLE_SUM(a, b) ((a) + (b))
+#define METTLE_LARGER(a, b) ((a) > (b) ? (a) : (b))
+METTLE_REDUCE_EACH(sum_of_each, METTLE_SUM)
+METTLE_REDUCE_EACH(largest_of_each, METTLE_LARGER)
+#undef METTLE_LARGER
+#undef METTLE_SUM
+#undef METTLE_REDUCE_EACH
 
 METAL_FUNC wide_int add(wide_int a, int b) { return a + b; }
 
 METAL_FUNC wide_int add(wide_int a, wide_int b) { return a + b; }
+
+METAL_FUNC wide_int exclusive_or(wide_int a, int b) { return a ^ b; }
 
 METAL_FUNC wide_int negative(wide_int a) { return -a; }
 
@@ -68,6 +103,8 @@ METAL_FUNC wide_words load_words(threadgroup const float* from) { return mettle:
 METAL_FUNC wide_int load_ints(threadgroup const float* from) { return mettle::load_unaligned<wide_int>(from); }
 
 METAL_FUNC wide load_wide(threadgroup const float* from) { return mettle::load_unaligned<wide>(from); }
+
+METAL_FUNC void store_words(threadgroup float* to, wide_words x) { __builtin_memcpy(to, &x, sizeof(x)); }
 
 METAL_FUNC void store_ints(threadgroup float* to, wide_int x) { __builtin_memcpy(to, &x, sizeof(x)); }
 
@@ -128,14 +165,23 @@ METAL_FUNC wide to_float(wide_int x)
 }
 
 template <uint N>
-METAL_FUNC wide_bytes byte_of_each(wide_int x)
+METAL_FUNC wide_words bytes_of_each(thread const wide_int* x)
 {
-    wide_bytes bytes;
+    wide_words words;
     for (ushort i = 0; i < 4; ++i) {
-        const metal::uint4 byte = as_type<metal::uint4>(x.quad[i]) >> (8 * N) & 255u;
-        bytes[i] = byte.x | byte.y << 8 | byte.z << 16 | byte.w << 24;
+        for (ushort j = 0; j < 4; ++j) {
+            const metal::uint4 byte = as_type<metal::uint4>(x[i].quad[j]) >> (8 * N) & 255u;
+            words.quad[i][j] = byte.x | byte.y << 8 | byte.z << 16 | byte.w << 24;
+        }
     }
-    return bytes;
+    return words;
+}
+
+METAL_FUNC metal::float4 sum_of_each(thread const wide* x) { return metal::float4(sum(x[0]), sum(x[1]), sum(x[2]), sum(x[3])); }
+
+METAL_FUNC metal::float4 largest_of_each(thread const wide* x)
+{
+    return metal::float4(largest(x[0]), largest(x[1]), largest(x[2]), largest(x[3]));
 }
 
 METAL_FUNC wide_int add(wide_int a, int b)
@@ -150,6 +196,14 @@ METAL_FUNC wide_int add(wide_int a, wide_int b)
 {
     for (ushort i = 0; i < 4; ++i) {
         a.quad[i] += b.quad[i];
+    }
+    return a;
+}
+
+METAL_FUNC wide_int exclusive_or(wide_int a, int b)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        a.quad[i] ^= b;
     }
     return a;
 }
@@ -193,6 +247,13 @@ METAL_FUNC wide_int load_ints(threadgroup const float* from)
 
 METAL_FUNC wide load_wide(threadgroup const float* from) { return load_quads(from); }
 
+METAL_FUNC void store_words(threadgroup float* to, wide_words x)
+{
+    for (ushort i = 0; i < 4; ++i) {
+        store_as(to, i, x.quad[i]);
+    }
+}
+
 METAL_FUNC void store_ints(threadgroup float* to, wide_int x)
 {
     for (ushort i = 0; i < 4; ++i) {
@@ -218,7 +279,5 @@ METAL_FUNC wide_int add_products(wide_words a, wide_words b, wide_int sums)
 }
 
 #endif
-
-METAL_FUNC void store_bytes(threadgroup float* to, wide_bytes bytes) { store_as(to, 0, bytes); }
 
 }  // namespace mettle_kernels
