@@ -13,7 +13,7 @@
 // Infinities, NaN and signed zeros are those of C; denormal operands and results are kept. metal::precise has the same
 // functions. metal::fast replaces some by shorter ones:
 //
-//   exp 1.0, exp2 1.0, on NVIDIA GPUs 2.2 (0 below the normal range)    log, log2 5; outside of [1/2, 2] 2.3 and 1.4 (normal operands)
+//   exp 1.0, exp2 1.0, on NVIDIA GPUs 2.1 (0 below the normal range)    log, log2 5; outside of [1/2, 2] 2.3 and 1.4 (normal operands)
 //   sin, cos 1.6, tan 3.6 (|x| <= 100 000)    tanh 2^-21 absolutely    pow, powr: exp2(y log2(x))
 #pragma once
 
