@@ -73,7 +73,7 @@ struct Params {
     float scale;      // of the scores, usually 1 / sqrt(HEAD_SIZE)
 };
 
-// Vectors of a lane, as they lie in memory.
+// Vectors of a lane, as they lie in memory. Words, as LLVM 19 for NVIDIA GPUs reads components of vectors that are chosen at run time elsewhere.
 struct Vectors {
     uint words[4 * MAX_VECTORS];
 

@@ -174,11 +174,9 @@ pub(crate) fn family() -> Family {
                 add(name.into(), Sizes { positions, ..sizes });
             }
             for window in [1, 15, 16, 17, 47, 48, 49, 383, 384, 490, 491, u32::MAX] {
+                let name = format!("window{window}");
                 let window = Some(window);
-                add(
-                    format!("window{}", window.unwrap_or(0)),
-                    Sizes { window, ..sizes },
-                );
+                add(name, Sizes { window, ..sizes });
             }
             for (name, sinks) in [("outside", None), ("outside_sinks", Some(0.0))] {
                 let sizes = Sizes {
