@@ -50,9 +50,6 @@ constant constexpr uint VALUE_PART = 8 * VECTOR;
 // Vectors of keys and of values of a lane, at most.
 constant constexpr uint MAX_VECTORS = KEYS * MAX_HEAD_SIZE / VECTOR / LANES;
 
-// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
-constant constexpr float LOWEST = -FLT_MAX;
-
 // Logarithms to base 2 of what weights are when the highest one is known, and of what they may become before sums are made relative to a higher score:
 // halves reach to 2^16, and what is below 2^-24 is lost to them.
 constant constexpr float LIFT = 7.0f;
@@ -136,6 +133,14 @@ METAL_FUNC Queries load_queries(device const float* q, uint lane)
     return loaded;
 }
 
+// Two terms that add up to x.
+template <typename T>
+METAL_FUNC void split(thread vec<T, 2>* terms, float2 x)
+{
+    terms[0] = vec<T, 2>(x);
+    terms[1] = vec<T, 2>(x - float2(terms[0]));
+}
+
 // Makes left operands of them, each row that of a head, multiplied by a power of two that brings them into the range of halves. Returns its inverse.
 template <typename T>
 METAL_FUNC float make_operands(thread matrix_fragment<T>* operands, thread const Queries& queries)
@@ -151,10 +156,10 @@ METAL_FUNC float make_operands(thread matrix_fragment<T>* operands, thread const
     for (uint i = 0; i < HEAD_SIZE / KEY_PART * 2; ++i) {
 #pragma unroll
         for (uint columns = 0; columns < 2; ++columns) {
-            const float2 pair = factor * (columns == 0 ? queries.x[i].xy : queries.x[i].zw);
-            const vec<T, 2> high = vec<T, 2>(pair);
-            fragment_pairs::set(operands[i], 2 * columns, high);
-            fragment_pairs::set(operands[i], 2 * columns + 1, vec<T, 2>(pair - float2(high)));
+            vec<T, 2> terms[2];
+            split(terms, factor * (columns == 0 ? queries.x[i].xy : queries.x[i].zw));
+            fragment_pairs::set(operands[i], 2 * columns, terms[0]);
+            fragment_pairs::set(operands[i], 2 * columns + 1, terms[1]);
         }
     }
     return inverse_of_power(factor);
@@ -205,9 +210,7 @@ METAL_FUNC void add_values(
     vec<T, 2> pairs[PAIRS];
 #pragma unroll
     for (uint i = 0; i < 2; ++i) {
-        const float2 pair = i == 0 ? weights.xy : weights.zw;
-        pairs[2 * i] = vec<T, 2>(pair);
-        pairs[2 * i + 1] = vec<T, 2>(pair - float2(pairs[2 * i]));
+        split(pairs + 2 * i, i == 0 ? weights.xy : weights.zw);
     }
     matrix_fragment<T> right;
     fragment_pairs::set_right(right, pairs, scratch, lane);

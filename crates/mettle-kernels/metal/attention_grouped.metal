@@ -95,9 +95,6 @@ METAL_FUNC float score_of(float product, Scoring scoring)
     return SOFTCAP ? scoring.softcap * precise::tanh(score) : score;
 }
 
-// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
-constant constexpr float LOWEST = -FLT_MAX;
-
 // None for a position outside the cache.
 static Keys visible(int position, Places places, uint capacity, uint window)
 {

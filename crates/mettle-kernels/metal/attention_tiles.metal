@@ -153,7 +153,7 @@ template <typename T>
         }
         const float factor = factor_of(max_of_row(largest));
         queries.factors[b] = factor;
-        scoring.scales[b] = (SOFTCAP ? params.scale / params.softcap : M_LOG2E_F * params.scale) * (1.0f / factor);
+        scoring.scales[b] = (SOFTCAP ? params.scale / params.softcap : M_LOG2E_F * params.scale) * inverse_of_power(factor);
     }
     matrix_fragment<T> kept[MAX_KEPT / FRAGMENT * terms];
     if (KEEP) {

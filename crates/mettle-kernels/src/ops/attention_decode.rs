@@ -17,9 +17,6 @@ use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass};
 const THREADS: usize = 256;
 const KEYS: usize = 16;
 
-/// Bytes of the vectors that are loaded.
-const ALIGNMENT: usize = 16;
-
 /// Values of a vector.
 const VECTOR_VALUES: usize = 8;
 
@@ -37,21 +34,21 @@ pub fn head_rows(group: usize) -> usize {
     }
 }
 
+/// Whether few tokens are computed by products of matrices on a device. Threads take 168 registers, of which NVIDIA's GPUs have enough for a threadgroup
+/// on each compute unit.
+pub fn decodes_by_matrices(device: &Device) -> bool {
+    device.kind() == DeviceKind::Cuda
+}
+
 impl Plan {
     /// The plan for a device, if this file's kernel serves. It does not depend on positions, which only the device knows: splits share
     /// the keys that there are.
     pub fn of(device: &Device, call: &Call<'_>, out: &Buffer<f32>) -> Option<Plan> {
-        // Threads take some 200 registers, of which NVIDIA's GPUs have enough for a threadgroup on each compute unit.
-        let serves = device.kind() == DeviceKind::Cuda
+        let serves = decodes_by_matrices(device)
             && call.format == Format::F16
             && call.softcap.is_none()
             && (call.head_size == 128 || call.head_size == 64 && !call.pages.paged)
-            && [call.q, out]
-                .iter()
-                .all(|buffer| buffer.alignment() >= ALIGNMENT)
-            && [call.k, call.v]
-                .iter()
-                .all(|buffer| buffer.alignment() >= ALIGNMENT)
+            && call.is_aligned(out)
             && u32::try_from(call.rows * call.kv_heads * call.head_size / VECTOR_VALUES).is_ok();
         serves.then(|| {
             // All splits begin at once.

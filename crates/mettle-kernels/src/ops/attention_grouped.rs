@@ -106,17 +106,22 @@ pub(super) struct Call<'a> {
 impl Call<'_> {
     /// The way for a device of `units` compute units, if this file's kernels serve.
     pub fn plan(&self, units: u32, out: &Buffer<f32>) -> Option<Plan> {
-        // Blocks are read in small parts.
+        let vectors = self.rows * self.kv_heads * self.head_size / VECTOR_VALUES;
+        let serves = head_sizes(self.format).contains(&self.head_size)
+            && self.is_aligned(out)
+            && vectors <= u32::MAX as usize;
+        serves.then(|| Plan::new(units as usize, self))
+    }
+
+    /// Whether whole vectors of queries, keys, values and results can be read and written. Blocks are read in small parts.
+    pub fn is_aligned(&self, out: &Buffer<f32>) -> bool {
         let of_cache = match self.format.is_quantised() {
             true => VECTOR,
             false => self.k.alignment().min(self.v.alignment()),
         };
-        let aligned = [self.q.alignment(), of_cache, out.alignment()];
-        let vectors = self.rows * self.kv_heads * self.head_size / VECTOR_VALUES;
-        let serves = head_sizes(self.format).contains(&self.head_size)
-            && aligned.iter().all(|&alignment| alignment >= VECTOR)
-            && vectors <= u32::MAX as usize;
-        serves.then(|| Plan::new(units as usize, self))
+        [self.q.alignment(), of_cache, out.alignment()]
+            .iter()
+            .all(|&alignment| alignment >= VECTOR)
     }
 
     fn heads_together(&self) -> usize {

@@ -23,9 +23,6 @@ const DEPTH: usize = 32;
 const MAX_HEAD_SIZE: usize = 256;
 const MAX_KEPT: usize = 128;
 
-/// Bytes that queries, keys, values and results are aligned to.
-const ALIGNMENT: usize = 16;
-
 /// Blocks of keys of a split, at least: fewer are no more work than what joins them.
 const MIN_SHARE: usize = 4;
 
@@ -55,19 +52,13 @@ impl Plan {
     /// The plan for a device, if this file's kernels serve. It does not depend on positions, which only the device knows: splits
     /// share the keys that there are.
     pub fn of(device: &Device, call: &Call<'_>, masked: bool, out: &Buffer<f32>) -> Option<Plan> {
-        // Halves of blocks are a buffer of their own.
-        let of_cache = match call.format.is_quantised() {
-            true => ALIGNMENT,
-            false => call.k.alignment().min(call.v.alignment()),
-        };
-        let aligned = [call.q.alignment(), of_cache, out.alignment()];
         let rows = call.tokens * (call.heads / call.kv_heads);
         // Tokens of one sequence go through its keys together, those of others one sequence after the other.
         let of_sequence = call.tokens / (call.pages.sequences as usize).max(1);
         let serves = device.kind() != DeviceKind::Cpu
             && of_sequence >= MANY_TOKENS
             && compiled(device, call, masked)
-            && aligned.iter().all(|&alignment| alignment >= ALIGNMENT)
+            && call.is_aligned(out)
             && u32::try_from(rows + ROWS).is_ok();
         serves.then(|| {
             // As many as NVIDIA's GPUs have registers for, without spilling any. Others read queries again, and take as many keys as leave

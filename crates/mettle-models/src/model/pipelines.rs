@@ -39,7 +39,6 @@ impl Model {
         let of_attention: &[&str] = match turbos.is_empty() {
             true => &[
                 "attention",
-                "attention_decode",
                 "attention_grouped",
                 "attention_merge",
                 "attention_tiles",
@@ -53,6 +52,10 @@ impl Model {
                 "hadamard",
                 "kv_to_half_turbo",
             ],
+        };
+        let of_decoding: &[&str] = match ops::decodes_by_matrices(&inner.device) {
+            true if turbos.is_empty() => &["attention_decode"],
+            _ => &[],
         };
         let of_cache: &[&str] = match (turbos.is_empty(), inner.options.fusion) {
             (true, Fusion::On) => &["qk_norm_rope_append"],
@@ -135,6 +138,7 @@ impl Model {
                 &FAMILIES[..],
                 of_affine,
                 of_attention,
+                of_decoding,
                 of_cache,
                 of_fusion,
                 of_values,

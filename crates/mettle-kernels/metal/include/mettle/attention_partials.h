@@ -10,6 +10,9 @@ using namespace metal;
 
 namespace mettle_kernels {
 
+// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
+constant constexpr float LOWEST = -FLT_MAX;
+
 // Floats before the values: those that are needed, and two that align the rest.
 constant constexpr uint PARTIAL_HEADER = 4;
 

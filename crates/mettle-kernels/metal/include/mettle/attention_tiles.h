@@ -2,6 +2,7 @@
 #pragma once
 
 #include <metal_stdlib>
+#include <mettle/attention_partials.h>
 #include <mettle/block_tiles.h>
 #include <mettle/fragment_pairs.h>
 #include <mettle/mask.h>
@@ -38,9 +39,6 @@ constant constexpr uint SIMD_GROUPS = 4;
 
 // Rows of a threadgroup.
 constant constexpr uint ROWS = SIMD_GROUPS * FRAGMENT;
-
-// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
-constant constexpr float LOWEST = -FLT_MAX;
 
 // What weights, which are one at most, are multiplied by: halves reach to 2^16, and what is below 2^-24 is lost to them.
 constant constexpr float LIFT = 32768.0f;

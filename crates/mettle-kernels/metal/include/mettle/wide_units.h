@@ -62,6 +62,24 @@ METAL_FUNC wide scales_and_offsets(sixteen_bytes head)
     return bytes_to_float<uchar>(low | high) * factors;
 }
 
+// A block of eight sub-blocks with the scales and minima of all, of which a unit has four.
+template <typename W>
+struct eight_sub_blocks {
+    device const W* block;
+    wide all;
+
+    static METAL_FUNC eight_sub_blocks unpacked(device const W* block)
+    {
+        return eight_sub_blocks{block, scales_and_offsets(load_from_block<sixteen_bytes>(block))};
+    }
+
+    METAL_FUNC void set_scales(thread Unit<2>& unit, uint index) const
+    {
+        unit.scales = four_of_quarter(all, 2 * index);
+        unit.offsets = four_of_quarter(all, 2 * index + 1);
+    }
+};
+
 // Sixteen nibbles of each of the four sub-blocks whose codes are 64 bytes: the first or the second half of each.
 METAL_FUNC wide_words nibbles_of_four(wide_words codes, uint half_of_each)
 {
@@ -72,14 +90,10 @@ METAL_FUNC wide_words nibbles_of_four(wide_words codes, uint half_of_each)
 }
 
 template <bool WHOLE>
-struct BlockUnits<block_q4_K, 2, WHOLE> {
-    device const block_q4_K* block;
-    wide all;
+struct BlockUnits<block_q4_K, 2, WHOLE> : eight_sub_blocks<block_q4_K> {
+    using eight_sub_blocks<block_q4_K>::block;
 
-    static METAL_FUNC BlockUnits of(device const block_q4_K* block, uint)
-    {
-        return BlockUnits{block, scales_and_offsets(load_from_block<sixteen_bytes>(block))};
-    }
+    static METAL_FUNC BlockUnits of(device const block_q4_K* block, uint) { return BlockUnits{BlockUnits::unpacked(block)}; }
 
     METAL_FUNC Unit<2> unit(uint index) const
     {
@@ -87,21 +101,16 @@ struct BlockUnits<block_q4_K, 2, WHOLE> {
         Unit<2> unit;
         unit.q[0] = nibbles_of_four(codes, 0);
         unit.q[1] = nibbles_of_four(codes, 1);
-        unit.scales = four_of_quarter(all, 2 * index);
-        unit.offsets = four_of_quarter(all, 2 * index + 1);
+        this->set_scales(unit, index);
         return unit;
     }
 };
 
 template <bool WHOLE>
-struct BlockUnits<block_q5_K, 2, WHOLE> {
-    device const block_q5_K* block;
-    wide all;
+struct BlockUnits<block_q5_K, 2, WHOLE> : eight_sub_blocks<block_q5_K> {
+    using eight_sub_blocks<block_q5_K>::block;
 
-    static METAL_FUNC BlockUnits of(device const block_q5_K* block, uint)
-    {
-        return BlockUnits{block, scales_and_offsets(load_from_block<sixteen_bytes>(block))};
-    }
+    static METAL_FUNC BlockUnits of(device const block_q5_K* block, uint) { return BlockUnits{BlockUnits::unpacked(block)}; }
 
     METAL_FUNC Unit<2> unit(uint index) const
     {
@@ -115,8 +124,7 @@ struct BlockUnits<block_q5_K, 2, WHOLE> {
             const wide_words fifth = index == 0 ? each << quarters(4, 3, 2, 1) : each >> quarters(0, 1, 2, 3);
             unit.q[i] = nibbles_of_four(codes, i) | (fifth & 0x10101010u);
         }
-        unit.scales = four_of_quarter(all, 2 * index);
-        unit.offsets = four_of_quarter(all, 2 * index + 1);
+        this->set_scales(unit, index);
         return unit;
     }
 };
