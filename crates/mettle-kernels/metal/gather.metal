@@ -31,6 +31,7 @@ kernel void gather(
 }
 
 #define INSTANTIATE(name, type) template [[host_name("gather_" #name)]] kernel decltype(gather<type>) gather<type>;
+INSTANTIATE(u32x4, uint4)
 INSTANTIATE(u32, uint)
 INSTANTIATE(u16, ushort)
 INSTANTIATE(u8, uchar)

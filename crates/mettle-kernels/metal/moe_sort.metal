@@ -23,20 +23,37 @@ struct Params {
     uint pieces;   // that there is room for
 };
 
-// Pairs that a lane looks at together, so that they are on their way from memory at a time.
+// Pairs of a lane that are on their way from memory at a time.
 constant constexpr uint BATCH = 8;
 
-// Which of a lane's pairs, `first` and every 32nd further, are of an expert, as bits from the lowest on.
-METAL_FUNC uint pairs_of(device const uint* ids, uint first, uint expert, constant Params& params)
+// The experts of some of a lane's pairs, `first` and every 32nd further before `end`; NONE for those that there are not.
+struct Batch {
+    uint expert[BATCH];
+};
+
+METAL_FUNC Batch load_batch(device const uint* ids, uint first, uint end, uint last_expert)
 {
-    uint found = 0;
+    Batch batch;
 #pragma unroll
     for (uint i = 0; i < BATCH; ++i) {
         const uint pair = first + 32 * i;
-        const uint id = pair < params.pairs ? min(ids[pair], params.experts - 1) : NONE;
-        found |= id == expert ? 1u << i : 0u;
+        batch.expert[i] = pair < end ? min(ids[pair], last_expert) : NONE;
     }
-    return found;
+    return batch;
+}
+
+METAL_FUNC uint ballot(bool value) { return uint(ulong(simd_ballot(value))); }
+
+// The lanes with the same expert as this one, of those below 2^bits, as bits.
+METAL_FUNC uint lanes_of_expert(uint expert, uint bits)
+{
+    uint lanes = ballot(expert != NONE);
+    for (uint bit = 0; bit < bits; ++bit) {
+        const bool is_set = (expert >> bit & 1u) != 0;
+        const uint set = ballot(is_set);
+        lanes &= is_set ? set : ~set;
+    }
+    return lanes;
 }
 
 // Puts the pairs in the order of their experts, and those of an expert in their own. Each expert has whole pieces of `step` rows, so
@@ -44,7 +61,8 @@ METAL_FUNC uint pairs_of(device const uint* ids, uint first, uint expert, consta
 // for the last one; experts is [pieces], the expert of each piece; tokens is [pieces * step], the token of each row; rows is [tokens, slots],
 // the row of each pair. Rows and pieces that are left over are of NONE.
 //
-// A grid of one thread, or of one threadgroup of whole SIMD groups. `memory` has a value for each expert.
+// A grid of one thread, or of one threadgroup of whole SIMD groups, of which each counts a part of the pairs. `memory` has a value for each
+// expert, and of each SIMD group.
 [[kernel, max_total_threads_per_threadgroup(512)]] void moe_sort_u32(
     device const uint* ids     [[buffer(0)]],
     device uint*       experts [[buffer(1)]],
@@ -91,56 +109,73 @@ METAL_FUNC uint pairs_of(device const uint* ids, uint first, uint expert, consta
 
     threadgroup uint scratch[MAX_SIMD_GROUPS];
     const Group group = {thread_index, threads, lane, simd_group, simd_groups, scratch};
-    // The pieces of each expert.
-    for (uint expert = simd_group; expert <= last; expert += simd_groups) {
-        uint count = 0;
-        for (uint first = lane; first < params.pairs; first += 32 * BATCH) {
-            count += popcount(pairs_of(ids, first, expert, params));
-        }
-        count = simd_sum(count);
-        if (lane == 0) {
-            memory[expert] = (count + step - 1) / step;
+    const uint of_group = (params.pairs + 32 * simd_groups - 1) / (32 * simd_groups) * 32;
+    const uint begin = min(simd_group * of_group, params.pairs);
+    const uint end = min(begin + of_group, params.pairs);
+    threadgroup uint* own = memory + simd_group * params.experts;
+    for (uint expert = lane; expert <= last; expert += 32) {
+        own[expert] = 0;
+    }
+    simdgroup_barrier(mem_flags::mem_threadgroup);
+    // How many pairs of a SIMD group each expert has, and for each pair how many of them come before it.
+    const uint bits = 32 - clz(last);
+    for (uint first = begin + lane; first - lane < end; first += 32 * BATCH) {
+        const Batch batch = load_batch(ids, first, end, last);
+#pragma unroll
+        for (uint i = 0; i < BATCH; ++i) {
+            const uint expert = batch.expert[i];
+            const uint lanes = lanes_of_expert(expert, bits);
+            const uint before = popcount(lanes & ((1u << lane) - 1));
+            const uint counted = expert != NONE ? own[expert] : 0;
+            simdgroup_barrier(mem_flags::mem_threadgroup);
+            if (expert != NONE) {
+                rows[first + 32 * i] = counted + before;
+                if (before == 0) {
+                    own[expert] = counted + popcount(lanes);
+                }
+            }
+            simdgroup_barrier(mem_flags::mem_threadgroup);
         }
     }
     group_barrier(group);
 
-    // The first piece of each.
+    // The first row of each expert's pairs of each SIMD group.
     uint used = 0;
     for (uint first = 0; first <= last; first += threads) {
         const uint expert = first + thread_index;
-        const uint pieces = expert <= last ? memory[expert] : 0;
-        const uint before = used + group_sum_before(group, pieces);
+        uint count = 0;
+        for (uint i = 0; i < simd_groups && expert <= last; ++i) {
+            count += memory[i * params.experts + expert];
+        }
+        const uint pieces = (count + step - 1) / step;
+        const uint piece = used + group_sum_before(group, pieces);
         used += group_sum(group, pieces);
-        if (expert <= last) {
-            memory[expert] = before;
+        uint row = piece * step;
+        for (uint i = 0; i < simd_groups && expert <= last; ++i) {
+            const uint of_simd_group = memory[i * params.experts + expert];
+            memory[i * params.experts + expert] = row;
+            row += of_simd_group;
+        }
+        for (; row < (piece + pieces) * step; ++row) {
+            tokens[row] = NONE;
+        }
+        for (uint i = 0; i < pieces; ++i) {
+            experts[piece + i] = expert;
         }
     }
     group_barrier(group);
 
-    for (uint expert = simd_group; expert <= last; expert += simd_groups) {
-        const uint begin = memory[expert];
-        const uint end = expert < last ? memory[expert + 1] : used;
-        uint next = begin * step;
-        for (uint first = 0; first < params.pairs && begin < end; first += 32 * BATCH) {
-            const uint found = pairs_of(ids, first + lane, expert, params);
-            for (uint present = simd_or(found); present != 0; present &= present - 1) {
-                const uint i = ctz(present);
-                const bool has_it = (found >> i & 1u) != 0;
-                const uint lanes = uint(ulong(simd_ballot(has_it)));
-                if (has_it) {
-                    const uint pair = first + 32 * i + lane;
-                    const uint row = next + popcount(lanes & ((1u << lane) - 1));
-                    rows[pair] = row;
-                    tokens[row] = pair / params.slots;
-                }
-                next += popcount(lanes);
+    for (uint first = begin + lane; first < end; first += 32 * BATCH) {
+        const Batch batch = load_batch(ids, first, end, last);
+#pragma unroll
+        for (uint i = 0; i < BATCH; ++i) {
+            const uint expert = batch.expert[i];
+            if (expert != NONE) {
+                const uint pair = first + 32 * i;
+                const uint row = own[expert] + rows[pair];
+                rows[pair] = row;
+                tokens[row] = pair / params.slots;
             }
-        }
-        for (uint row = next + lane; row < end * step; row += 32) {
-            tokens[row] = NONE;
-        }
-        for (uint piece = begin + lane; piece < end; piece += 32) {
-            experts[piece] = expert;
         }
     }
     for (uint piece = used + thread_index; piece < params.pieces; piece += threads) {

@@ -211,7 +211,7 @@ pub enum Error {
     /// Weights, cache and scratch memory do not fit into the device's memory.
     #[error(
         "the model needs {needed} bytes (weights {weights}, KV cache {cache}, scratch {scratch}), \
-         but {device} has {available} available"
+         but {device} has {available} available; a shorter context, a smaller type of cache or smaller chunks of prompts take less"
     )]
     Memory {
         /// Bytes needed in all.

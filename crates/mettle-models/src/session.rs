@@ -8,6 +8,9 @@ use crate::{
     scratch::Scratch,
 };
 
+/// Tokens whose logits are made together, at most: those of large vocabularies take half a megabyte each.
+const MOST_LOGITS: usize = 512;
+
 /// One sequence of tokens on a model: a KV cache and scratch memory.
 ///
 /// Memory is allocated when the session is made; a forward pass takes only what one launch hands to the next, from the
@@ -42,7 +45,7 @@ pub struct Session {
     /// Whether passes over one token are submitted while those before them run: the threads of a CPU have enough to do, and states that have
     /// seen a token cannot forget it.
     goes_ahead: bool,
-    /// `[chunk, vocabulary]`, made when first asked for.
+    /// `[chunk, vocabulary]`, of at most [`MOST_LOGITS`] tokens; made when first asked for.
     all_logits: Option<Tensor>,
     /// Time by kernel of the passes so far, where it was asked for.
     profile: Option<Profile>,
@@ -175,7 +178,7 @@ impl Session {
         self.check(ids)?;
         let vocabulary = self.model.config().vocabulary;
         let mut index = 0;
-        for chunk in ids.chunks(self.scratch.size()) {
+        for chunk in ids.chunks(self.scratch.size().min(MOST_LOGITS)) {
             self.pass(chunk, Want::All)?;
             let rows = self.logits_of(chunk.len())?.to_vec::<f32>()?;
             for row in rows.chunks_exact(vocabulary) {
@@ -307,12 +310,13 @@ impl Session {
         Ok(())
     }
 
-    /// `[tokens, vocabulary]`, for at most a chunk.
+    /// `[tokens, vocabulary]`, for at most a chunk and [`MOST_LOGITS`].
     fn logits_of(&mut self, tokens: usize) -> Result<Tensor> {
         let all = match self.all_logits.take() {
             Some(logits) => logits,
             None => {
-                let shape = [self.scratch.size(), self.model.config().vocabulary];
+                let rows = self.scratch.size().min(MOST_LOGITS);
+                let shape = [rows, self.model.config().vocabulary];
                 Tensor::empty::<f32>(self.model.device(), shape)?
             }
         };

@@ -25,6 +25,39 @@ const _: () = {
 /// every bit set, which is NaN in formats of floating-point numbers: nothing is read outside x, and the mistake shows.
 ///
 /// One thread a word: the grid is \[words, n\].
+pub struct U32x4<'a> {
+    /// `device const uint4* x`.
+    pub x: &'a Buffer<[u32; 4]>,
+    /// `device const uint* ids`.
+    pub ids: &'a Buffer<u32>,
+    /// `device uint4* out`.
+    pub out: &'a mut Buffer<[u32; 4]>,
+    /// `constant Params& params`.
+    pub params: Params,
+}
+
+impl Binding for U32x4<'_> {
+    fn kernel(&self) -> &'static str {
+        "gather_u32x4"
+    }
+    fn unit() -> &'static EmbeddedUnit {
+        &crate::embedded::GATHER
+    }
+    fn constants(&self) -> ConstantSet {
+        ConstantSet::EMPTY
+    }
+    fn bind(&self, args: &mut Arguments<'_>) {
+        args.read(0, "x", self.x);
+        args.read(1, "ids", self.ids);
+        args.write(2, "out", self.out);
+        args.value(3, "params", &self.params);
+    }
+}
+
+/// out\[t, :\] = x\[ids\[t\], :\]; x is \[rows, words\], ids is \[n\], out is \[n, words\]. An id that is not below `rows` gives a row of words with
+/// every bit set, which is NaN in formats of floating-point numbers: nothing is read outside x, and the mistake shows.
+///
+/// One thread a word: the grid is \[words, n\].
 pub struct U32<'a> {
     /// `device const uint* x`.
     pub x: &'a Buffer<u32>,
@@ -121,6 +154,19 @@ impl Binding for U8<'_> {
 }
 
 pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
+    catalogue::Kernel {
+        name: "gather_u32x4",
+        family: "gather",
+        file: "metal/gather.metal",
+        dtypes: &["u32"],
+        arguments: &[
+            Argument::new(0, "x", "device const uint4* x", Access::Read),
+            Argument::new(1, "ids", "device const uint* ids", Access::Read),
+            Argument::new(2, "out", "device uint4* out", Access::ReadWrite),
+            Argument::new(3, "params", "constant Params& params", Access::Value),
+        ],
+        constants: &[],
+    },
     catalogue::Kernel {
         name: "gather_u32",
         family: "gather",

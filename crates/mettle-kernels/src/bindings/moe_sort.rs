@@ -48,7 +48,8 @@ impl Constants {
 /// for the last one; experts is \[pieces\], the expert of each piece; tokens is \[pieces \* step\], the token of each row; rows is \[tokens, slots\],
 /// the row of each pair. Rows and pieces that are left over are of NONE.
 ///
-/// A grid of one thread, or of one threadgroup of whole SIMD groups. `memory` has a value for each expert.
+/// A grid of one thread, or of one threadgroup of whole SIMD groups, of which each counts a part of the pairs. `memory` has a value for each
+/// expert, and of each SIMD group.
 pub struct U32<'a> {
     /// `device const uint* ids`.
     pub ids: &'a Buffer<u32>,

@@ -32,7 +32,7 @@ pub fn gather(pass: &mut Pass, x: &Tensor, ids: &Tensor, out: &mut Tensor) -> Re
     }
     let ids = &OP.values("ids", ids)?;
     let aligned = x.bytes().alignment().min(out.bytes().alignment());
-    let word = [4, 2, 1]
+    let word = [16, 4, 2, 1]
         .into_iter()
         .find(|&size| aligned >= size && x.row_bytes().is_multiple_of(size))
         .unwrap_or(1);
@@ -54,6 +54,7 @@ pub fn gather(pass: &mut Pass, x: &Tensor, ids: &Tensor, out: &mut Tensor) -> Re
         }};
     }
     match word {
+        16 => dispatch!(U32x4),
         4 => dispatch!(U32),
         2 => dispatch!(U16),
         _ => dispatch!(U8),
@@ -66,7 +67,9 @@ pub(crate) fn family() -> Family {
     Family::new("gather", Tolerance::EXACT, |cases| {
         for (kernel, format, columns) in [
             ("gather_u32", Format::F32, 7),
-            ("gather_u32", Format::F16, 600),
+            ("gather_u32", Format::F16, 602),
+            ("gather_u32x4", Format::F32, 8),
+            ("gather_u32x4", Format::F16, 600),
             ("gather_u16", Format::F16, 77),
             ("gather_u16", Format::Q8_0, 32),
             ("gather_u8", Format::U8, 301),
@@ -116,7 +119,8 @@ fn check(
 fn benches(benches: &mut Benches) {
     let (rows, columns, n) = (32_768_usize, 1024, 256);
     for (kernel, format, columns) in [
-        ("gather_u32", Format::F32, columns),
+        ("gather_u32x4", Format::F32, columns),
+        ("gather_u32", Format::F32, columns + 1),
         ("gather_u16", Format::F16, columns + 1),
         ("gather_u8", Format::U8, columns + 1),
     ] {

@@ -15,8 +15,9 @@ const OP: Op = Op("moe_sort");
 /// What stands for no token and no expert: `NONE` of `moe_sort.metal`.
 pub(super) const NONE: u32 = u32::MAX;
 
-/// Threads of the threadgroup that sorts.
-const THREADS: usize = 512;
+/// SIMD groups of the threadgroup that sorts, at most, and counters that it has in memory for them; one of them has those of all experts.
+const SIMD_GROUPS: usize = 16;
+const COUNTERS: usize = 4096;
 
 /// Pairs of a token and an expert in the order of their experts, in pieces of rows that have one in common: see [`moe_sort()`].
 #[derive(Clone, Debug)]
@@ -165,6 +166,14 @@ fn mapped(
         let reason = format!("has {of_sorted} pieces of {step} rows, must have {needed}");
         return Err(OP.refuse("sorted", reason));
     }
+    let simd_groups = (COUNTERS / experts).clamp(1, SIMD_GROUPS);
+    let (grid, counters) = match mapping {
+        Mapping::RowPerThread => (Grid::elements(1).threads(1), experts),
+        Mapping::RowPerGroup => (
+            Grid::rows(1).threads(32 * simd_groups),
+            simd_groups * experts,
+        ),
+    };
     let kernel = U32 {
         ids: &OP.values("ids", ids)?,
         experts: &mut OP.values("sorted", &sorted.experts)?,
@@ -177,20 +186,16 @@ fn mapped(
             step: OP.size("sorted", step)?,
             pieces: OP.size("sorted", of_sorted)?,
         },
-        memory: experts * size_of::<u32>(),
+        memory: counters * size_of::<u32>(),
         constants: Constants {
             alone: mapping.row_per_thread(),
         },
     };
-    let grid = match mapping {
-        Mapping::RowPerThread => Grid::elements(1).threads(1),
-        Mapping::RowPerGroup => Grid::rows(1).threads(THREADS),
-    };
     Ok(pass.dispatch(kernel, grid)?)
 }
 
-/// The cases of `moe_sort.metal`: one pair, pieces of one row, experts without a token and with more than a piece, more experts than threads,
-/// tokens that all have the same expert, and ids that there are not.
+/// The cases of `moe_sort.metal`: one pair, pieces of one row, experts without a token and with more than a piece, more experts than threads, more
+/// tokens than are on their way at a time, such that all have the same expert, and ids that there are not.
 pub(crate) fn family() -> Family {
     Family::new("moe_sort", Tolerance::EXACT, |cases| {
         for mapping in Mapping::ALL {
@@ -210,6 +215,8 @@ pub(crate) fn family() -> Family {
             add(40, 6, 20, 8);
             add(130, 2, 5, 64);
             add(3, 4, 700, 8);
+            add(700, 3, 700, 8);
+            add(1100, 8, 128, 64);
             add_case(cases, mapping, [70, 1], 9, 8, Ids::AllTheSame);
             add_case(cases, mapping, [20, 3], 7, 4, Ids::SomeThereAreNot);
         }
@@ -296,21 +303,24 @@ fn reference(
     [of_pieces, of_rows, rows]
 }
 
-/// A prompt of a model of 128 experts.
+/// Prompts of a model of 128 experts.
 fn benches(benches: &mut Benches) {
-    let (tokens, slots, experts) = (512_usize, 8, 128);
-    let pairs = tokens * slots;
-    benches.add(
-        "moe_sort_u32",
-        format!("tokens{tokens}_slots{slots}_experts{experts}"),
-        Work::new(12 * pairs, pairs),
-        move |setup| {
-            let ids: Vec<u32> = (0..pairs).map(|i| (i * 37 % experts) as u32).collect();
-            let ids = setup.of(&ids)?.reshape([tokens, slots])?;
-            let mut sorted = SortedExperts::new(setup.device(), [tokens, slots], experts, 64)?;
-            Ok(Box::new(move |pass| {
-                moe_sort(pass, &ids, experts, &mut sorted)
-            }))
-        },
-    );
+    let (slots, experts) = (8, 128);
+    for tokens in [512_usize, 2048] {
+        let pairs = tokens * slots;
+        benches.add(
+            "moe_sort_u32",
+            format!("tokens{tokens}_slots{slots}_experts{experts}"),
+            Work::new(12 * pairs, pairs),
+            move |setup| {
+                let ids: Vec<u32> = (0..pairs).map(|i| (i * 37 % experts) as u32).collect();
+                let ids = setup.of(&ids)?.reshape([tokens, slots])?;
+                let device = setup.device();
+                let mut sorted = SortedExperts::new(device, [tokens, slots], experts, 64)?;
+                Ok(Box::new(move |pass| {
+                    moe_sort(pass, &ids, experts, &mut sorted)
+                }))
+            },
+        );
+    }
 }

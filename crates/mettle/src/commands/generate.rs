@@ -1,6 +1,7 @@
 //! `mettle generate`: text from a model.
 
 use std::io::{self, IsTerminal, Read, Write};
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -51,6 +52,9 @@ pub struct Args {
     /// Tokens that prompt and answer may have together; what the model was trained for, but at most 4096, when absent.
     #[arg(long, value_name = "N")]
     context: Option<usize>,
+    /// Tokens of a prompt that go through the model together. More take more memory, and need less time each on a large GPU.
+    #[arg(long, value_name = "N")]
+    chunk: Option<NonZeroUsize>,
     #[command(flatten)]
     sampling: SamplingArgs,
     /// Where to run: auto, cpu, cuda, cuda:1, metal, metal:low-power or metal:NAME.
@@ -182,9 +186,9 @@ pub fn run(args: Args) -> Result<ExitCode> {
     let load = LoadOptions {
         context: args.context,
         kv_format: args.kv_cache.format()?,
+        chunk: args.chunk.map(NonZeroUsize::get),
         fusion: args.fusion.fusion(),
         expert_cache: args.expert_cache.bytes()?,
-        ..LoadOptions::default()
     };
     let adapters = args.lora.iter().map(|argument| adapter(argument));
     let adapters = adapters.collect::<Result<Vec<_>>>()?;
