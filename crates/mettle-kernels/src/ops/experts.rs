@@ -9,7 +9,7 @@ pub use self::scratch::{MoeScratch, MoeShape};
 use super::check::Op;
 use super::fusion::{Activation, Fusion, Norm};
 use super::mapping::Mapping;
-use super::mul_mm::{Matrices, ROWS_OF_EXPERT, mul_mm_experts};
+use super::mul_mm::{Matrices, ROWS_OF_EXPERT, mul_mm_experts, mul_mm_of_tokens};
 use super::mul_mm_tensor::{Results, multiply};
 use super::mul_mv::{Beside, experts_of, mul_mat_beside};
 use super::mul_panel::{STEP, mul_panel_experts};
@@ -92,6 +92,11 @@ pub fn mul_mat_sorted(
             mul_panel_experts(pass, w, &columns, &experts.buffer()?, &mut results)
         }
     }
+}
+
+/// Whether a device makes these products by [`mul_mm_experts`].
+fn multiplies_by_tiles(device: &Device) -> bool {
+    Mapping::of(device) == Mapping::RowPerGroup && !device.limits().tensor_units
 }
 
 /// A feed-forward layer of gated experts, of which each token takes a few.
@@ -264,9 +269,14 @@ pub(super) fn products_sorted(
     sorted: &SortedExperts,
     [gate, up, rows]: [&mut Tensor; 3],
 ) -> Result<()> {
-    gather(pass, x, sorted.tokens(), rows)?;
-    mul_mat_sorted(pass, moe.gate, rows, sorted, gate)?;
-    mul_mat_sorted(pass, moe.up, rows, sorted, up)?;
+    if multiplies_by_tiles(pass.device()) {
+        let products = [(moe.gate, &mut *gate), (moe.up, &mut *up)];
+        mul_mm_of_tokens(pass, OP, x, sorted, products)?;
+    } else {
+        gather(pass, x, sorted.tokens(), rows)?;
+        mul_mat_sorted(pass, moe.gate, rows, sorted, gate)?;
+        mul_mat_sorted(pass, moe.up, rows, sorted, up)?;
+    }
     binary_assign(pass, moe.activation.gated(), gate, up)?;
     mul_mat_sorted(pass, moe.down, gate, sorted, rows)
 }

@@ -2,19 +2,20 @@
 
 pub(super) mod cases;
 mod memory;
+mod of_tokens;
+mod product;
 
 pub(crate) use self::cases::family;
 pub(super) use self::memory::Memory;
+pub(super) use self::of_tokens::mul_mm_of_tokens;
+use self::product::Product;
 use super::check::Op;
 use super::dequantize::dequantize;
-use super::mapping::affine_constants;
 use super::mul_mm_tensor::PIECE;
 use super::mul_mv::{Choice, Way, experts_of};
 use super::round_rows::{Operand, Rounded, round_rows};
 use super::sum_parts::sum_parts;
 use crate::Result;
-use crate::bindings::mul_mm::{self, Constants, F16F16, Params};
-use crate::bindings::mul_mm_affine;
 use half::f16;
 use mettle_gpu::{Buffer, Device, DeviceKind, Format, Grid, Pass, Tensor};
 
@@ -210,12 +211,12 @@ pub(super) struct Extent<'a> {
 }
 
 impl<'a> Extent<'a> {
-    /// That of `w` and `x`, of which `splits` threadgroups at most share the k of each piece of results.
+    /// That of `w` and so many rows of x, of which `splits` threadgroups at most share the k of each piece of results.
     pub fn of(
         op: Op,
         splits: usize,
         w: &Tensor,
-        x: &Tensor,
+        rows: usize,
         matrices: Matrices<'a>,
     ) -> Result<Self> {
         op.dense("w", w)?;
@@ -223,7 +224,7 @@ impl<'a> Extent<'a> {
             Matrices::Batches(batches) => (batches, batches, None),
             Matrices::Experts(experts) => (1, experts_of(w)?, Some(experts)),
         };
-        let sizes = [x.rows() / batches, w.rows() / matrices, w.columns()];
+        let sizes = [rows / batches, w.rows() / matrices, w.columns()];
         let extent = Extent {
             matrices,
             experts,
@@ -339,12 +340,7 @@ fn multiply(
     epilogue: Epilogue<'_>,
     out: &mut Tensor,
 ) -> Result<()> {
-    let Tiles {
-        size,
-        splits,
-        halves,
-    } = tiles;
-    let extent = Extent::of(op, splits, w, x, matrices)?;
+    let extent = Extent::of(op, tiles.splits, w, x.rows(), matrices)?;
     let activations = x.format();
     let results = [extent.batches * extent.m, extent.n];
     let of_out = op.matrix_of("out", out, activations, results[0], results[1])?;
@@ -366,11 +362,11 @@ fn multiply(
         }
         _ => w,
     };
-    let (rows, columns) = size.results();
+    let (rows, _) = tiles.size.results();
     let operand = operand(w.format());
-    let mut memory = extent.memory(pass, operand, rows, halves)?;
+    let mut memory = extent.memory(pass, operand, rows, tiles.halves)?;
     let halved;
-    let w = if halves {
+    let w = if tiles.halves {
         let mut values = memory.take(pass, w.len())?;
         dequantize(pass, op, w, &mut values)?;
         halved = Tensor::from_buffer(values.cast()?, Format::F16, *w.shape())?;
@@ -378,82 +374,20 @@ fn multiply(
     } else {
         w
     };
-    let rounded = round_rows(pass, operand, x, rows, &mut memory)?;
-    let vector = match w.format().block_len() {
-        1 => VECTOR,
-        _ => WORD,
+    let product = Product {
+        op,
+        size: tiles.size,
+        w,
+        second,
+        x: &round_rows(pass, operand, x, rows, &mut memory)?,
+        fused: epilogue.bits(),
     };
-    let alignment = w.bytes().alignment().min(second.bytes().alignment());
-    let aligned = w.row_bytes().is_multiple_of(vector) && alignment >= vector;
-    let (stages, tiles) = size.stages(pass.device(), w.format());
-    let params = Params {
-        rows: op.size("x", extent.m)?,
-        padded: op.size("x", rounded.rows)?,
-        columns: op.size("w", extent.n)?,
-        k: op.size("w", extent.k)?,
-        stride: op.size("w", rounded.stride)?,
-        aligned: aligned.into(),
-        experts: extent.experts(op)?,
-        depth: op.size("w", extent.depth)?,
-        splits: op.size("w", extent.splits)?,
-        stages: stages as u32,
-    };
-    let experts = extent.ids(op, &rounded.scale)?;
-    let large = size == Size::Large;
-    let grid = extent.grid([rows, columns]);
-    let fused = epilogue.bits();
     if (w.format(), activations) == (Format::F16, Format::F16) {
-        let binding = F16F16 {
-            w: &w.bytes().cast()?,
-            x: &rounded.values,
-            scale: &rounded.scale,
-            experts: &experts,
-            out: &mut of_out.cast()?,
-            params,
-            second: &second.bytes().cast()?,
-            tiles,
-            constants: Constants { large, fused },
-        };
-        return Ok(pass.dispatch(binding, grid)?);
+        return product.record_f16(pass, &extent, &mut of_out.cast()?);
     }
     let mut out = of_out.cast()?;
     let mut parts = extent.parts(pass, &mut memory, &out)?;
-    if let Format::Affine(affine) = w.format() {
-        let (bits, group, bf16) = affine_constants(affine);
-        let binding = mul_mm_affine::F32 {
-            w: &w.bytes().cast()?,
-            x: &rounded.values,
-            scale: &rounded.scale,
-            experts: &experts,
-            out: &mut parts,
-            params: bytemuck::cast(params),
-            second: &second.bytes().cast()?,
-            tiles,
-            constants: mul_mm_affine::Constants {
-                bits,
-                group,
-                bf16,
-                large,
-                fused,
-            },
-        };
-        pass.dispatch(binding, grid)?;
-    } else {
-        let kernel = mul_mm::F32Of::of(w.format()).ok_or_else(|| op.no_kernel_for(w.format()))?;
-        let binding = mul_mm::F32 {
-            kernel,
-            w: w.bytes(),
-            x: &rounded.values,
-            scale: &rounded.scale,
-            experts: &experts,
-            out: &mut parts,
-            params,
-            second: second.bytes(),
-            tiles,
-            constants: Constants { large, fused },
-        };
-        pass.dispatch(binding, grid)?;
-    }
+    product.record(pass, &extent, &mut parts)?;
     extent.sum(pass, &parts, &mut out)
 }
 

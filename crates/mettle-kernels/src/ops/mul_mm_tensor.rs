@@ -47,7 +47,7 @@ pub(super) fn multiply(
     results: Results<'_>,
 ) -> Result<()> {
     op.strided::<f32>("x", x, x.rows(), w.columns())?;
-    let extent = Extent::of(op, splits, w, x, matrices)?;
+    let extent = Extent::of(op, splits, w, x.rows(), matrices)?;
     let operand = operand(w.format());
     let mut memory = extent.memory(pass, operand, PIECE, false)?;
     let rounded = match w.format() {

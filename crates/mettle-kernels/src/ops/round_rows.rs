@@ -33,7 +33,7 @@ pub(super) enum Operand {
 }
 
 impl Operand {
-    fn planes(self) -> usize {
+    pub(super) fn planes(self) -> usize {
         match self {
             Operand::Half => 1,
             Operand::TwoBfloats => 2,

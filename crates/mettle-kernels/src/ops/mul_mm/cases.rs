@@ -1,6 +1,9 @@
 //! The cases and bench entries of products of many columns, by tiles and by tensor operations.
 
-use super::{Epilogue, Matrices, ROWS_OF_EXPERT, Size, Tiles, mul_mm, mul_mm_experts, mul_mm_with};
+use super::{
+    Epilogue, Matrices, ROWS_OF_EXPERT, Size, Tiles, mul_mm, mul_mm_experts, mul_mm_of_tokens,
+    mul_mm_with,
+};
 use crate::Result;
 use crate::bench::{Benches, Work};
 use crate::bindings::{FORMATS, mul_mm as tiles, mul_mm_tensor as tensors};
@@ -8,6 +11,7 @@ use crate::cases::{Cases, Expected, Family, Tolerance};
 use crate::ops::check::Op;
 use crate::ops::fused_products::{mul_mat_accumulate, mul_mat_swiglu};
 use crate::ops::mapping::label;
+use crate::ops::moe_sort::{NONE, SortedExperts};
 use crate::ops::mul_mm_tensor::{Results, multiply as multiply_tensors};
 use crate::ops::mul_mv::{mul_mat, reference, swiglu};
 use mettle_gpu::{Format, Pass, Tensor};
@@ -158,6 +162,9 @@ pub(crate) fn family() -> Family {
                 }
             }
         }
+        add_of_tokens(cases, [Format::Q4_0, Format::Q4_0], (5, 64));
+        add_of_tokens(cases, [Format::F16, Format::BF16], (3, 45));
+        add_of_tokens(cases, [Format::BF16, Format::BF16], (70, 72));
         for (m, n, k) in [(1, 1, 1), (3, 5, 45), (70, 66, 64), (9, 130, 72)] {
             for size in [Size::Small, Size::Large] {
                 add_of_halves(cases, size, (m, n, k));
@@ -380,6 +387,50 @@ pub(in crate::ops) fn add_of_experts(
         run.check(&out, || {
             reference_of_experts(&weights, &x, [n, k], &OF_PIECES, ROWS_OF_EXPERT)
         })
+    });
+}
+
+/// Tokens that are put in pieces, with two matrices `[n, k]` of each expert. Rows that are left over disturb no others.
+fn add_of_tokens(cases: &mut Cases, formats: [Format; 2], (n, k): (usize, usize)) {
+    const EXPERTS: usize = 3;
+    const OF_PIECES: [u32; 3] = [2, 0, NONE];
+    const TOKENS: usize = 9;
+    let kernel = By::Small.kernel(formats[0]);
+    let name = format!("of_tokens_{}_n{n}_k{k}", formats[1].name().to_lowercase());
+    cases.add_with(tolerance(formats[0]), kernel, name, move |run| {
+        let rows = OF_PIECES.len() * ROWS_OF_EXPERT;
+        let x = run.rng().activations(TOKENS * k);
+        let xs = run.input(&x, [TOKENS, k])?;
+        let live = 2 * ROWS_OF_EXPERT;
+        let token = |row: usize| match row {
+            row if row % 7 == 6 || row >= live => NONE,
+            row => (row * 5 % TOKENS) as u32,
+        };
+        let tokens: Vec<u32> = (0..rows).map(token).collect();
+        let sorted = [&OF_PIECES[..], &tokens, &[0]];
+        let sorted = SortedExperts::arranged(run.device(), sorted, 1, ROWS_OF_EXPERT)?;
+        let [format, other] = formats;
+        let (w, weights) = run.weights(format, EXPERTS * n, k)?;
+        let (second, of_second) = run.weights(other, EXPERTS * n, k)?;
+        let w = w.reshape([EXPERTS, n, k])?;
+        let second = second.reshape([EXPERTS, n, k])?;
+        let mut out = run.output(Format::F32, [rows, n])?;
+        let mut results = run.output(Format::F32, [rows, n])?;
+        run.pass(|pass| {
+            let products = [(&w, &mut out), (&second, &mut results)];
+            mul_mm_of_tokens(pass, OP, &xs, &sorted, products)
+        })?;
+        let row = |&token: &u32| match x.chunks_exact(k).nth(token as usize) {
+            Some(row) => row.to_vec(),
+            None => vec![f32::NAN; k],
+        };
+        let put: Vec<f32> = tokens.iter().flat_map(row).collect();
+        for (out, weights) in [(&out, &weights), (&results, &of_second)] {
+            run.check(out, || {
+                reference_of_experts(weights, &put, [n, k], &OF_PIECES, ROWS_OF_EXPERT)
+            })?;
+        }
+        Ok(())
     });
 }
 
