@@ -5,42 +5,7 @@
 use crate::catalogue::{self, Access, Argument};
 use mettle_gpu::{Arguments, Binding, Buffer, ConstantSet, EmbeddedUnit};
 
-/// `struct Params`.
-#[repr(C)]
-#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
-pub struct Params {
-    /// `uint key_heads`.
-    pub key_heads: u32,
-    /// `uint value_heads`.
-    pub value_heads: u32,
-    /// `uint key_size`: of a head of queries or keys
-    pub key_size: u32,
-    /// `uint value_size`: of a head of values
-    pub value_size: u32,
-    /// `uint tokens`.
-    pub tokens: u32,
-    /// `uint query_stride`.
-    pub query_stride: u32,
-    /// `uint key_stride`.
-    pub key_stride: u32,
-    /// `uint value_stride`.
-    pub value_stride: u32,
-    /// `float eps`: added to the squares of the L2 norms
-    pub eps: f32,
-}
-
-const _: () = {
-    assert!(size_of::<Params>() == 36);
-    assert!(std::mem::offset_of!(Params, key_heads) == 0);
-    assert!(std::mem::offset_of!(Params, value_heads) == 4);
-    assert!(std::mem::offset_of!(Params, key_size) == 8);
-    assert!(std::mem::offset_of!(Params, value_size) == 12);
-    assert!(std::mem::offset_of!(Params, tokens) == 16);
-    assert!(std::mem::offset_of!(Params, query_stride) == 20);
-    assert!(std::mem::offset_of!(Params, key_stride) == 24);
-    assert!(std::mem::offset_of!(Params, value_stride) == 28);
-    assert!(std::mem::offset_of!(Params, eps) == 32);
-};
+pub use super::types::DeltaNetParams;
 
 /// Function constants: each set of values is a kernel of its own.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,8 +43,8 @@ pub struct StepF32<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -114,7 +79,7 @@ impl Binding for StepF32<'_> {
 ///
 /// and the state at the end is G(last, -1) S + sum over j of G(last, j) d\[j\] k\[j\]^T.
 ///
-/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\].
+/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\]. On GPUs they are a SIMD group.
 pub struct PrepareF32<'a> {
     /// `device const float* query`.
     pub query: &'a Buffer<f32>,
@@ -126,8 +91,8 @@ pub struct PrepareF32<'a> {
     pub beta: &'a Buffer<f32>,
     /// `device float* all`.
     pub all: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -154,7 +119,9 @@ impl Binding for PrepareF32<'_> {
 
 /// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a threadgroup for ROWS_OF_SIMD_GROUP of each of its SIMD groups: the grid is
+/// \[ceil(value_size / rows), value_heads\] threadgroups, and `memory` holds the keys and queries of a chunk, 32 of 128 floats, or of 256 for keys of more. Those
+/// have 256 values at most.
 pub struct ChunkF32<'a> {
     /// `device const float* value`.
     pub value: &'a Buffer<f32>,
@@ -164,8 +131,10 @@ pub struct ChunkF32<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device float* out`.
     pub out: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -186,6 +155,7 @@ impl Binding for ChunkF32<'_> {
         args.write(2, "state", self.state);
         args.write(3, "out", self.out);
         args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
@@ -208,8 +178,8 @@ pub struct StepF16<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device half* out`.
     pub out: &'a mut Buffer<half::f16>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -244,7 +214,7 @@ impl Binding for StepF16<'_> {
 ///
 /// and the state at the end is G(last, -1) S + sum over j of G(last, j) d\[j\] k\[j\]^T.
 ///
-/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\].
+/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\]. On GPUs they are a SIMD group.
 pub struct PrepareF16<'a> {
     /// `device const half* query`.
     pub query: &'a Buffer<half::f16>,
@@ -256,8 +226,8 @@ pub struct PrepareF16<'a> {
     pub beta: &'a Buffer<f32>,
     /// `device float* all`.
     pub all: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -284,7 +254,9 @@ impl Binding for PrepareF16<'_> {
 
 /// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a threadgroup for ROWS_OF_SIMD_GROUP of each of its SIMD groups: the grid is
+/// \[ceil(value_size / rows), value_heads\] threadgroups, and `memory` holds the keys and queries of a chunk, 32 of 128 floats, or of 256 for keys of more. Those
+/// have 256 values at most.
 pub struct ChunkF16<'a> {
     /// `device const half* value`.
     pub value: &'a Buffer<half::f16>,
@@ -294,8 +266,10 @@ pub struct ChunkF16<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device half* out`.
     pub out: &'a mut Buffer<half::f16>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -316,6 +290,7 @@ impl Binding for ChunkF16<'_> {
         args.write(2, "state", self.state);
         args.write(3, "out", self.out);
         args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
@@ -338,8 +313,8 @@ pub struct StepBf16<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device bfloat* out`.
     pub out: &'a mut Buffer<half::bf16>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -374,7 +349,7 @@ impl Binding for StepBf16<'_> {
 ///
 /// and the state at the end is G(last, -1) S + sum over j of G(last, j) d\[j\] k\[j\]^T.
 ///
-/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\].
+/// 32 threads for a chunk of a head, one for each number: the grid is \[32 \* chunks, value_heads\]. On GPUs they are a SIMD group.
 pub struct PrepareBf16<'a> {
     /// `device const bfloat* query`.
     pub query: &'a Buffer<half::bf16>,
@@ -386,8 +361,8 @@ pub struct PrepareBf16<'a> {
     pub beta: &'a Buffer<f32>,
     /// `device float* all`.
     pub all: &'a mut Buffer<f32>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
     /// Function constants.
     pub constants: Constants,
 }
@@ -414,7 +389,9 @@ impl Binding for PrepareBf16<'_> {
 
 /// gated_delta_net_step in chunks of sixteen tokens, with what gated_delta_net_prepare made of their keys and queries.
 ///
-/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a SIMD group for each row.
+/// One thread for sixteen rows of the state of a head (ROW_PER_THREAD), or a threadgroup for ROWS_OF_SIMD_GROUP of each of its SIMD groups: the grid is
+/// \[ceil(value_size / rows), value_heads\] threadgroups, and `memory` holds the keys and queries of a chunk, 32 of 128 floats, or of 256 for keys of more. Those
+/// have 256 values at most.
 pub struct ChunkBf16<'a> {
     /// `device const bfloat* value`.
     pub value: &'a Buffer<half::bf16>,
@@ -424,8 +401,10 @@ pub struct ChunkBf16<'a> {
     pub state: &'a mut Buffer<f32>,
     /// `device bfloat* out`.
     pub out: &'a mut Buffer<half::bf16>,
-    /// `constant Params& params`.
-    pub params: Params,
+    /// `constant DeltaNetParams& params`.
+    pub params: DeltaNetParams,
+    /// `threadgroup float* memory`: Its size in bytes.
+    pub memory: usize,
     /// Function constants.
     pub constants: Constants,
 }
@@ -446,6 +425,7 @@ impl Binding for ChunkBf16<'_> {
         args.write(2, "state", self.state);
         args.write(3, "out", self.out);
         args.value(4, "params", &self.params);
+        args.threadgroup_memory(0, "memory", self.memory);
     }
 }
 
@@ -468,7 +448,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "beta", "device const float* beta", Access::Read),
             Argument::new(5, "state", "device float* state", Access::ReadWrite),
             Argument::new(6, "out", "device float* out", Access::ReadWrite),
-            Argument::new(7, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                7,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -488,7 +473,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
             Argument::new(4, "all", "device float* all", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                5,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -502,7 +492,18 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "all", "device const float* all", Access::Read),
             Argument::new(2, "state", "device float* state", Access::ReadWrite),
             Argument::new(3, "out", "device float* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                4,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -524,7 +525,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "beta", "device const float* beta", Access::Read),
             Argument::new(5, "state", "device float* state", Access::ReadWrite),
             Argument::new(6, "out", "device half* out", Access::ReadWrite),
-            Argument::new(7, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                7,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -544,7 +550,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
             Argument::new(4, "all", "device float* all", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                5,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -558,7 +569,18 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "all", "device const float* all", Access::Read),
             Argument::new(2, "state", "device float* state", Access::ReadWrite),
             Argument::new(3, "out", "device half* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                4,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -580,7 +602,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(4, "beta", "device const float* beta", Access::Read),
             Argument::new(5, "state", "device float* state", Access::ReadWrite),
             Argument::new(6, "out", "device bfloat* out", Access::ReadWrite),
-            Argument::new(7, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                7,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -600,7 +627,12 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             ),
             Argument::new(3, "beta", "device const float* beta", Access::Read),
             Argument::new(4, "all", "device float* all", Access::ReadWrite),
-            Argument::new(5, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                5,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },
@@ -614,7 +646,18 @@ pub(super) const CATALOGUE: &[catalogue::Kernel] = &[
             Argument::new(1, "all", "device const float* all", Access::Read),
             Argument::new(2, "state", "device float* state", Access::ReadWrite),
             Argument::new(3, "out", "device bfloat* out", Access::ReadWrite),
-            Argument::new(4, "params", "constant Params& params", Access::Value),
+            Argument::new(
+                4,
+                "params",
+                "constant DeltaNetParams& params",
+                Access::Value,
+            ),
+            Argument::new(
+                0,
+                "memory",
+                "threadgroup float* memory",
+                Access::ThreadgroupMemory,
+            ),
         ],
         constants: &["ROW_PER_THREAD", "TILED"],
     },

@@ -2,6 +2,43 @@
 //!
 //! Generated from `metal/include` by `cargo run -p xtask -- bindings`: do not edit.
 
+/// `struct DeltaNetParams`.
+#[repr(C)]
+#[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]
+pub struct DeltaNetParams {
+    /// `uint key_heads`.
+    pub key_heads: u32,
+    /// `uint value_heads`.
+    pub value_heads: u32,
+    /// `uint key_size`: of a head of queries or keys
+    pub key_size: u32,
+    /// `uint value_size`: of a head of values
+    pub value_size: u32,
+    /// `uint tokens`.
+    pub tokens: u32,
+    /// `uint query_stride`.
+    pub query_stride: u32,
+    /// `uint key_stride`.
+    pub key_stride: u32,
+    /// `uint value_stride`.
+    pub value_stride: u32,
+    /// `float eps`: added to the squares of the L2 norms
+    pub eps: f32,
+}
+
+const _: () = {
+    assert!(size_of::<DeltaNetParams>() == 36);
+    assert!(std::mem::offset_of!(DeltaNetParams, key_heads) == 0);
+    assert!(std::mem::offset_of!(DeltaNetParams, value_heads) == 4);
+    assert!(std::mem::offset_of!(DeltaNetParams, key_size) == 8);
+    assert!(std::mem::offset_of!(DeltaNetParams, value_size) == 12);
+    assert!(std::mem::offset_of!(DeltaNetParams, tokens) == 16);
+    assert!(std::mem::offset_of!(DeltaNetParams, query_stride) == 20);
+    assert!(std::mem::offset_of!(DeltaNetParams, key_stride) == 24);
+    assert!(std::mem::offset_of!(DeltaNetParams, value_stride) == 28);
+    assert!(std::mem::offset_of!(DeltaNetParams, eps) == 32);
+};
+
 /// `struct Params`.
 #[repr(C)]
 #[derive(Clone, Copy, Debug, PartialEq, bytemuck::Pod, bytemuck::Zeroable)]

@@ -4,7 +4,7 @@ use super::check::{FLOATS, Op};
 use super::mapping::{Mapping, WIDE, rows_per_group};
 use crate::Result;
 use crate::bench::{Benches, Launch, Setup, Work};
-use crate::bindings::gated_delta_net::{self, Constants, Params};
+use crate::bindings::gated_delta_net::{self, Constants, DeltaNetParams as Params};
 use crate::cases::{Cases, Expected, Family, Run, Tolerance};
 use mettle_gpu::{Format, Grid, Pass, Tensor};
 
@@ -19,6 +19,15 @@ const FEWEST_IN_CHUNKS: usize = 4;
 
 /// SIMD groups of a threadgroup. They share nothing but what their loads find in caches: the keys of their head.
 const SIMD_GROUPS: usize = 4;
+
+/// The same in chunks, which share the keys and queries of one in threadgroup memory, and the rows of the state of each: `ROWS_OF_SIMD_GROUP` of
+/// `gated_delta_net.metal`. They have as much room as a head of so many values needs.
+const SIMD_GROUPS_OF_CHUNKS: usize = 8;
+const ROWS_OF_SIMD_GROUP: usize = 2;
+const LARGEST_IN_CHUNKS: usize = 256;
+
+/// Bytes of threadgroup memory where none is used: Metal binds no empty one.
+const UNREAD: usize = 16;
 
 /// Which key head a value head reads, where there are fewer of the former.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,12 +74,15 @@ pub fn gated_delta_net(
     state: &mut Tensor,
     out: &mut Tensor,
 ) -> Result<()> {
-    let way = if tokens.query.rows() < FEWEST_IN_CHUNKS {
-        Way::Step
-    } else {
-        Way::Chunk
-    };
     let mapping = Mapping::of(pass.device());
+    let fits = match (mapping, state.shape().dims().last()) {
+        (Mapping::RowPerGroup, Some(&key_size)) => key_size <= LARGEST_IN_CHUNKS,
+        _ => true,
+    };
+    let way = match fits && tokens.query.rows() >= FEWEST_IN_CHUNKS {
+        true => Way::Chunk,
+        false => Way::Step,
+    };
     mapped(pass, mapping, way, tokens, state, out)
 }
 
@@ -144,22 +156,30 @@ fn mapped(
                 constants,
             };
             pass.dispatch(kernel, Grid::groups([chunks, value_heads]).threads(32))?;
+            let value_size = params.value_size as usize;
+            let (grid, memory) = match mapping {
+                Mapping::RowPerThread => {
+                    let threads = value_heads * value_size.div_ceil(WIDE);
+                    let work = WIDE.saturating_mul(key_size).saturating_mul(tokens);
+                    let grid = Grid::threads_total([threads, 1]);
+                    (grid.threads([rows_per_group(threads, work), 1]), UNREAD)
+                }
+                Mapping::RowPerGroup => {
+                    let rows = SIMD_GROUPS_OF_CHUNKS * ROWS_OF_SIMD_GROUP;
+                    let grid = Grid::groups([value_size.div_ceil(rows), value_heads]);
+                    let stride = key_size.next_multiple_of(LARGEST_IN_CHUNKS / 2);
+                    let memory = 2 * CHUNK * stride * size_of::<f32>();
+                    (grid.threads(32 * SIMD_GROUPS_OF_CHUNKS), memory)
+                }
+            };
             let kernel = gated_delta_net::$chunk {
                 value,
                 all,
                 state,
                 out,
                 params,
+                memory,
                 constants,
-            };
-            let grid = match mapping {
-                Mapping::RowPerThread => {
-                    let value_size = params.value_size as usize;
-                    let threads = value_heads * value_size.div_ceil(WIDE);
-                    let work = WIDE.saturating_mul(key_size).saturating_mul(tokens);
-                    Grid::elements(threads).threads(rows_per_group(threads, work))
-                }
-                Mapping::RowPerGroup => grid,
             };
             Ok(pass.dispatch(kernel, grid)?)
         }};
@@ -266,6 +286,7 @@ pub(crate) fn family() -> Family {
                     Setting::new(16, [1, 2], [128, 3]),
                     Setting::new(37, [2, 4], [40, 18]),
                     Setting::new(5, [1, 1], [256, 17]),
+                    Setting::new(20, [1, 2], [130, 5]),
                 ];
                 let some = match format {
                     Format::F32 => &settings[..],
