@@ -7,6 +7,7 @@
 // Products that are added up are added by fma: so no compiler chooses, and variants give the same bits.
 
 #include <metal_stdlib>
+#include <mettle/attention_partials.h>
 #include <mettle/kv_rows.h>
 #include <mettle/mask.h>
 #include <mettle/pages.h>
@@ -74,9 +75,6 @@ METAL_FUNC float score_of(float product, Scoring scoring)
     const float score = scoring.scale * product;
     return SOFTCAP ? scoring.softcap * precise::tanh(score / scoring.softcap) : score;
 }
-
-// What the highest score is before there is any: weights of minus infinity are zero against it, and not the difference of infinities.
-constant constexpr float LOWEST = -FLT_MAX;
 
 // What a head of a query attends to.
 template <typename T>

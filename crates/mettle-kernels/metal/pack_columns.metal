@@ -1,15 +1,13 @@
 // Columns side by side, as products by panels read them.
 
 #include <metal_stdlib>
+#include <mettle/panel.h>
 #include <mettle/wide.h>
 
 using namespace metal;
 using namespace mettle_kernels;
 
 #pragma mettle variant(cpu: pack_columns_*)
-
-// Columns that lie side by side.
-constant constexpr uint STEP = 8;
 
 struct Params {
     uint columns;

@@ -10,7 +10,7 @@ use mettle_gpu::{Format, Grid, Pass, Tensor};
 
 const OP: Op = Op("gated_delta_net");
 
-/// Tokens of a chunk and what is kept for each: `CHUNK` and `CHUNK_FLOATS` of `gated_delta_net.metal`.
+/// Tokens of a chunk and what is kept for each: `CHUNK` and `CHUNK_FLOATS` of `mettle/delta_net.h`.
 const CHUNK: usize = 16;
 const CHUNK_FLOATS: usize = 592;
 
@@ -20,10 +20,13 @@ const FEWEST_IN_CHUNKS: usize = 4;
 /// SIMD groups of a threadgroup. They share nothing but what their loads find in caches: the keys of their head.
 const SIMD_GROUPS: usize = 4;
 
-/// The same in chunks, which share the keys and queries of one in threadgroup memory, and the rows of the state of each: `ROWS_OF_SIMD_GROUP` of
-/// `gated_delta_net.metal`. They have as much room as a head of so many values needs.
+/// SIMD groups of a threadgroup for chunks, which share the keys and queries of each in threadgroup memory.
 const SIMD_GROUPS_OF_CHUNKS: usize = 8;
+
+/// Rows of the state of each of these: `ROWS_OF_SIMD_GROUP` of `mettle/delta_chunks.h`.
 const ROWS_OF_SIMD_GROUP: usize = 2;
+
+/// Values of a key that these have registers for.
 const LARGEST_IN_CHUNKS: usize = 256;
 
 /// Bytes of threadgroup memory where none is used: Metal binds no empty one.
@@ -62,7 +65,7 @@ pub struct DeltaTokens<'a> {
 /// `S <- exp(log_decay) S`, `d = beta (v - S k)`, `S <- S + d k^T`, and `S q` is what `out` gets.
 ///
 /// `state` is F32 `[value_heads, value_size, key_size]`, zeros at the beginning of a text; `out` is as `value` without gaps. Few tokens go one by
-/// one, more of them in chunks: the same formula in another order.
+/// one, more of them in chunks: the same formula in another order. On GPUs, keys of more than 256 values go one by one, however many they are.
 ///
 /// # Errors
 /// [`Error::Unsupported`](crate::Error::Unsupported) for other formats; [`Error::Argument`](crate::Error::Argument) for other shapes, heads that

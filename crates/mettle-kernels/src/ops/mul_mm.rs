@@ -29,7 +29,7 @@ const THREADS: usize = 128;
 const BYTES_PER_ROW: usize = 32 * 2;
 
 /// Threadgroups of a compute unit that tiles leave room for: as many as registers do.
-const RESIDENT: usize = 2;
+pub(super) const RESIDENT: usize = 2;
 
 /// Bytes of the vectors that dense weights are loaded as.
 const VECTOR: usize = 16;

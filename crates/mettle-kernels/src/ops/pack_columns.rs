@@ -10,7 +10,7 @@ use mettle_gpu::{Buffer, Format, Grid, Pass};
 
 const OP: Op = Op("mul_mat");
 
-/// Columns that lie side by side: `STEP` of `pack_columns.metal`.
+/// Columns that lie side by side: `STEP` of `mettle/panel.h`.
 pub(super) const STEP: usize = 8;
 
 /// The values that columns of `k` take side by side.

@@ -17,7 +17,7 @@ constant constexpr uint PANEL_WIDES = PANEL_ROWS / WIDE;
 // Values of each row that are in memory at a time.
 constant constexpr uint PANEL_DEPTH = 128;
 
-// Columns of x that lie side by side: those of pack_columns.metal.
+// Columns of x that lie side by side, as pack_columns.metal puts them.
 constant constexpr uint STEP = 8;
 
 // Vectors that registers hold at a time. Which processor it is, is not known yet where macros are.

@@ -6,7 +6,7 @@ use crate::Result;
 use crate::bench::Meter;
 use crate::cases::{Rng, Scales, blocks as random};
 use crate::ops::check::Op;
-use crate::ops::mul_mm::{Size, Tiles};
+use crate::ops::mul_mm::{RESIDENT, Size, Tiles};
 use mettle_gpu::{Device, DeviceKind, Format, Tensor};
 use std::fmt;
 
@@ -112,9 +112,9 @@ impl Tuning {
 /// CPUs: an EPYC with AVX-512, two threads, 3072 x 1024. Eight columns of f32 took 605 us by `mul_mv` and in one pass, of f16 464 and 460; of q4_0 291 and 434, twelve
 /// 430 and 540, sixteen 579 and 545; of q6_K 520 and 702, 602 and 690, 798 and 694. Roomy GPUs: an H200, 4096 x 4096. Eight columns of q8_0 took 25 us by `mul_mv`, which takes
 /// up to sixteen together, and 31 in one pass by tiles, 12 took 45 and 31; q4_0 29 and 29, 59 and 30; four of f16 took 18 and 31, five 43 and 31; 16 of f32 87
-/// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 64 large
-/// threadgroups of q8_0 took 121 us where small ones took 100, and 128 of them 122 where small ones took 134; 256 of f16 that share k took 88 where 512 small ones took
-/// 114. 128 columns of q4_0 took 51 us as blocks and 46 as halves of them, 256 took 76 and 61; of q8_0 41 and 49, 59 and 62, and 512 90 and 73; 16 of q4_K took 35 and 39, 128 took 63
+/// and 116, 24 took 138 and 114. With one threadgroup for each compute unit, the pass for 16 columns took 55 us in q8_0, with two 37, four 31, six 38. 256 large
+/// threadgroups of f16 that share k took 88 us where 512 small ones took 114, and a model in q4_0 reads prompts of 100 to 256 tokens 9 to 19 % faster with 30 large ones, up
+/// to two for each compute unit sharing k, than with small ones up to 96 and 128 and four that share, longer and shorter ones as fast. 128 columns of q4_0 took 51 us as blocks and 46 as halves of them, 256 took 76 and 61; of q8_0 41 and 49, 59 and 62, and 512 90 and 73; 16 of q4_K took 35 and 39, 128 took 63
 /// and 47, 16 of q6_K 58 and 41. No other GPU was measured: they have numbers of an H100 from before `mul_mv` staged blocks.
 const TABLE: [Tuning; 16] = [
     Tuning::new(Capability::Cpu, Kind::Floats, 8, None, 1),
@@ -126,8 +126,8 @@ const TABLE: [Tuning; 16] = [
     Tuning::new(Capability::Gpu, Kind::Blocks, 16, Some(96), 2),
     Tuning::new(Capability::Gpu, Kind::OtherBlocks, 16, Some(96), 2),
     Tuning::new(Capability::RoomyGpu, Kind::Floats, 24, Some(256), 6),
-    Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(96), 4),
-    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(128), 4).with_halves(256),
+    Tuning::new(Capability::RoomyGpu, Kind::Halves, 5, Some(30), 4),
+    Tuning::new(Capability::RoomyGpu, Kind::Blocks, 9, Some(30), 4).with_halves(256),
     Tuning::new(Capability::RoomyGpu, Kind::OtherBlocks, 9, Some(128), 4).with_halves(9),
     Tuning::new(Capability::TensorGpu, Kind::Floats, 16, None, 2),
     Tuning::new(Capability::TensorGpu, Kind::Halves, 16, None, 2),
@@ -217,7 +217,7 @@ impl Choice {
         };
         let large = batches * Size::Large.groups(m, n);
         // Two threadgroups of large pieces, with all their registers and memory, are to be on a compute unit at a time.
-        let room = device.limits().resident_threadgroup_memory >= 2 * Size::Large.memory(2);
+        let room = device.limits().resident_threadgroup_memory >= RESIDENT * Size::Large.memory(2);
         let size = match pieces.large {
             Some(enough) if room && large >= enough => Size::Large,
             _ => Size::Small,
@@ -230,7 +230,12 @@ impl Choice {
                 // What splits write and read again, four bytes a result each way, should be no more than the weights.
                 let row = k / format.block_len() * format.block_bytes();
                 let worth = (k / SHORTEST_SPLIT).min(row / (8 * m));
-                let idle = pieces.share * units / groups.max(1);
+                // More large pieces than are on a compute unit at a time would wait for each other.
+                let share = match size {
+                    Size::Large => pieces.share.min(RESIDENT),
+                    Size::Small => pieces.share,
+                };
+                let idle = share * units / groups.max(1);
                 let splits = idle.min(worth).max(1);
                 match tuning.capability {
                     Capability::TensorGpu => Way::Tensors { splits },
@@ -473,7 +478,7 @@ mod tests {
         );
         assert_eq!(
             said(Capability::RoomyGpu, [512, 4096]),
-            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 9, from 256 on halves are made of blocks, and Large pieces want 96 threadgroups (RoomyGpu, Blocks)"
+            "mul_mm in Small pieces, 512 threadgroups for 7 compute units: 512 columns are at least 9, from 256 on halves are made of blocks, and Large pieces want 30 threadgroups (RoomyGpu, Blocks)"
         );
         assert_eq!(
             said(Capability::Gpu, [512, 4096]),
