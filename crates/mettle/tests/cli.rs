@@ -102,6 +102,23 @@ fn the_cache_has_the_type_that_is_asked_for() {
     );
 }
 
+/// A prompt in small chunks is read as it is in large ones, with less memory.
+#[test]
+fn prompts_are_read_by_as_many_tokens_as_are_asked_for() {
+    let generate = |chunk: &str| {
+        let prompt = "In the beginning God created the heaven and the earth.";
+        let fixed = ["generate", "--json", "--greedy", "--max-tokens", "8"];
+        let report = json(&run(
+            &[&fixed[..], &["--prompt", prompt, "--chunk", chunk]].concat()
+        ));
+        let scratch = report["memory"]["scratch"].as_u64().unwrap();
+        (report["ids"].clone(), scratch)
+    };
+    let (few, many) = (generate("3"), generate("64"));
+    assert_eq!(few.0, many.0);
+    assert!(few.1 < many.1, "{} and {} bytes", few.1, many.1);
+}
+
 #[test]
 fn the_same_seed_draws_the_same_text() {
     let draw = |seed: &str| {
